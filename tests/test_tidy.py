@@ -32,7 +32,8 @@ MAY_IMPORT = {  # the packages of ours that each may import: the wire is the con
 }
 
 CORES = (  # modules that decide about money: (event, now) in, effects out, and nothing of the world beside
-    *("host_switch/answers.py", "host_switch/decisions.py", "host_switch/events.py", "host_switch/facts.py"),
+    *("host_switch/answers.py", "host_switch/channels/__init__.py", "host_switch/decisions.py"),
+    *("host_switch/events.py", "host_switch/facts.py"),
     *("host_switch/invariants.py", "host_switch/lifecycle.py", "host_switch/records.py", "host_switch/switch.py"),
     *("terminal/book.py", "terminal/counter.py", "terminal/emv/*.py", "terminal/events.py", "terminal/messages.py"),
     *("terminal/payment.py", "terminal/receipts.py", "terminal/records.py", "terminal/risk.py", "terminal/session.py"),
@@ -56,10 +57,11 @@ MONEY_WORDS = {"amount", "amounts", "balance", "balances", "fen", "money"}
 MAC_WORDS = {"arpc", "arqc", "cryptogram", "mac", "macs"}
 UNSAFE_MODULES = {"marshal", "pickle", "shelve"}
 UNSAFE_CALLS = {"eval", "exec"}
-INDEX_ADDRESS = re.compile("//[^ ]+/simp" "le|python" "hosted|index" "-url|find" "-links|trusted" "-host")
+# One letter of each stands in brackets, so that this file does not break its own rules.
+INDEX_ADDRESS = re.compile(r"//\S+/simpl[e]\b|pythonhoste[d]|index-ur[l]|find-link[s]|trusted-hos[t]")
 MACHINE_PATH = re.compile(r"(?<![\w.)}])/(work|home|root)/")
-OUTSIDE = re.compile(r"(?<![\w-])share" + r"d/")
-UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME)\b")
+OUTSIDE = re.compile(r"(?<![\w-])share[d]/")
+UNFINISHED = re.compile(r"\b(TOD[O]|FIXM[E])\b")
 
 
 # Sources -------------------------------------------------------------------------------------------------------------
@@ -354,7 +356,7 @@ RULES = {
         macs_are_compared_in_constant_time,
         "host_switch/switch.py",
         bad=("mac == other", "other != message.mac", "sm4_mac(key, data) == b''", "request.arqc == computed"),
-        good=("compare_digest(mac, other)", "mac_state == 'good'", "event.mac == 'good'", "len(mac) == 8", "mac is None"),
+        good=("compare_digest(mac, other)", "event.mac == 'good'", "len(mac) == 8", "mac is None"),
     ),
     "broad except only at the last line": Rule(
         broad_except_only_at_the_last_line,
