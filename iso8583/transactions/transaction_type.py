@@ -1,0 +1,57 @@
+"""What the protocol says about one kind of transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+Direction = Literal["debit", "credit", "none"]
+Recovery = Literal["reverse", "repeat", "none"]
+
+CARD: Final = frozenset({2, 35, 36})  # where a card number may stand
+# A field on the left is of no use without those on the right.
+TOGETHER: Final[Mapping[int, frozenset[int]]] = {26: frozenset({52}), 52: frozenset({26, 53})}
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionType:
+    """One row of the table of transactions: how to recognise it, which fields it has, what follows if no answer comes.
+
+    Attributes:
+        name: our name for it.
+        mti: the request's message type.
+        processing_code: field 3; empty if there is none or (reversal) it is that of the original.
+        condition_code: field 25, likewise.
+        type_code: 60.1, likewise.
+        management_codes: 60.3, every value that means this type; the first is the usual one.
+        direction: what a settlement counts it as.
+        recovery: without an answer: "reverse" it, "repeat" it until answered, or do nothing ("none").
+        scan: the payer is known by a scanned code, not by a card (field 22 starts with 03).
+        mac: request and approval carry a MAC.
+        mandatory: fields that must be there.
+        conditional: fields that may be there.
+        one_of: at least one of these must be there (none if empty).
+    """
+
+    name: str
+    mti: str
+    mandatory: frozenset[int]
+    conditional: frozenset[int]
+    processing_code: str = ""
+    condition_code: str = ""
+    type_code: str = ""
+    management_codes: tuple[str, ...] = ("000",)
+    direction: Direction = "none"
+    recovery: Recovery = "none"
+    scan: bool = False
+    mac: bool = True
+    one_of: frozenset[int] = field(default=frozenset())
+
+    @property
+    def management_code(self) -> str:
+        """60.3, the usual value."""
+        return self.management_codes[0]
+
+
+# Fields of every financial request, and those that any card payment may add.
+FINANCIAL: Final = frozenset({3, 4, 11, 22, 25, 41, 42, 49, 60, 64})
+CARD_DATA: Final = frozenset({2, 14, 23, 26, 35, 36, 52, 53, 55, 59})
