@@ -214,6 +214,11 @@ def _recoded_track(track: str, recode: Callable[[bytes], bytes]) -> str:
     return nibbles[:start] + middle + nibbles[start + 16 :]
 
 
+def ecb_encrypt(key: bytes, blocks: bytes) -> bytes:
+    """`blocks`, each of 8 bytes, encrypted one by one under a 3DES key: the step that key derivations are made of."""
+    return _des(key).encryptor().update(blocks)
+
+
 def wipe(secret: bytearray) -> None:
     """Overwrite `secret` with zeros, in place."""
     secret[:] = bytes(len(secret))
