@@ -1,0 +1,43 @@
+"""What leaves the kernel about a card: the data of the online request, and the chip's lines for the slip."""
+
+from terminal.emv.card_session import CardSession
+from terminal.emv.field55 import ONLINE_REQUEST, REVERSAL, field55
+from terminal.emv.reading import number_of, track2_of
+from terminal.emv.selection import label_of
+from terminal.emv.steps import CardData
+from terminal.emv.tags import Tag
+
+_LINES = {"tvr": Tag.TVR, "tsi": Tag.TSI, "aid": Tag.DF_NAME, "atc": Tag.ATC, "psn": Tag.PSN}
+
+
+def card_data(session: CardSession) -> CardData:
+    """Collect what a request needs; the first cryptogram must be there."""
+    return CardData(
+        pan=number_of(session.card),
+        psn=session.card.get(Tag.PSN, b"\x00").hex().rjust(3, "0"),
+        expiry=session.card[Tag.EXPIRY].hex()[:4],
+        track2=track2_of(session.card),
+        f55=field55(session, ONLINE_REQUEST),
+        reversal_f55=field55(session, REVERSAL),
+        entry_mode="051" if session.pin_block else "052",
+        aid=session.card[Tag.DF_NAME].hex().upper(),
+        label=label_of(session.card),
+        cvm=session.cvm,
+        pin_block=session.pin_block,
+        receipt=receipt_lines(session),
+    )
+
+
+def receipt_lines(session: CardSession) -> dict[str, str]:
+    """The chip's values for the slip as they stand: hexadecimal, and the application's name as ``label``.
+
+    The cryptogram stands under its kind: ``arqc``, ``tc`` or ``aac``. Empty before there is one.
+    """
+    if not session.cryptogram_kind:
+        return {}
+    values = {name: session.value(tag) for name, tag in _LINES.items()}
+    return {
+        session.cryptogram_kind.lower(): session.card[Tag.CRYPTOGRAM].hex().upper(),
+        **{name: value.hex().upper() for name, value in values.items() if value is not None},
+        "label": label_of(session.card),
+    }

@@ -1,0 +1,138 @@
+"""Application selection (EMV Book 1 §12): the card's directory first, then the terminal's list, then the customer.
+
+A directory that is missing or cannot be read is no fault; the list then finds what the card has. An application that
+will not open is taken off the list, and the choice is made again from what is left.
+"""
+
+from collections.abc import Iterable
+
+from terminal.emv import apdu
+from terminal.emv.card_session import CardSession
+from terminal.emv.faults import CardError, CustomerCancelledError, MalformedError
+from terminal.emv.objects import objects_of, repeated_objects_of, template
+from terminal.emv.parameters import Application
+from terminal.emv.steps import Candidate, ChooseApplication, Flow
+from terminal.emv.tags import Tag
+
+DIRECTORY = b"1PAY.SYS.DDF01"
+DIRECTORY_RECORDS_MAX = 10
+OCCURRENCES_MAX = 8
+CANDIDATES_MAX = 16
+_LOWEST_PRIORITY = 16
+
+
+def list_candidates(session: CardSession) -> Flow[list[Candidate]]:
+    """Find what card and terminal both have, best first. Raises CardError if there is nothing."""
+    candidates = yield from _from_directory(session)
+    if not candidates:
+        candidates = yield from _from_list(session)
+    return sorted(candidates[:CANDIDATES_MAX], key=lambda candidate: candidate.priority or _LOWEST_PRIORITY)
+
+
+def choose(candidates: list[Candidate]) -> Flow[Candidate]:
+    """Take the only candidate, or let the customer choose. Raises CustomerCancelledError."""
+    if len(candidates) == 1 and not candidates[0].needs_confirmation:
+        return candidates[0]
+    index = yield ChooseApplication(tuple(candidates))
+    if index is None:
+        raise CustomerCancelledError("choice_cancelled")
+    assert isinstance(index, int), "ChooseApplication is answered with an index or None"
+    return candidates[index]
+
+
+def open_application(session: CardSession, candidate: Candidate) -> Flow[bool]:
+    """Select a candidate for good and keep what its file control information says; False if it will not open."""
+    response = yield from session.exchange(apdu.select(candidate.aid))
+    _stop_if_blocked(response)
+    if not response.ok:
+        return False
+    control = _file_control(response.data)
+    if not control[Tag.DF_NAME].startswith(candidate.aid):
+        return False
+    session.begin_application(_application_for(session, candidate.aid), candidate.aid)
+    session.card |= control
+    return True
+
+
+def label_of(objects: dict[int, bytes]) -> str:
+    """What to call an application: its preferred name if its alphabet is Latin, else its label."""
+    preferred = objects.get(Tag.PREFERRED_NAME, b"")
+    if preferred and objects.get(Tag.CODE_TABLE) == b"\x01":
+        return _printable(preferred.decode("latin-1"))
+    return _printable(objects.get(Tag.LABEL, b"").decode("ascii", "ignore"))
+
+
+def _from_directory(session: CardSession) -> Flow[list[Candidate]]:
+    response = yield from session.exchange(apdu.select(DIRECTORY))
+    _stop_if_blocked(response)
+    try:
+        return (yield from _read_directory(session, _directory_file(response.data))) if response.ok else []
+    except MalformedError:
+        return []
+
+
+def _read_directory(session: CardSession, sfi: int) -> Flow[list[Candidate]]:
+    found: list[Candidate] = []
+    for number in range(1, DIRECTORY_RECORDS_MAX + 1):
+        response = yield from session.exchange(apdu.read_record(sfi, number))
+        if not response.ok:
+            break
+        for tag, entry in repeated_objects_of(template(response.data, Tag.RECORD, "DIRECTORY"), "DIRECTORY"):
+            if tag == Tag.DIRECTORY_ENTRY:
+                found += _candidates(session, objects_of(entry, "DIRECTORY"), Tag.AID)
+    return found
+
+
+def _from_list(session: CardSession) -> Flow[list[Candidate]]:
+    found: list[Candidate] = []
+    blocked = False
+    for application in session.parameters.applications:
+        for occurrence in range(OCCURRENCES_MAX):
+            response = yield from session.exchange(apdu.select(application.aid, next_occurrence=occurrence > 0))
+            _stop_if_blocked(response)
+            blocked |= response.status == apdu.STATUS_BLOCKED_FILE
+            if not response.ok:
+                break
+            control = _file_control(response.data)
+            found += _candidates(session, control, Tag.DF_NAME)
+            if not application.partial_match or control[Tag.DF_NAME] == application.aid:
+                break
+    if not found:
+        raise CardError("card_application_blocked" if blocked else "card_no_application", "SELECT")
+    return list({candidate.aid: candidate for candidate in found}.values())
+
+
+def _candidates(session: CardSession, objects: dict[int, bytes], name_tag: Tag) -> Iterable[Candidate]:
+    name = objects.get(name_tag, b"")
+    if 5 <= len(name) <= 16 and any(application.matches(name) for application in session.parameters.applications):
+        priority = objects.get(Tag.PRIORITY, b"\x00")[:1] or b"\x00"
+        yield Candidate(name, label_of(objects), priority[0] & 0x0F, bool(priority[0] & 0x80))
+
+
+def _application_for(session: CardSession, name: bytes) -> Application:
+    matching = [application for application in session.parameters.applications if application.matches(name)]
+    return max(matching, key=lambda application: len(application.aid))
+
+
+def _directory_file(data: bytes) -> int:
+    sfi = _file_control(data).get(Tag.SFI, b"")
+    if len(sfi) != 1 or not 1 <= sfi[0] <= 10:
+        raise MalformedError("DIRECTORY")
+    return sfi[0]
+
+
+def _file_control(data: bytes) -> dict[int, bytes]:
+    control = objects_of(template(data, Tag.FCI, "SELECT"), "SELECT")
+    if not 5 <= len(control.get(Tag.DF_NAME, b"")) <= 16:
+        raise MalformedError("SELECT")
+    proprietary = objects_of(control.get(Tag.FCI_PROPRIETARY, b""), "SELECT")
+    return {Tag.DF_NAME: control[Tag.DF_NAME], **proprietary}
+
+
+def _stop_if_blocked(response: apdu.Response) -> None:
+    if response.status == apdu.STATUS_CARD_BLOCKED:
+        raise CardError("card_blocked", "SELECT")
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable()).strip()[:16]
