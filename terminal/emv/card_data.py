@@ -3,11 +3,11 @@
 from terminal.emv.card_session import CardSession
 from terminal.emv.field55 import ONLINE_REQUEST, REVERSAL, field55
 from terminal.emv.reading import number_of, track2_of
-from terminal.emv.selection import label_of
+from terminal.emv.selection import label_of, preferred_name_of
 from terminal.emv.steps import CardData
 from terminal.emv.tags import Tag
 
-_LINES = {"tvr": Tag.TVR, "tsi": Tag.TSI, "aid": Tag.DF_NAME, "atc": Tag.ATC, "psn": Tag.PSN}
+_LINES = {"TVR": Tag.TVR, "AID": Tag.DF_NAME, "PAN SN": Tag.PSN, "TSI": Tag.TSI, "ATC": Tag.ATC}
 
 
 def card_data(session: CardSession) -> CardData:
@@ -21,7 +21,7 @@ def card_data(session: CardSession) -> CardData:
         reversal_f55=field55(session, REVERSAL),
         entry_mode="051" if session.pin_block else "052",
         aid=session.card[Tag.DF_NAME].hex().upper(),
-        label=label_of(session.card),
+        label=preferred_name_of(session.card) or label_of(session.card),
         cvm=session.cvm,
         pin_block=session.pin_block,
         receipt=receipt_lines(session),
@@ -29,15 +29,16 @@ def card_data(session: CardSession) -> CardData:
 
 
 def receipt_lines(session: CardSession) -> dict[str, str]:
-    """The chip's values for the slip as they stand: hexadecimal, and the application's name as ``label``.
+    """The chip's lines for the slip as they stand, in UnionPay's print order: printed names, hexadecimal values.
 
-    The cryptogram stands under its kind: ``arqc``, ``tc`` or ``aac``. Empty before there is one.
+    The cryptogram stands under its kind: ``ARQC``, ``TC`` or ``AAC``. Empty before there is one.
     """
     if not session.cryptogram_kind:
         return {}
     values = {name: session.value(tag) for name, tag in _LINES.items()}
+    names = {"APPLAB": label_of(session.card), "APPNAME": preferred_name_of(session.card)}
     return {
-        session.cryptogram_kind.lower(): session.card[Tag.CRYPTOGRAM].hex().upper(),
+        session.cryptogram_kind: session.card[Tag.CRYPTOGRAM].hex().upper(),
         **{name: value.hex().upper() for name, value in values.items() if value is not None},
-        "label": label_of(session.card),
+        **{name: text for name, text in names.items() if text},
     }

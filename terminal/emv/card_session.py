@@ -77,11 +77,11 @@ class CardSession:
 
     def _transmit(self, command: bytes, where: str) -> Flow[Response]:
         if self.commands_left == 0:
-            raise CardError("card_too_many_commands", where)
+            raise CardError("too_many_commands", where)
         self.commands_left -= 1
         answer = yield Transmit(command)
         if not isinstance(answer, bytes):
-            raise CardError("card_removed", where)
+            raise CardError("removed", where)
         try:
             return Response.parse(answer)
         except ValueError:

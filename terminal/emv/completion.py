@@ -103,4 +103,4 @@ def _run_command(session: CardSession, command: bytes) -> Flow[None]:
         raise MalformedError("issuer script")
     response = yield from session.exchange(command)
     if response.status >> 8 not in (0x90, 0x62, 0x63):
-        raise CardError("card_refused", "issuer script")
+        raise CardError("refused", "issuer script")

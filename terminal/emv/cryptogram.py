@@ -57,7 +57,7 @@ def generate(session: CardSession, requested: Cryptogram, list_tag: Tag) -> Flow
     """
     response = yield from session.exchange(apdu.generate_ac(requested, session.filled(list_tag)))
     if not response.ok:
-        raise CardError("card_refused", _WHERE)
+        raise CardError("refused", _WHERE)
     answer = _parse_answer(response.data)
     kind = answer[Tag.CRYPTOGRAM_INFORMATION][0] & 0xC0
     if kind not in _RANK or _RANK[Cryptogram(kind)] > _RANK[requested]:

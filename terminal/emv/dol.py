@@ -15,7 +15,7 @@ DataObjectList = tuple[tuple[int, int], ...]
 
 
 def parse_dol(data: bytes, where: str) -> DataObjectList:
-    """Read a list of (tag, length); raise MalformedError if it is cut short or asks for more than a command can carry."""
+    """Read a list of (tag, length); raise MalformedError if cut short or more than a command can carry."""
     entries: list[tuple[int, int]] = []
     rest = memoryview(data)
     while rest:

@@ -3,15 +3,15 @@
 from typing import Literal
 
 CardReason = Literal[
-    "card_removed",
-    "card_blocked",
-    "card_no_application",
-    "card_application_blocked",
-    "card_malformed",
-    "card_refused",
-    "card_data_missing",
-    "card_data_inconsistent",
-    "card_too_many_commands",
+    "removed",
+    "blocked",
+    "no_application",
+    "application_blocked",
+    "malformed",
+    "refused",
+    "data_missing",
+    "data_inconsistent",
+    "too_many_commands",
 ]
 
 
@@ -28,21 +28,21 @@ class MalformedError(CardError):
     """The card's answer cannot be read."""
 
     def __init__(self, where: str) -> None:
-        super().__init__("card_malformed", where)
+        super().__init__("malformed", where)
 
 
 class MissingError(CardError):
     """The card did not give a data object that the sale cannot do without."""
 
     def __init__(self, where: str) -> None:
-        super().__init__("card_data_missing", where)
+        super().__init__("data_missing", where)
 
 
 class InconsistentError(CardError):
     """The card contradicts itself or the protocol."""
 
     def __init__(self, where: str) -> None:
-        super().__init__("card_data_inconsistent", where)
+        super().__init__("data_inconsistent", where)
 
 
 class CustomerCancelledError(Exception):

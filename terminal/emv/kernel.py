@@ -1,6 +1,6 @@
 """The contact kernel: one card sale from the card's insertion to its last word, as a machine without I/O.
 
-    kernel = Kernel(parameters, facts)
+    kernel = ContactKernel(parameters, facts)
     step = kernel.start()
     while not isinstance(step, Finished):
         step = kernel.resume(answer_to(step))
@@ -41,7 +41,7 @@ from terminal.emv.tags import Tag
 OFFLINE_APPROVED, OFFLINE_DECLINED = b"Y1", b"Z1"
 
 
-class Kernel:
+class ContactKernel:
     """One sale with one card. `start` gives the first step, `resume` takes its answer and gives the next."""
 
     def __init__(self, parameters: TerminalParameters, facts: SaleFacts) -> None:
@@ -87,7 +87,7 @@ def _open_card(session: CardSession) -> Flow[None]:
         if (yield from open_application(session, candidate)) and (yield from initiate(session)):
             return
         candidates.remove(candidate)
-    raise CardError("card_no_application", "SELECT")
+    raise CardError("no_application", "SELECT")
 
 
 def _decide(session: CardSession) -> Flow[Outcome]:
@@ -123,7 +123,7 @@ _OFFLINE_ENDINGS: Mapping[tuple[Cryptogram, Cryptogram], _Ending] = {
 
 _ONLINE_ENDINGS: Mapping[tuple[str, Cryptogram], _Ending] = {
     ("approved", Cryptogram.TC): ("approved", "approved_online"),
-    ("approved", Cryptogram.AAC): ("reverse", "card_refused_approval"),
+    ("approved", Cryptogram.AAC): ("reverse", "approval_refused"),
     ("declined", Cryptogram.AAC): ("declined", "declined_by_issuer"),
     ("nothing", Cryptogram.TC): ("approved", "approved_offline"),
     ("nothing", Cryptogram.AAC): ("declined", "host_unreachable"),

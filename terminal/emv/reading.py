@@ -53,7 +53,7 @@ def initiate(session: CardSession) -> Flow[bool]:
     if response.status == apdu.STATUS_CONDITIONS:
         return False
     if not response.ok:
-        raise CardError("card_refused", _GET_OPTIONS)
+        raise CardError("refused", _GET_OPTIONS)
     session.card |= _processing_options(response.data)
     return True
 
@@ -100,7 +100,7 @@ def _read_record(session: CardSession, sfi: int, number: int) -> Flow[dict[int, 
     where = f"READ RECORD {sfi}.{number}"
     response = yield from session.exchange(apdu.read_record(sfi, number))
     if not response.ok:
-        raise CardError("card_refused", where)
+        raise CardError("refused", where)
     return objects_of(template(response.data, Tag.RECORD, where), where)
 
 

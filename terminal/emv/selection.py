@@ -4,7 +4,7 @@ A directory that is missing or cannot be read is no fault; the list then finds w
 will not open is taken off the list, and the choice is made again from what is left.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from terminal.emv import apdu
 from terminal.emv.card_session import CardSession
@@ -54,12 +54,15 @@ def open_application(session: CardSession, candidate: Candidate) -> Flow[bool]:
     return True
 
 
-def label_of(objects: dict[int, bytes]) -> str:
-    """What to call an application: its preferred name if its alphabet is Latin, else its label."""
-    preferred = objects.get(Tag.PREFERRED_NAME, b"")
-    if preferred and objects.get(Tag.CODE_TABLE) == b"\x01":
-        return _printable(preferred.decode("latin-1"))
+def label_of(objects: Mapping[int, bytes]) -> str:
+    """An application's label: printable ASCII, at most 16 characters."""
     return _printable(objects.get(Tag.LABEL, b"").decode("ascii", "ignore"))
+
+
+def preferred_name_of(objects: Mapping[int, bytes]) -> str:
+    """An application's name in its holder's language, where its alphabet is Latin 1; else empty."""
+    name = objects.get(Tag.PREFERRED_NAME, b"") if objects.get(Tag.CODE_TABLE) == b"\x01" else b""
+    return _printable(name.decode("latin-1"))
 
 
 def _from_directory(session: CardSession) -> Flow[list[Candidate]]:
@@ -98,7 +101,7 @@ def _from_list(session: CardSession) -> Flow[list[Candidate]]:
             if not application.partial_match or control[Tag.DF_NAME] == application.aid:
                 break
     if not found:
-        raise CardError("card_application_blocked" if blocked else "card_no_application", "SELECT")
+        raise CardError("application_blocked" if blocked else "no_application", "SELECT")
     return list({candidate.aid: candidate for candidate in found}.values())
 
 
@@ -106,7 +109,9 @@ def _candidates(session: CardSession, objects: dict[int, bytes], name_tag: Tag) 
     name = objects.get(name_tag, b"")
     if 5 <= len(name) <= 16 and any(application.matches(name) for application in session.parameters.applications):
         priority = objects.get(Tag.PRIORITY, b"\x00")[:1] or b"\x00"
-        yield Candidate(name, label_of(objects), priority[0] & 0x0F, bool(priority[0] & 0x80))
+        yield Candidate(
+            name, preferred_name_of(objects) or label_of(objects), priority[0] & 0x0F, bool(priority[0] & 0x80)
+        )
 
 
 def _application_for(session: CardSession, name: bytes) -> Application:
@@ -131,7 +136,7 @@ def _file_control(data: bytes) -> dict[int, bytes]:
 
 def _stop_if_blocked(response: apdu.Response) -> None:
     if response.status == apdu.STATUS_CARD_BLOCKED:
-        raise CardError("card_blocked", "SELECT")
+        raise CardError("blocked", "SELECT")
 
 
 def _printable(text: str) -> str:

@@ -18,7 +18,7 @@ Reason = (
     CardReason
     | Literal[
         "approved_online", "approved_offline", "declined_by_issuer", "declined_by_card", "declined_by_terminal",
-        "host_unreachable", "card_refused_approval", "pin_cancelled", "choice_cancelled",
+        "host_unreachable", "approval_refused", "pin_cancelled", "choice_cancelled",
     ]
 )  # fmt: skip
 
