@@ -254,8 +254,10 @@ def broad_except_only_at_the_last_line(source: Source) -> Lines:
 
 def prints_only_to_people(source: Source) -> Lines:
     """Only commands speak on standard output; everything else logs or returns."""
-    if not source.matches(PRINTS):
-        yield from (getattr(node, "lineno", 0) for node in source.nodes() if _called(node) == "print")
+    for node in source.nodes() if not source.matches(PRINTS) else ():
+        match node:
+            case ast.Call(func=ast.Name(id="print")):
+                yield node.lineno
 
 
 def names_say_something(source: Source) -> Lines:
@@ -366,7 +368,7 @@ RULES = {
         good=("try: x\nexcept OSError: y", "try: x\nexcept (OSError, CardException): y"),
     ),
     "prints only to people": Rule(
-        prints_only_to_people, "terminal/runner.py", bad=("print('x')",), good=("Print(key)", "print_job(b'')")
+        prints_only_to_people, "terminal/runner.py", bad=("print('x')",), good=("Print(key)", "printer.print(job)")
     ),
     "names say something": Rule(names_say_something, "terminal/utils.py", bad=("",), good=()),
     "files are short": Rule(
