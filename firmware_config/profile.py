@@ -1,0 +1,96 @@
+"""The profile of one terminal: what it is, whom it serves, where its host is, how far it may go.
+
+Both sides of the wire may read a profile; neither may change one at run time. Amounts are integer minor units
+(fen for CNY), times are seconds, sizes are bytes. Every limit that bounds money or memory stands here, with its unit.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Digits = Annotated[str, Field(pattern=r"^\d+$")]
+# Field 48 of a settlement counts with three digits.
+BATCH_COUNT_MAX = 999
+
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+
+
+class ProfileError(Exception):
+    """A profile cannot be used; the text names the entry and what it must be."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class HostEndpoint(_Part):
+    """Where the acquirer's host listens, and how frames to it are headed (TPDU and the six-byte header)."""
+
+    address: str = "127.0.0.1"
+    port: PortNumber = 9700
+    tpdu: Annotated[str, Field(pattern=r"^60\d{8}$")] = "6000030000"
+    header: Annotated[str, Field(pattern=r"^\d{12}$")] = "603100310006"
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    reply_timeout_s: Annotated[float, Field(gt=0, le=120)] = 30.0
+    echo_interval_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+
+
+class Limits(_Part):
+    """How far the counter may go before it refuses a new sale, in words, before the card is read."""
+
+    sale_amount_max: Annotated[int, Field(gt=0, le=999_999_999_999)] = 5_000_000
+    batch_count_max: Annotated[int, Field(gt=0, le=BATCH_COUNT_MAX)] = 900
+    open_payments_max: Annotated[int, Field(gt=0, le=1_000)] = 20
+    journal_free_bytes_min: Annotated[int, Field(ge=0)] = 16 * 1024 * 1024
+    means_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
+    card_completion_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0
+
+
+class Devices(_Part):
+    """What stands on the counter: where each driver finds its device. An empty entry means that there is none."""
+
+    card_reader_port: int = 0
+    scanner_path: str = ""
+    pin_pad_path: str = ""
+    printer_address: str = ""
+    printer_port: int = 9100
+    paper_columns: Annotated[int, Field(ge=32, le=48)] = 32
+
+
+class TerminalProfile(_Part):
+    """All that a terminal must be told. Read from TOML; unknown entries are refused, missing ones have defaults."""
+
+    terminal_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{8}$")]
+    merchant_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{15}$")]
+    merchant_name_zh: str
+    merchant_name_en: str
+    currency: Annotated[str, Field(pattern=r"^\d{3}$")] = "156"
+    utc_offset_minutes: Annotated[int, Field(ge=-720, le=840)] = 480
+    language: Annotated[str, Field(pattern=r"^(zh|en)$")] = "zh"
+    page_port: PortNumber = 8700
+    host: HostEndpoint = HostEndpoint()
+    limits: Limits = Limits()
+    devices: Devices = Devices()
+
+
+def load_profile(path: Path) -> TerminalProfile:
+    """Read a profile from a TOML file.
+
+    Raises ProfileError when the file is missing, is not TOML, or an entry is unknown or out of range.
+    """
+    try:
+        with path.open("rb") as file:
+            return TerminalProfile.model_validate(tomllib.load(file))
+    except OSError as error:
+        raise ProfileError(f"cannot read the profile {path.name}: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"the profile {path.name} is not TOML: {error}") from None
+    except ValidationError as error:
+        raise ProfileError(f"the profile {path.name} cannot be used: {_first_fault(error)}") from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors(include_url=False, include_input=False)[0]
+    return f"entry {'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"

@@ -1,0 +1,240 @@
+"""The counter: all cores of a terminal behind one door. Events and the time in, effects out.
+
+Built on the book that the journal's records make up. `resume` is called once after that. The shell calls `handle` for
+every event, carries the effects out in order, and calls again with Tick when `deadline` has come.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from firmware_config.profile import TerminalProfile
+from iso8583.response_codes import Action, meaning
+from terminal import risk
+from terminal.book import Book, Payment
+from terminal.events import (
+    BalanceRequested,
+    CancelRequested,
+    CardCompleted,
+    CardPresented,
+    CodePresented,
+    Effect,
+    Event,
+    KeysLoaded,
+    LinkLost,
+    LinkUp,
+    MeansFailed,
+    Persist,
+    Print,
+    Progress,
+    Received,
+    RefundRequested,
+    ReprintRequested,
+    RoomMeasured,
+    SaleRequested,
+    SettleRequested,
+    SlipFailed,
+    SlipPrinted,
+    Tick,
+    VoidRequested,
+)  # fmt: skip
+from terminal.payment import Payments
+from terminal.records import Key, Printed, Record
+from terminal.session import Session
+from terminal.settlement import Settlement
+from terminal.transitions import State
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the counter last had to say: a key of the catalogue, and the payment it is about."""
+
+    reason: str
+    key: Key | None = None
+
+
+class Counter:
+    """One terminal, as decided by its book."""
+
+    def __init__(self, profile: TerminalProfile, records: Iterable[Record] = ()) -> None:
+        self.profile = profile
+        self.book = Book()
+        for record in records:
+            self.book.apply(record)
+        self.payments = Payments(self.book, profile)
+        self.session = Session(self.book, profile)
+        self.settlement = Settlement(self.book, profile)
+        self.room = risk.Room(free_bytes=0, writable=False)
+        self.notice: Notice | None = None
+        self.stage = ""
+
+    def resume(self, now: float) -> list[Effect]:
+        """Take up what a restart has interrupted."""
+        return self.payments.resume(now)
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """Decide about one event; then let the session follow, if the line's state has changed."""
+        was_ready = self.session.ready
+        effects = self._decide(event, now)
+        return effects + self._follow(was_ready, now)
+
+    def deadline(self) -> float | None:
+        """When Tick is to be handled next."""
+        times = (self.payments.deadline(), self.session.deadline(), self.settlement.deadline())
+        return min((time for time in times if time is not None), default=None)
+
+    @property
+    def busy(self) -> bool:
+        """A payment is in the customer's or the host's hands."""
+        return self.payments.current is not None
+
+    def _decide(self, event: Event, now: float) -> list[Effect]:  # noqa: C901, PLR0912 - one match over a closed union
+        match event:
+            case Received():
+                return self._received(event, now)
+            case Tick():
+                return self.payments.tick(now) + self.session.tick(now) + self.settlement.tick(now)
+            case SaleRequested() | BalanceRequested() | VoidRequested() | RefundRequested():
+                return self._payment_requested(event, now)
+            case CardPresented() | CodePresented():
+                self.stage = "host"
+                return self.payments.presented(event, now)
+            case CardCompleted():
+                return self.payments.card_completed(event, now)
+            case MeansFailed(reason):
+                self._say(reason, self.payments.current)
+                return self.payments.cancel(reason, now)
+            case CancelRequested():
+                return self.payments.cancel("cancelled", now)
+            case Progress(stage):
+                self.stage = stage
+                return []
+            case SettleRequested(operator):
+                return self._settle(operator, now)
+            case ReprintRequested(key):
+                return self._reprint(key)
+            case SlipPrinted(key, duplicate):
+                return self._slip_printed(key, duplicate, now)
+            case SlipFailed(key, reason):
+                self._say(f"printer_{reason}", key)
+                return []
+            case KeysLoaded():
+                return self.session.keys_loaded(event, now)
+            case LinkUp():
+                return self.session.link_up(now)
+            case LinkLost():
+                return self.session.link_down()
+            case RoomMeasured(free_bytes, writable):
+                self.room = risk.Room(free_bytes, writable)
+                return []
+
+    def _received(self, event: Received, now: float) -> list[Effect]:
+        self.session.heard(now)
+        self.session.heed(event.command)
+        match event.message.mti:
+            case "0210" | "0230" | "0410":
+                self._mind_the_keys(event)
+                return self.payments.received(event, now)
+            case "0510" | "0330":
+                return self.settlement.received(event, now)
+            case "0810" | "0830":
+                return self.session.received(event, now)
+            case _:
+                return []
+
+    def _mind_the_keys(self, event: Received) -> None:
+        """One side's MAC did not satisfy the other: fresh keys are needed."""
+        ours = event.message.get(41) == self.profile.terminal_id
+        asks = meaning(event.message.text(39, "")).action is Action.SIGN_ON
+        if ours and (asks or event.mac != "good"):
+            self.session.ask_for_sign_on()
+
+    def _payment_requested(
+        self, event: SaleRequested | BalanceRequested | VoidRequested | RefundRequested, now: float
+    ) -> list[Effect]:
+        """Refuse in words, or begin. A request seen before begins nothing: its payment is the answer."""
+        if event.request_id in self.book.requests:
+            return []
+        refusal = self._refusal(event)
+        if refusal:
+            self._say(refusal)
+            return []
+        self.notice, self.stage = None, "card_or_code"
+        match event:
+            case SaleRequested(request_id, amount, operator):
+                return self.payments.start("sale", request_id, amount, operator, now)
+            case BalanceRequested(request_id, operator):
+                return self.payments.start("balance_inquiry", request_id, 0, operator, now)
+            case VoidRequested(request_id, original, operator, authorised_by):
+                self.stage = "host"
+                sale = self.book.payments[original]
+                return self.payments.void(sale, request_id, operator, authorised_by, now)
+            case RefundRequested(request_id, sale, amount, operator, authorised_by):
+                self.stage = "host"
+                return self.payments.refund(sale, amount, request_id, operator, authorised_by, now)
+
+    def _refusal(self, event: SaleRequested | BalanceRequested | VoidRequested | RefundRequested) -> str:
+        general = risk.refusal_of_payment(
+            self.book, self.profile.limits, self.room, self.session.ready and not self.session.wants_sign_on, self.busy
+        )
+        match event:
+            case _ if general:
+                return general
+            case SaleRequested(amount=amount):
+                return risk.refusal_of_amount(amount, self.profile.limits)
+            case VoidRequested(original=original, authorised_by=authorised_by):
+                return risk.refusal_of_void(self.book.payments.get(original)) or _unauthorised(authorised_by)
+            case RefundRequested(original=sale, amount=amount, authorised_by=authorised_by):
+                refunded = sale.refunded + self._refunds_open(sale.key)
+                return risk.refusal_of_refund(amount, sale.amount, refunded) or _unauthorised(authorised_by)
+            case _:
+                return ""
+
+    def _refunds_open(self, sale: Key) -> int:
+        """Refunds of a sale whose answer is not known: they may yet be approved."""
+        return sum(p.amount for p in self.book.unresolved() if p.original == sale)
+
+    def _settle(self, operator: str, now: float) -> list[Effect]:
+        refusal = risk.refusal_of_settlement(self.book, self.session.ready, self.busy)
+        if refusal:
+            self._say(refusal)
+            return []
+        self.notice = None
+        return self.settlement.start(operator, now)
+
+    def _reprint(self, key: Key) -> list[Effect]:
+        payment = self.book.payments.get(key)
+        if payment is None or payment.state is not State.APPROVED:
+            self._say("nothing_to_print", key)
+            return []
+        return [Print(key, duplicate=True)]
+
+    def _slip_printed(self, key: Key, duplicate: bool, now: float) -> list[Effect]:
+        record = Printed(key, now, duplicate)
+        self.book.apply(record)
+        if self.notice and self.notice.key == key and self.notice.reason.startswith("printer_"):
+            self.notice = None
+        return [Persist(record)]
+
+    def _follow(self, was_ready: bool, now: float) -> list[Effect]:
+        """Payments and settlement follow the session; a wanted sign-on waits until the counter is free."""
+        effects: list[Effect] = []
+        if self.session.wants_sign_on and not self.busy and self.settlement.deadline() is None:
+            effects += self.session.sign_on(now)
+        if self.session.ready and not was_ready:
+            self.settlement.link_ready = True
+            effects += self.payments.link_up(now) + self.settlement.link_up(now)
+        elif was_ready and not self.session.ready:
+            effects += self.payments.link_down(now) + self.settlement.link_down()
+        return effects
+
+    def _say(self, reason: str, key: Key | None = None) -> None:
+        self.notice = Notice(reason, key)
+
+
+def _unauthorised(authorised_by: str) -> str:
+    return "" if authorised_by else "supervisor_needed"
+
+
+def open_payments(counter: Counter) -> list[Payment]:
+    """Payments that a person should know of: unresolved ones and those that wait for a person."""
+    return [p for p in counter.book.payments.values() if not p.is_final or p.attention or p.receipt_due]

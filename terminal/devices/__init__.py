@@ -1,0 +1,124 @@
+"""The counter's devices: one small port per kind, one file per driver.
+
+A driver is asyncio code that speaks a device's own bytes and nothing else. It never decides about money and never
+touches the journal. Each kind has one contract test that runs on every driver of it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+HealthState = Literal["ready", "attention", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceHealth:
+    """How a device is, and why: `reason` is a stable key such as ``paper_out``, empty when ready."""
+
+    state: HealthState
+    reason: str = ""
+
+
+class DeviceError(Exception):
+    """A device could not do what was asked. `reason` is a stable key that the catalogues put into words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class CardGone(DeviceError):
+    """The card left the reader, or did not answer in time."""
+
+
+class PinCancelled(DeviceError):
+    """The customer pressed cancel, or let the time for the PIN run out."""
+
+
+class PinBypassed(DeviceError):
+    """The customer pressed enter without a PIN."""
+
+
+class PinPadFault(DeviceError):
+    """The PIN pad is missing, has no key, or does not answer."""
+
+
+class PrinterTrouble(DeviceError):
+    """The slip is not known to be on paper; `reason` says why (``paper_out``, ``no_answer``…)."""
+
+
+class CardReader(Protocol):
+    """A contact card reader."""
+
+    async def wait_for_card(self) -> bytes:
+        """Return the answer to reset of the card that is, or will be, in the reader."""
+
+    async def transmit(self, apdu: bytes) -> bytes:
+        """Send a command APDU, return the response APDU with its status word; raise CardGone."""
+
+    async def wait_for_removal(self) -> None:
+        """Return when no card is in the reader."""
+
+    def health(self) -> DeviceHealth:
+        """Say how the reader is."""
+
+    async def close(self) -> None:
+        """Release the reader."""
+
+
+class Scanner(Protocol):
+    """A code scanner."""
+
+    async def next_code(self) -> str:
+        """Return the next code that is scanned, without prefix, suffix and control characters."""
+
+    def health(self) -> DeviceHealth:
+        """Say how the scanner is."""
+
+    async def close(self) -> None:
+        """Release the scanner."""
+
+
+class PinPad(Protocol):
+    """A PIN pad that keeps its own keys: a PIN never leaves it in clear."""
+
+    async def load_key(self, slot: str, encrypted: bytes, check_value: bytes) -> None:
+        """Load a working key, encrypted under the pad's master key; raise PinPadFault if the check value differs."""
+
+    async def enter_pin(self, pan: str, amount: int, currency: str) -> bytes:
+        """Ask the customer for the PIN; return the PIN block encrypted under the pad's PIN key.
+
+        Raises PinCancelled, PinBypassed or PinPadFault.
+        """
+
+    async def show(self, text: str) -> None:
+        """Put a line on the pad's display."""
+
+    def health(self) -> DeviceHealth:
+        """Say how the pad is."""
+
+    async def close(self) -> None:
+        """Release the pad."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterStatus:
+    """What the printer itself says; ``unknown`` when it does not answer."""
+
+    state: HealthState
+    reason: str = ""
+
+
+class Printer(Protocol):
+    """A slip printer."""
+
+    async def print(self, job: bytes) -> None:
+        """Print a job; return only when the printer itself says that all of it is out, else raise PrinterTrouble."""
+
+    async def status(self) -> PrinterStatus:
+        """Ask the printer how it is."""
+
+    def health(self) -> DeviceHealth:
+        """Say how the printer was when last asked."""
+
+    async def close(self) -> None:
+        """Release the printer."""

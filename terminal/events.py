@@ -1,0 +1,281 @@
+"""What comes into the terminal's cores (events) and what goes out of them (effects). Frozen values, no behaviour.
+
+The effect law: in every list of effects, Persist stands before Send, Print, CompleteCard and LoadKeys of the same fact.
+The shell carries effects out in order and stops at the first that fails.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from iso8583 import Message
+from terminal.records import Key, Record
+
+MacState = Literal["good", "bad", "absent"]
+Means = Literal["card", "code"]
+
+
+# --- events: what people do -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SaleRequested:
+    """The cashier charges an amount; card or code is decided by what the customer presents.
+
+    `request_id` is made by the page: the same request twice is one payment.
+    """
+
+    request_id: str
+    amount: int
+    operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceRequested:
+    """The cashier asks for the balance of a card."""
+
+    request_id: str
+    operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoidRequested:
+    """The cashier takes back a sale of this batch; `authorised_by` is the supervisor whose PIN was checked."""
+
+    request_id: str
+    original: Key
+    operator: str
+    authorised_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What a refund needs to know of its sale, which may lie in an earlier batch: the shell reads it in the journal."""
+
+    key: Key
+    type: str
+    amount: int
+    refunded: int
+    currency: str
+    reference: str
+    authorisation: str
+    date: str
+    means: str
+    card: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequested:
+    """The cashier gives money back for an approved sale, all of it or a part."""
+
+    request_id: str
+    original: Original
+    amount: int
+    operator: str
+    authorised_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """The cashier presses cancel; only a payment that has not been sent can be cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReprintRequested:
+    """The cashier wants a slip again; it will say DUPLICATE."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class SettleRequested:
+    """The cashier closes the batch."""
+
+    operator: str
+
+
+# --- events: what devices report --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CardPresented:
+    """The chip has been read, has answered with its cryptogram, and the PIN (if any) has been entered.
+
+    Lives only until the request is sent: `pan`, `track2` and `pin_block` are never persisted, and never shown.
+    `sealed` is the card number, encrypted by the vault; `masked` its first six and last four.
+    """
+
+    pan: str = field(repr=False)
+    sealed: str = field(repr=False)
+    masked: str
+    expiry: str
+    sequence: str
+    track2: str = field(repr=False)
+    chip_data: bytes = field(repr=False)
+    entry_mode: str
+    pin_block: bytes | None = field(default=None, repr=False)
+    signature: bool = False
+    chip: Mapping[str, str] = field(default_factory=dict)
+    reversal_chip_data: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CodePresented:
+    """The customer's payment code has been scanned."""
+
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MeansFailed:
+    """The card or the code could not be used; `reason` is a key of the catalogue."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardCompleted:
+    """The chip's last word on an approval: `agreed` with a certificate, or not (then the sale must not stand)."""
+
+    agreed: bool
+    chip: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the customer is doing at the devices, for the page: such as ``pin``."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlipPrinted:
+    """The printer itself says that the slip is on paper."""
+
+    key: Key
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SlipFailed:
+    """The slip is not known to be on paper."""
+
+    key: Key
+    reason: str
+
+
+# --- events: the link, the store, the clock ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """The connection to the host stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """The connection to the host is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message from the host: decoded, its MAC checked, with the command digit of its header."""
+
+    message: Message
+    mac: MacState
+    command: str = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class KeysLoaded:
+    """The working keys of a sign-on are in the vault and in the PIN pad, or were refused there."""
+
+    accepted: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMeasured:
+    """How the journal's disk is: free bytes, and whether the last write went through."""
+
+    free_bytes: int
+    writable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The deadline that a core asked for has come."""
+
+
+Event = (
+    SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
+    | SettleRequested | CardPresented | CodePresented | MeansFailed | CardCompleted | Progress | SlipPrinted
+    | SlipFailed | LinkUp | LinkLost | Received | KeysLoaded | RoomMeasured | Tick
+)  # fmt: skip
+
+
+# --- effects ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Write the record to the journal, durably, before anything that follows."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a message to the host. The link unseals `cards` into it and adds the MAC where the type carries one."""
+
+    message: Message
+    cards: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """Drop the connection and make a new one: the host does not answer on this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskForMeans:
+    """Wake the card reader (and the scanner, where codes are allowed) for this payment."""
+
+    key: Key
+    amount: int
+    currency: str
+    means: tuple[Means, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseMeans:
+    """Let go of card reader and scanner: the payment no longer needs them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteCard:
+    """Give the host's answer to the chip (issuer authentication, second GENERATE AC, scripts)."""
+
+    response_code: str
+    chip_data: bytes = field(repr=False)
+    approved: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LoadKeys:
+    """Put the working keys of a sign-on answer (field 62) into vault and PIN pad."""
+
+    keys: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """Print the slips of a payment, or of a settlement (trace 000000). `duplicate` marks them."""
+
+    key: Key
+    duplicate: bool = False
+
+
+Effect = (
+    Persist | Send | Reconnect | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | Print
+)  # fmt: skip

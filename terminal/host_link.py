@@ -1,0 +1,92 @@
+"""The line to the host: one TCP connection, kept up; frames out, decoded messages in.
+
+Shell code: it connects, reads, checks the MAC and reports. What a message means is decided by the cores.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from firmware_config.profile import HostEndpoint
+from iso8583 import Iso8583Error, Message
+from iso8583.unionpay import Frame
+from terminal.events import Event, LinkLost, LinkUp, Received
+from terminal.vault import Vault
+
+LENGTH_BYTES = 2
+FRAME_BYTES_MAX = 4096
+RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+UNSENT_BYTES_MAX = 64 * 1024
+
+log = structlog.get_logger()
+
+
+class HostLink:
+    """Keeps one connection to the host, and makes it again when it is lost."""
+
+    def __init__(self, endpoint: HostEndpoint, vault: Vault, report: Callable[[Event], None]) -> None:
+        self._endpoint = endpoint
+        self._vault = vault
+        self._report = report
+        self._writer: asyncio.StreamWriter | None = None
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Connect, listen, and connect again, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._endpoint.connect_timeout_s):
+                    reader, writer = await asyncio.open_connection(self._endpoint.address, self._endpoint.port)
+            except (OSError, TimeoutError):
+                await self._pause()
+                continue
+            await self._converse(reader, writer)
+            await self._pause()
+
+    def send(self, message: Message) -> None:
+        """Write one message. Without a connection it is dropped: LinkLost has been, or will be, reported."""
+        if self._writer is None or self._writer.is_closing():
+            return
+        if self._writer.transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
+            self.reconnect()
+            return
+        frame = Frame(self._endpoint.tpdu, self._endpoint.header, message).to_bytes()
+        self._writer.write(len(frame).to_bytes(LENGTH_BYTES, "big") + frame)
+
+    def reconnect(self) -> None:
+        """Drop the connection; run() makes a new one."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._report(LinkUp())
+        try:
+            while True:
+                self._report(self._understand(await _read_frame(reader)))
+                self._failures = 0
+        except (OSError, asyncio.IncompleteReadError):
+            log.info("host_link_lost", host=self._endpoint.address, port=self._endpoint.port)
+        except Iso8583Error as error:
+            log.warning("host_frame_refused", field=str(error.field), offset=error.offset, reason=error.reason)
+        finally:
+            self._writer = None
+            writer.transport.abort()
+            self._report(LinkLost())
+
+    def _understand(self, data: bytes) -> Received:
+        frame = Frame.parse(data)
+        return Received(frame.message, self._vault.mac_state(data[11:], frame.message), frame.command)
+
+    async def _pause(self) -> None:
+        pause_s = RECONNECT_S[min(self._failures, len(RECONNECT_S) - 1)]
+        self._failures += 1
+        await asyncio.sleep(pause_s)
+
+
+async def _read_frame(reader: asyncio.StreamReader) -> bytes:
+    length = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
+    if not 0 < length <= FRAME_BYTES_MAX:
+        raise Iso8583Error("length", 0, f"needed 1 to {FRAME_BYTES_MAX} bytes, the frame announces {length}")
+    return await reader.readexactly(length)

@@ -1,0 +1,175 @@
+"""How the terminal words its messages: payments and facts in, ISO 8583 messages (without MAC) out.
+
+Fields and values as in the dialect ``unionpay_pos``; which fields a type carries stands in `iso8583.transactions`.
+A reversal is worded from `recovery_fields`, which the journal keeps, so that it is the same after a restart.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from firmware_config.profile import TerminalProfile
+from iso8583 import Message
+from iso8583.transactions import TYPES
+from iso8583.unionpay import Block60, Data59, Detail48, Details48, Original61, Totals48, security53
+from iso8583.unionpay import Totals as WireTotals
+from terminal.book import Payment, Totals
+from terminal.events import CardPresented, CodePresented, Original
+
+READER_CAPABILITY = "5"
+CHIP_CONDITION = "0"
+CARD_ORGANISATION = "CUP"
+NO_CARD_ENTRY = "012"
+CODE_ENTRY = "032"
+DETAILS_PER_MESSAGE = 8
+UPLOAD = TYPES["batch_upload"]
+
+# The card number is kept sealed and put into field 2 by the link; PIN, tracks and payment code are not kept at all.
+_SEALED = frozenset({2, 14})
+_NOT_REVERSED = _SEALED | {26, 35, 36, 37, 52, 53, 59, 63}
+
+
+def card_request(payment: Payment, card: CardPresented, profile: TerminalProfile) -> Message:
+    """Word a sale or an inquiry with a chip card: fields 2, 14, 23, 35 and 55, and 26, 52, 53 for the PIN."""
+    fields = _common(payment, profile) | {
+        2: card.pan, 14: card.expiry, 22: card.entry_mode, 23: card.sequence, 35: card.track2, 55: card.chip_data,
+        53: security53(pin=card.pin_block is not None, algorithm="3des", track_encrypted=False),
+    }  # fmt: skip
+    if card.pin_block:
+        fields |= {26: "12", 52: card.pin_block}
+    return Message(payment.rules.mti, fields)
+
+
+def code_request(payment: Payment, code: CodePresented, profile: TerminalProfile) -> Message:
+    """Word a sale by the customer's payment code: F22 032, the code in F59 tag A3, neither card nor PIN."""
+    fields = _common(payment, profile) | {22: CODE_ENTRY, 59: Data59(payment_code=code.code).to_text()}
+    return Message(payment.rules.mti, fields)
+
+
+def void_request(payment: Payment, sale: Payment, profile: TerminalProfile) -> Message:
+    """Word the void of a sale of this batch: its reference and authorisation, batch and trace in F61."""
+    original = Original61(batch=sale.key.batch, trace=sale.key.trace)
+    return Message(payment.rules.mti, _back(payment, profile, sale.reference, sale.authorisation, original))
+
+
+def refund_request(payment: Payment, sale: Original, profile: TerminalProfile) -> Message:
+    """Word a refund: as a void, with the date of the sale in F61 and the card organisation in F63."""
+    original = Original61(batch=sale.key.batch, trace=sale.key.trace, date=sale.date)
+    fields = _back(payment, profile, sale.reference, "", original) | {63: CARD_ORGANISATION}
+    return Message(payment.rules.mti, fields)
+
+
+def reversal(kept: Mapping[str, str], reason: str, authorisation: str, again: bool) -> Message:
+    """Word a reversal (0400, or 0401 when it may have been sent before) with its reason in F39."""
+    fields = read_recovery_fields(kept) | {39: reason}
+    if authorisation:
+        fields[38] = authorisation
+    return Message("0401" if again else "0400", fields)
+
+
+def repeat(request: Mapping[str, str], mti: str) -> Message:
+    """Word an advice again: the same fields with the repeat digit in the MTI."""
+    return Message(mti[:3] + "1", read_recovery_fields(request))
+
+
+def recovery_fields(request: Message, reverse: bool, chip_data: bytes = b"") -> dict[str, str]:
+    """The fields of a request that its reversal or its repeat needs, as the journal keeps them: none of them secret.
+
+    `chip_data` is the F55 of a reversal (a few tags), which replaces that of the request.
+    """
+    dropped = _NOT_REVERSED if reverse else _SEALED
+    kept = {number: value for number, value in request.items() if number not in dropped}
+    if chip_data:
+        kept[55] = chip_data
+    return {str(number): value.hex() if isinstance(value, bytes) else value for number, value in kept.items()}
+
+
+def read_recovery_fields(kept: Mapping[str, str]) -> dict[int, str | bytes]:
+    """Turn what recovery_fields kept back into message fields."""
+    return {int(number): bytes.fromhex(value) if number == "55" else value for number, value in kept.items()}
+
+
+def sign_on(profile: TerminalProfile, batch: str, trace: int, operator: str) -> Message:
+    """Word the sign-on that asks for double-length working keys and a track key (60.3 = 004)."""
+    rules = TYPES["sign_on"]
+    fields = _management(profile, rules.type_code, batch, "004") | {11: f"{trace:06d}", 63: f"{operator:<3}"}
+    return Message(rules.mti, fields)
+
+
+def echo(profile: TerminalProfile, batch: str) -> Message:
+    """Word an echo test (60.3 = 301)."""
+    rules = TYPES["echo"]
+    return Message(rules.mti, _management(profile, rules.type_code, batch, rules.management_code))
+
+
+def sign_off(profile: TerminalProfile, batch: str, trace: int, operator: str) -> Message:
+    """Word the sign-off (60.3 = 002)."""
+    rules = TYPES["sign_off"]
+    fields = _management(profile, rules.type_code, batch, rules.management_code)
+    return Message(rules.mti, fields | {11: f"{trace:06d}", 63: f"{operator:<3}"})
+
+
+def settle(profile: TerminalProfile, batch: str, trace: int, totals: Totals, operator: str) -> Message:
+    """Word the settlement request: our totals in F48, domestic only."""
+    rules = TYPES["settle"]
+    domestic = WireTotals(totals.debit_amount, totals.debit_count, totals.credit_amount, totals.credit_count)
+    fields = _management(profile, rules.type_code, batch, rules.management_code)
+    fields |= {11: f"{trace:06d}", 48: Totals48(domestic).to_text(), 49: profile.currency, 63: f"{operator:<3}"}
+    return Message(rules.mti, fields)
+
+
+def upload(profile: TerminalProfile, batch: str, payments: Sequence[Payment]) -> Message:
+    """Word one message of the batch upload: up to eight payments; the link fills in their card numbers.
+
+    F11 is the trace of the first of them, by which the answer tells which part it acknowledges.
+    """
+    details = Details48(tuple(Detail48(p.key.trace, pan="", amount=p.amount) for p in payments))
+    fields = _management(profile, UPLOAD.type_code, batch, "201")
+    return Message(UPLOAD.mti, fields | {11: payments[0].key.trace, 48: details.to_text()})
+
+
+def with_cards(message: Message, pans: Sequence[str]) -> Message:
+    """Put unsealed card numbers where the message carries them: field 2, or the details of a batch upload.
+
+    Called by the link at the last moment; the result must go to the wire and nowhere else.
+    """
+    if not pans:
+        return message
+    if message.mti != UPLOAD.mti:
+        return message.with_({2: pans[0]})
+    details = Details48.parse(message.text(48)).records
+    filled = tuple(replace(detail, pan=pan) for detail, pan in zip(details, pans, strict=True))
+    return message.with_({48: Details48(filled).to_text()})
+
+
+def upload_end(profile: TerminalProfile, batch: str, trace: int, count: int, balanced: bool) -> Message:
+    """Word the end of the batch upload: how many payments the batch has, 207 when balanced, 202 when not."""
+    fields = _management(profile, UPLOAD.type_code, batch, "207" if balanced else "202")
+    return Message(UPLOAD.mti, fields | {11: f"{trace:06d}", 48: f"{count:04d}"})
+
+
+def _common(payment: Payment, profile: TerminalProfile) -> dict[int, str | bytes]:
+    rules = payment.rules
+    block = Block60(rules.type_code, payment.key.batch, "000", READER_CAPABILITY, CHIP_CONDITION)
+    fields: dict[int, str | bytes] = {
+        3: rules.processing_code, 11: payment.key.trace, 25: rules.condition_code, 41: profile.terminal_id,
+        42: profile.merchant_id, 49: payment.currency, 60: block.to_text(),
+    }  # fmt: skip
+    if rules.direction != "none":
+        fields[4] = f"{payment.amount:012d}"
+    return fields
+
+
+def _back(
+    payment: Payment, profile: TerminalProfile, reference: str, authorisation: str, original: Original61
+) -> dict[int, str | bytes]:
+    fields = _common(payment, profile) | {22: NO_CARD_ENTRY, 37: reference, 61: original.to_text()}
+    if payment.rules.scan:
+        fields |= {22: CODE_ENTRY, 59: Data59(original_voucher=reference).to_text()}
+    if authorisation:
+        fields[38] = authorisation
+    return fields
+
+
+def _management(profile: TerminalProfile, type_code: str, batch: str, management_code: str) -> dict[int, str | bytes]:
+    block = Block60(type_code, batch, management_code)
+    return {41: profile.terminal_id, 42: profile.merchant_id, 60: block.to_text()}

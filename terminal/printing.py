@@ -1,0 +1,142 @@
+"""From payments and settlements to slips, and from slips to the printer: one job at a time, in order.
+
+The first print of a payment is the receipt; every later one says DUPLICATE, because nobody can know whether the first
+was torn off. A printer that fails changes nothing about the money: the payment stays, its receipt stays due.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from firmware_config.profile import TerminalProfile
+from terminal.book import Payment
+from terminal.devices import Printer, PrinterTrouble
+from terminal.devices.escpos import build
+from terminal.events import Event, Print, SlipFailed, SlipPrinted
+from terminal.journal import Journal
+from terminal.receipts import settlement_lines, slip_lines
+from terminal.records import BatchClosed, SettleStarted
+from terminal.settlement import SETTLEMENT_TRACE
+from terminal.slip_layout import Line, plain_text
+from terminal.slips import Copy, Entry, SettlementSlip, Shop, Slip, Total
+
+JOBS_MAX = 50
+
+TYPE_NAMES = {
+    "sale": ("消费", "SALE"),
+    "qr_sale": ("消费", "SALE"),
+    "sale_void": ("消费撤销", "VOID"),
+    "qr_void": ("消费撤销", "VOID"),
+    "refund": ("退货", "REFUND"),
+    "qr_refund": ("退货", "REFUND"),
+}
+_COPIES: tuple[Copy, ...] = ("merchant", "cardholder")
+_ENTRY_LETTERS: dict[str, Entry] = {"01": "M", "02": "S", "03": "Q", "05": "I", "07": "C"}
+
+
+class Printing:
+    """The queue of slips before the printer."""
+
+    def __init__(
+        self, profile: TerminalProfile, journal: Journal, printer: Printer | None, report: Callable[[Event], None]
+    ) -> None:
+        self._profile = profile
+        self._journal = journal
+        self._printer = printer
+        self._report = report
+        self._jobs: asyncio.Queue[Print] = asyncio.Queue(JOBS_MAX)
+
+    def enqueue(self, job: Print) -> None:
+        """Take a job; with a full queue it fails at once, and the receipt stays due."""
+        if self._jobs.full():
+            self._report(SlipFailed(job.key, "queue_full"))
+        else:
+            self._jobs.put_nowait(job)
+
+    async def run(self) -> None:
+        """Print what is enqueued, until cancelled."""
+        while True:
+            await self._print(await self._jobs.get())
+
+    def lines(self, job: Print) -> list[Line]:
+        """The lines of all copies of a slip; empty for a payment that has none."""
+        if job.key.trace == SETTLEMENT_TRACE:
+            settled = self._journal.settlement_of(job.key.batch)
+            return settlement_lines(settlement_slip(self._profile, *settled, job.duplicate)) if settled else []
+        payment = self._journal.payment(job.key)
+        if payment is None or payment.type not in TYPE_NAMES:
+            return []
+        original = self._journal.payment(payment.original) if payment.original else None
+        return [
+            line
+            for copy in _COPIES
+            for line in slip_lines(slip_of(self._profile, payment, original, copy, job.duplicate))
+        ]
+
+    def text(self, job: Print) -> str:
+        """The slip as plain text, for the page."""
+        return plain_text(self.lines(job), self._profile.devices.paper_columns)
+
+    async def _print(self, job: Print) -> None:
+        if self._printer is None:
+            self._report(SlipFailed(job.key, "no_printer"))
+            return
+        try:
+            await self._printer.print(build(self.lines(job), self._profile.devices.paper_columns))
+        except PrinterTrouble as trouble:
+            self._report(SlipFailed(job.key, trouble.reason))
+        else:
+            self._report(SlipPrinted(job.key, job.duplicate))
+
+
+def slip_of(profile: TerminalProfile, payment: Payment, original: Payment | None, copy: Copy, duplicate: bool) -> Slip:
+    """State the facts of a payment on one copy of its slip."""
+    zh, en = TYPE_NAMES[payment.type]
+    back = payment.rules.direction == "credit"
+    chip = dict(payment.chip)
+    return Slip(
+        copy=copy, shop=_shop(profile), operator_no=payment.operator, type_zh=zh, type_en=en,
+        amount=-payment.amount if back else payment.amount, currency=payment.currency,
+        local_time=_host_time(profile, payment), batch=payment.key.batch, voucher=payment.key.trace,
+        entry=_ENTRY_LETTERS.get(payment.entry_mode[:2], "M"), card=payment.means, issuer=payment.issuer[:11].strip(),
+        acquirer=payment.issuer[11:].strip(), auth_no=payment.authorisation, reference_no=payment.reference,
+        pay_voucher=payment.reference if payment.rules.scan else "",
+        original_voucher=original.key.trace if original and back else "",
+        original_reference_no=original.reference if original and back else "",
+        original_date=original.host_date if original and back else "",
+        ic_lines=tuple(chip.items()), signature_needed=payment.signature, duplicate=duplicate,
+    )  # fmt: skip
+
+
+def settlement_slip(
+    profile: TerminalProfile, totals: SettleStarted, closed: BatchClosed, duplicate: bool
+) -> SettlementSlip:
+    """State the facts of a settlement."""
+    return SettlementSlip(
+        shop=_shop(profile), operator_no=totals.operator, batch=totals.batch, local_time=_local(profile, closed.at),
+        currency=profile.currency, result="balanced" if closed.balanced else "unbalanced",
+        domestic=(
+            Total("消费", "SALE", totals.debit_count, totals.debit_amount),
+            Total("撤销和退货", "VOID, REFUND", totals.credit_count, -totals.credit_amount),
+        ),
+        duplicate=duplicate,
+    )  # fmt: skip
+
+
+def _shop(profile: TerminalProfile) -> Shop:
+    return Shop(profile.merchant_name_zh, profile.merchant_name_en, profile.merchant_id, profile.terminal_id)
+
+
+def _local(profile: TerminalProfile, at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC) + timedelta(minutes=profile.utc_offset_minutes)
+
+
+def _host_time(profile: TerminalProfile, payment: Payment) -> datetime:
+    """The host's clock is the one that slips show; the year is ours, the host sends none."""
+    local = _local(profile, payment.at)
+    if not (payment.host_date and payment.host_time):
+        return local
+    try:
+        return datetime.strptime(f"{local.year}{payment.host_date}{payment.host_time}", "%Y%m%d%H%M%S")  # noqa: DTZ007
+    except ValueError:
+        return local

@@ -1,0 +1,226 @@
+"""What the journal holds: facts that have happened, in the order in which they became known.
+
+The state of the counter is the fold of these records, so a restart reads them back and stands where it stood.
+A record never holds track data, a PIN or a PIN block; a card number only sealed (encrypted) or as first six and last
+four. Amounts are integer minor units; times are UTC seconds; sealed values and chip data are upper-case hexadecimal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, get_type_hints
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """The name of a payment, made by the terminal before anything is sent: terminal, batch and trace number."""
+
+    terminal: str
+    batch: str
+    trace: str
+
+    def __str__(self) -> str:
+        return f"{self.terminal}-{self.batch}-{self.trace}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Key":
+        """Read back what str() wrote; raise ValueError if it is not a key."""
+        terminal, batch, trace = text.split("-")
+        return cls(terminal, batch, trace)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A payment was asked for and has its key; nothing has been sent."""
+
+    key: Key
+    type: str
+    amount: int
+    currency: str
+    operator: str
+    request_id: str
+    at: float
+    authorised_by: str = ""
+    original: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The request is about to go out. From here on an answer is owed: without one the payment is unknown.
+
+    `recovery_fields` are the fields of the reversal or of the repeat, without card number and MAC.
+    `means` is the masked card number or code, `card` the sealed card number, `chip` what the slip shows of the chip.
+    """
+
+    key: Key
+    type: str
+    entry_mode: str
+    means: str
+    at: float
+    card: str = ""
+    recovery_fields: Mapping[str, str] = field(default_factory=dict)
+    chip: Mapping[str, str] = field(default_factory=dict)
+    signature: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The host's answer, trusted: its MAC was good.
+
+    `amount` is what the host approved; `card_waits`: the chip must still confirm it.
+    """
+
+    key: Key
+    approved: bool
+    response_code: str
+    at: float
+    amount: int
+    reference: str = ""
+    authorisation: str = ""
+    host_time: str = ""
+    host_date: str = ""
+    issuer: str = ""
+    text: str = ""
+    balance: int | None = None
+    card_waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The chip confirmed the approval with its transaction certificate."""
+
+    key: Key
+    at: float
+    chip: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The payment ended before anything was sent, or was an inquiry without an answer: no money can have moved."""
+
+    key: Key
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReversalDue:
+    """The result is unknown or must not stand; the reversal is sent until it is answered. `reason` is field 39."""
+
+    key: Key
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """The host answered the reversal: the payment has no effect."""
+
+    key: Key
+    response_code: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LateAnswer:
+    """An answer that came when the payment had gone another way. Evidence only; it changes nothing."""
+
+    key: Key
+    response_code: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Something about a payment that a person must look at; the payment goes on being resolved."""
+
+    key: Key
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """The slip of a payment is on paper, as the printer itself says. `duplicate`: it was marked so."""
+
+    key: Key
+    at: float
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOn:
+    """The host gave fresh working keys and named the batch."""
+
+    batch: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SettleStarted:
+    """The batch is being settled: no new payments until it is closed. Totals as sent in field 48."""
+
+    batch: str
+    debit_amount: int
+    debit_count: int
+    credit_amount: int
+    credit_count: int
+    operator: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SettleAnswered:
+    """The host compared its totals with ours."""
+
+    batch: str
+    balanced: bool
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchClosed:
+    """The host acknowledged the end of the batch upload. All payments of the batch are final; `next_batch` begins."""
+
+    batch: str
+    next_batch: str
+    next_trace: str
+    balanced: bool
+    at: float
+
+
+PaymentRecord = (
+    Started | Sent | Answered | Completed | Cancelled | ReversalDue | Reversed | LateAnswer | Attention | Printed
+)
+Record = PaymentRecord | SignedOn | SettleStarted | SettleAnswered | BatchClosed
+
+_CLASSES: dict[str, type[Any]] = {
+    cls.__name__: cls
+    for cls in (
+        Started, Sent, Answered, Completed, Cancelled, ReversalDue, Reversed, LateAnswer, Attention, Printed,
+        SignedOn, SettleStarted, SettleAnswered, BatchClosed,
+    )
+}  # fmt: skip
+_KEY_FIELDS = {
+    name: tuple(f.name for f in fields(cls) if get_type_hints(cls)[f.name] in (Key, Key | None))
+    for name, cls in _CLASSES.items()
+}
+
+
+def to_entry(record: Record) -> tuple[str, dict[str, Any]]:
+    """Turn a record into its type's name and a JSON-able mapping, keys as text."""
+    name = type(record).__name__
+    entry = asdict(record)
+    for key_field in _KEY_FIELDS[name]:
+        value = getattr(record, key_field)
+        entry[key_field] = None if value is None else str(value)
+    return name, entry
+
+
+def from_entry(name: str, entry: Mapping[str, Any]) -> Record:
+    """Turn what to_entry wrote back into a record; raise KeyError or TypeError if it is not one."""
+    values = dict(entry)
+    for key_field in _KEY_FIELDS[name]:
+        if values[key_field] is not None:
+            values[key_field] = Key.parse(values[key_field])
+    record: Record = _CLASSES[name](**values)
+    return record

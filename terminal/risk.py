@@ -1,0 +1,67 @@
+"""May the counter take a new payment? Asked before the card is read, answered with a reason that the page words.
+
+Pure functions over what is known; an empty reason means yes. Limits come from the profile.
+"""
+
+from dataclasses import dataclass
+
+from firmware_config.profile import Limits
+from terminal.book import Book, Payment
+from terminal.transitions import State
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How the journal's disk is."""
+
+    free_bytes: int
+    writable: bool
+
+
+def refusal_of_payment(book: Book, limits: Limits, room: Room, ready: bool, busy: bool) -> str:
+    """Say why no payment of any type can be taken now."""
+    reasons = (
+        ("busy", busy),
+        ("settling", book.settling is not None),
+        ("journal_unwritable", not room.writable),
+        ("journal_full", room.free_bytes < limits.journal_free_bytes_min),
+        ("no_link", not ready),
+        ("reversal_open", any(p.state is State.REVERSAL_DUE for p in book.unresolved())),
+        ("too_many_open", len(book.unresolved()) >= limits.open_payments_max),
+        ("batch_full", len(book.payments) >= limits.batch_count_max),
+    )
+    return next((reason for reason, holds in reasons if holds), "")
+
+
+def refusal_of_amount(amount: int, limits: Limits) -> str:
+    """Say why this amount cannot be charged."""
+    if amount <= 0:
+        return "amount_zero"
+    return "amount_too_high" if amount > limits.sale_amount_max else ""
+
+
+def refusal_of_void(sale: Payment | None) -> str:
+    """Say why this payment cannot be voided: only approved sales of this batch, once, not refunded."""
+    if sale is None:
+        return "not_in_this_batch"
+    if sale.type not in ("sale", "qr_sale") or sale.state is not State.APPROVED:
+        return "not_an_approved_sale"
+    if sale.voided_by is not None:
+        return "already_voided"
+    return "already_refunded" if sale.refunded else ""
+
+
+def refusal_of_refund(amount: int, sale_amount: int, refunded: int) -> str:
+    """Say why this amount cannot be refunded: all refunds of a sale together never exceed it."""
+    if amount <= 0:
+        return "amount_zero"
+    return "refund_exceeds_sale" if refunded + amount > sale_amount else ""
+
+
+def refusal_of_settlement(book: Book, ready: bool, busy: bool) -> str:
+    """Say why the batch cannot be closed: nothing in it may be open."""
+    if busy or book.unresolved():
+        return "payments_open"
+    if book.settling is not None:
+        return "settling"
+    return "" if ready else "no_link"

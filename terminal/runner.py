@@ -1,0 +1,273 @@
+"""The terminal's shell: reads events, asks the cores, carries the effects out in order, arms one timer.
+
+Crash-only: when a record does not reach the disk, the effects after it are not carried out, the cores are built anew
+from the journal, and nothing is taken until a write goes through again. A restart does the same, so both are one path.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from firmware_config.profile import TerminalProfile
+from iso8583 import Message
+from terminal import messages
+from terminal.card_dialogue import CardDialogue
+from terminal.counter import Counter
+from terminal.devices import CardReader, DeviceHealth, PinPad, PinPadFault, Printer, Scanner
+from terminal.emv.steps import NoAnswer, OnlineAnswer
+from terminal.events import (
+    AskForMeans,
+    BalanceRequested,
+    CodePresented,
+    CompleteCard,
+    Effect,
+    Event,
+    KeysLoaded,
+    LoadKeys,
+    Persist,
+    Print,
+    Reconnect,
+    RefundRequested,
+    ReleaseMeans,
+    RoomMeasured,
+    SaleRequested,
+    Send,
+    SettleRequested,
+    Tick,
+    VoidRequested,
+)  # fmt: skip
+from terminal.host_link import HostLink
+from terminal.journal import Journal, JournalUnwritable
+from terminal.printing import Printing
+from terminal.vault import Vault, VaultError
+from terminal.view import view_of
+
+EVENTS_MAX = 1_000
+ROOM_INTERVAL_S = 5.0
+
+log = structlog.get_logger()
+
+_REQUESTS = (SaleRequested, BalanceRequested, VoidRequested, RefundRequested, SettleRequested)
+
+
+@dataclass(slots=True)
+class CounterDevices:
+    """What stands on the counter; None where nothing does."""
+
+    card_reader: CardReader | None = None
+    pin_pad: PinPad | None = None
+    scanner: Scanner | None = None
+    printer: Printer | None = None
+
+    def health(self) -> dict[str, DeviceHealth]:
+        """How each device is."""
+        missing = DeviceHealth("attention", "not_configured")
+        return {
+            name: device.health() if (device := getattr(self, name)) else missing
+            for name in ("card_reader", "pin_pad", "scanner", "printer")
+        }
+
+
+class Runner:
+    """Runs one terminal."""
+
+    def __init__(
+        self,
+        profile: TerminalProfile,
+        journal: Journal,
+        vault: Vault,
+        devices: CounterDevices,
+        after_effect: Callable[[Effect], None] = lambda _: None,
+    ) -> None:
+        self.profile = profile
+        self.journal = journal
+        self.devices = devices
+        self._vault = vault
+        self._after_effect = after_effect
+        self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_MAX)
+        self._link = HostLink(profile.host, vault, self.post)
+        self.printing = Printing(profile, journal, devices.printer, self.post)
+        self._dialogue: CardDialogue | None = None
+        self._dialogue_task: asyncio.Task[None] | None = None
+        self._codes_wanted = False
+        self._changed = asyncio.Event()
+        self._writable = True
+        self._background: set[asyncio.Task[None]] = set()
+        self.counter = Counter(profile, journal.replay())
+
+    def post(self, event: Event) -> None:
+        """Hand an event in. A full queue drops it: everything that matters is asked for again by its sender."""
+        try:
+            self._events.put_nowait(event)
+        except asyncio.QueueFull:
+            log.error("event_dropped", event=type(event).__name__)
+
+    def view(self) -> dict[str, Any]:
+        """What the page shows now."""
+        return view_of(self.counter, self.devices.health())
+
+    async def changes(self) -> AsyncIterator[dict[str, Any]]:
+        """The view now, and again whenever it has changed."""
+        while True:
+            changed = self._changed
+            yield self.view()
+            await changed.wait()
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._link.run())
+            group.create_task(self.printing.run())
+            group.create_task(self._watch_room())
+            if self.devices.scanner:
+                group.create_task(self._watch_scanner(self.devices.scanner))
+            group.create_task(self._decide())
+
+    async def _decide(self) -> None:
+        self._measure_room()
+        self._start_over()
+        while True:
+            event = await self._next_event()
+            if isinstance(event, _REQUESTS):
+                self._measure_room()
+            self._handle(event)
+
+    async def _next_event(self) -> Event:
+        """Wait for an event, or for the deadline that the cores asked for."""
+        deadline = self.counter.deadline()
+        if deadline is None:
+            return await self._events.get()
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.time())):
+                return await self._events.get()
+        except TimeoutError:
+            return Tick()
+
+    def _handle(self, event: Event) -> None:
+        if not self._writable and not isinstance(event, (*_REQUESTS, RoomMeasured)):
+            return
+        self._carry_out(self.counter.handle(event, time.time()))
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        try:
+            for effect in effects:
+                self._perform(effect)
+                self._after_effect(effect)
+        except JournalUnwritable as error:
+            log.error("journal_unwritable", reason=str(error))
+            self._writable = False
+            self._measure_room()
+        finally:
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Persist(record):
+                self.journal.append(record)
+            case Send(message, cards):
+                self._send(message, cards)
+            case AskForMeans():
+                self._ask_for_means(effect)
+            case ReleaseMeans():
+                self._release_means()
+            case CompleteCard(response_code, chip_data, approved):
+                if self._dialogue:
+                    self._dialogue.answer(OnlineAnswer(response_code, approved, chip_data or None))
+            case LoadKeys(keys):
+                self._in_background(self._load_keys(keys))
+            case Print():
+                self.printing.enqueue(effect)
+            case Reconnect():
+                self._link.reconnect()
+
+    def _send(self, message: Message, cards: tuple[str, ...]) -> None:
+        try:
+            pans = [self._vault.unseal(card) for card in cards]
+            self._link.send(self._vault.protect(messages.with_cards(message, pans)))
+        except VaultError as error:
+            log.error("message_not_sent", mti=message.mti, reason=str(error))
+
+    def _ask_for_means(self, effect: AskForMeans) -> None:
+        self._codes_wanted = "code" in effect.means
+        if self.devices.card_reader is None:
+            return
+        previous = self._dialogue_task
+        dialogue = CardDialogue(self.devices.card_reader, self.devices.pin_pad, self._vault.seal, self.post)
+        inquiry = effect.means == ("card",)
+        run = dialogue.run(self.profile, effect.amount, effect.currency, effect.key.trace, inquiry)
+        self._dialogue = dialogue
+        self._dialogue_task = self._in_background(_after(previous, run))
+
+    def _release_means(self) -> None:
+        """Let the devices go. A chip that waits for the host is told that no answer came, and ends by itself."""
+        self._codes_wanted = False
+        if self._dialogue is None or self._dialogue_task is None:
+            return
+        if self._dialogue.waits_for_host:
+            self._dialogue.answer(NoAnswer())
+        else:
+            self._dialogue_task.cancel()
+        self._dialogue = None
+
+    async def _load_keys(self, keys: bytes) -> None:
+        try:
+            pin_key = self._vault.load(keys)
+            if self.devices.pin_pad:
+                await self.devices.pin_pad.load_key("pin", pin_key.encrypted, pin_key.check_value)
+        except (VaultError, PinPadFault) as error:
+            log.error("keys_refused", reason=str(error))
+            self.post(KeysLoaded(False, "keys_wrong" if isinstance(error, VaultError) else "pin_pad"))
+        else:
+            self.post(KeysLoaded(True))
+
+    async def _watch_scanner(self, scanner: Scanner) -> None:
+        """Take codes only while a payment wants one: a code scanned by accident pays for nothing."""
+        while True:
+            code = await scanner.next_code()
+            if self._codes_wanted:
+                self.post(CodePresented(code))
+
+    async def _watch_room(self) -> None:
+        """Measure the journal's disk now and then; start over when writes go through again."""
+        while True:
+            await asyncio.sleep(ROOM_INTERVAL_S)
+            if not self._writable and self.journal.probe():
+                self._writable = True
+                self._start_over()
+                self._link.reconnect()
+            self._measure_room()
+
+    def _measure_room(self) -> None:
+        self.counter.handle(RoomMeasured(self.journal.free_bytes(), self._writable), time.time())
+
+    def _start_over(self) -> None:
+        """Build the cores from the journal and take up what was interrupted."""
+        self._release_means()
+        self.counter = Counter(self.profile, self.journal.replay())
+        self._measure_room()
+        self._carry_out(self.counter.resume(time.time()))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background_done)
+        return task
+
+    def _background_done(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background_failed", error=type(error).__name__)
+
+
+async def _after(previous: asyncio.Task[None] | None, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` when `previous` has ended: a card is let go before the next one is asked for."""
+    if previous is not None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([previous])
+    await work

@@ -1,0 +1,168 @@
+"""The session with the host: sign-on, echo, and what the host orders in the header of its answers.
+
+The counter may send payments only while the session is ready: connected, signed on, working keys loaded. A session is
+volatile; after a start or when the host asks for it the terminal signs on again, between two payments and never in one.
+"""
+
+from enum import StrEnum
+
+from firmware_config.profile import TerminalProfile
+from terminal import messages
+from terminal.book import Book
+from terminal.events import Effect, KeysLoaded, LoadKeys, Persist, Received, Reconnect, Send
+from terminal.records import SignedOn
+
+# Seconds between sign-ons that failed: a host that refuses a terminal is not to be hammered by it.
+RETRY_S = (2, 5, 10, 30, 60)
+
+SIGN_ON_AGAIN = "3"
+ORDERS = {
+    "1": "download_parameters",
+    "2": "upload_status",
+    "4": "download_ca_keys",
+    "5": "download_aid_parameters",
+    "6": "update_program",
+    "7": "download_black_list",
+}
+
+
+class SessionState(StrEnum):
+    """How far the session is."""
+
+    DOWN = "down"
+    SIGNING_ON = "signing on"
+    LOADING_KEYS = "loading keys"
+    READY = "ready"
+    REFUSED = "refused"
+
+
+class Session:
+    """Signs on when the link comes up, keeps the link proven by echoes, and heeds the host's orders."""
+
+    def __init__(self, book: Book, profile: TerminalProfile) -> None:
+        self._book = book
+        self._profile = profile
+        self._has_keys = False
+        self._sign_on_wanted = False
+        self._failures = 0
+        self._due: float | None = None
+        self._echo_sent = False
+        self._batch = ""
+        self.state = SessionState.DOWN
+        self.refusal = ""
+        self.orders: tuple[str, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Payments may be sent."""
+        return self.state is SessionState.READY
+
+    @property
+    def wants_sign_on(self) -> bool:
+        """The host asked for a new sign-on; it waits for the payment under way to end."""
+        return self._sign_on_wanted and self.ready
+
+    def link_up(self, now: float) -> list[Effect]:
+        """Connected: prove the old keys with an echo, or sign on."""
+        if self._has_keys and not self._sign_on_wanted:
+            return self._echo(now)
+        return self.sign_on(now)
+
+    def link_down(self) -> list[Effect]:
+        """Disconnected; the keys stay good until the host says otherwise."""
+        self.state, self._due, self._echo_sent = SessionState.DOWN, None, False
+        return []
+
+    def sign_on(self, now: float) -> list[Effect]:
+        """Ask the host for a session with fresh keys."""
+        self.state, self._sign_on_wanted, self._has_keys = SessionState.SIGNING_ON, False, False
+        self._due = now + self._profile.host.reply_timeout_s
+        return [Send(messages.sign_on(self._profile, self._book.batch, self._book.next_trace, "01"))]
+
+    def ask_for_sign_on(self) -> None:
+        """The host does not trust our keys, or we do not trust its MAC: sign on when the counter is free."""
+        self._sign_on_wanted = True
+
+    def received(self, event: Received, now: float) -> list[Effect]:
+        """Take the answer to a sign-on (0810) or to an echo or sign-off (0830)."""
+        if event.message.get(41) != self._profile.terminal_id:
+            return []
+        if event.message.mti == "0810":
+            return self._signed_on(event, now)
+        return self._echoed(event, now)
+
+    def heed(self, command: str) -> None:
+        """Take the order in the header of any answer (digit 6)."""
+        if command == SIGN_ON_AGAIN and self.ready:
+            self.ask_for_sign_on()
+        order = ORDERS.get(command)
+        if order and order not in self.orders:
+            self.orders = (*self.orders, order)
+
+    def keys_loaded(self, event: KeysLoaded, now: float) -> list[Effect]:
+        """Vault and PIN pad took the keys, or refused them; then none of them may be used."""
+        if self.state is not SessionState.LOADING_KEYS:
+            return []
+        if not event.accepted:
+            return self._refused(event.reason, now)
+        self.state, self._has_keys, self._failures, self.refusal = SessionState.READY, True, 0, ""
+        self._due = now + self._profile.host.echo_interval_s
+        return []
+
+    def heard(self, now: float) -> None:
+        """Any answer proves the link; the next echo can wait."""
+        if self.ready and not self._echo_sent:
+            self._due = now + self._profile.host.echo_interval_s
+
+    def tick(self, now: float) -> list[Effect]:
+        """Do what time asks for."""
+        if self._due is None or now < self._due:
+            return []
+        match self.state:
+            case SessionState.READY if not self._echo_sent:
+                return self._echo(now)
+            case SessionState.REFUSED:
+                return self.sign_on(now)
+            case _:
+                self.link_down()
+                return [Reconnect()]
+
+    def deadline(self) -> float | None:
+        """When tick() wants to be called next."""
+        return self._due
+
+    def _echo(self, now: float) -> list[Effect]:
+        self._echo_sent = True
+        self._due = now + self._profile.host.reply_timeout_s
+        return [Send(messages.echo(self._profile, self._book.batch))]
+
+    def _echoed(self, event: Received, now: float) -> list[Effect]:
+        if not self._echo_sent:
+            return []
+        self._echo_sent = False
+        if event.message.get(39, "00") != "00":
+            return self.sign_on(now)
+        self.state = SessionState.READY
+        self._due = now + self._profile.host.echo_interval_s
+        return []
+
+    def _signed_on(self, event: Received, now: float) -> list[Effect]:
+        if self.state is not SessionState.SIGNING_ON:
+            return []
+        keys = event.message.get(62)
+        if event.message.get(39) != "00" or not isinstance(keys, bytes):
+            return self._refused(f"host_{event.message.text(39, '')}", now)
+        self.state = SessionState.LOADING_KEYS
+        self._due = now + self._profile.host.reply_timeout_s
+        batch = event.message.text(60, "")[2:8]
+        return [Persist(self._applied(SignedOn(batch, now))), LoadKeys(keys)]
+
+    def _applied(self, record: SignedOn) -> SignedOn:
+        self._book.apply(record)
+        return record
+
+    def _refused(self, reason: str, now: float) -> list[Effect]:
+        self.state, self.refusal, self._has_keys = SessionState.REFUSED, reason, False
+        self._due = now + RETRY_S[min(self._failures, len(RETRY_S) - 1)]
+        self._failures += 1
+        return []

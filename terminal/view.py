@@ -1,0 +1,85 @@
+"""What the page shows: the counter's state as plain, JSON-able values. Nothing here is secret, nothing decides.
+
+Amounts are integer minor units; `at` is UTC seconds; reasons and stages are keys of the page's catalogue.
+"""
+
+from typing import Any
+
+from terminal import risk
+from terminal.book import Payment
+from terminal.counter import Counter
+from terminal.devices import DeviceHealth
+from terminal.transitions import State
+
+
+def view_of(counter: Counter, devices: dict[str, DeviceHealth]) -> dict[str, Any]:
+    """Describe the counter: profile, session, payment in hand, last result, list, totals, settlement, devices."""
+    book, profile = counter.book, counter.profile
+    payments = [_payment(payment) for payment in reversed(book.payments.values())]
+    return {
+        "terminal": {
+            "id": profile.terminal_id, "merchant_id": profile.merchant_id, "merchant_zh": profile.merchant_name_zh,
+            "merchant_en": profile.merchant_name_en, "currency": profile.currency, "language": profile.language,
+        },
+        "session": {
+            "state": counter.session.state.value, "refusal": counter.session.refusal,
+            "orders": list(counter.session.orders),
+        },
+        "batch": book.batch,
+        "current": _current(counter),
+        "notice": _notice(counter),
+        "payments": payments,
+        "open": [p for p in payments if not p["final"] or p["attention"] or p["receipt_due"]],
+        "totals": _totals(counter),
+        "settlement": _settlement(counter),
+        "refusal": risk.refusal_of_payment(
+            book, profile.limits, counter.room, counter.session.ready, counter.busy
+        ),
+        "devices": {name: {"state": health.state, "reason": health.reason} for name, health in devices.items()},
+    }  # fmt: skip
+
+
+def _current(counter: Counter) -> dict[str, Any] | None:
+    key = counter.payments.current
+    if key is None:
+        return None
+    payment = counter.book.payments[key]
+    stage = "chip" if payment.state is State.COMPLETING else counter.stage
+    return _payment(payment) | {"stage": stage, "cancellable": payment.state is State.STARTED}
+
+
+def _notice(counter: Counter) -> dict[str, str] | None:
+    notice = counter.notice
+    return None if notice is None else {"reason": notice.reason, "key": str(notice.key or "")}
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
+    return {
+        "key": str(payment.key), "trace": payment.key.trace, "type": payment.type, "amount": payment.amount,
+        "currency": payment.currency, "direction": payment.rules.direction, "state": payment.state.value,
+        "means": payment.means, "operator": payment.operator, "at": payment.at, "response_code": payment.response_code,
+        "reference": payment.reference, "authorisation": payment.authorisation, "reason": payment.reason,
+        "balance": payment.balance, "attention": payment.attention, "receipt_due": payment.receipt_due,
+        "voided": payment.voided_by is not None, "refunded": payment.refunded, "final": payment.is_final,
+        "original": str(payment.original or ""), "recovery": payment.rules.recovery,
+        "voidable": not risk.refusal_of_void(payment),
+        "refundable": payment.type in ("sale", "qr_sale") and payment.state is State.APPROVED
+        and payment.voided_by is None and payment.refunded < payment.amount,
+    }  # fmt: skip
+
+
+def _totals(counter: Counter) -> dict[str, int]:
+    totals = counter.book.totals()
+    return {
+        "debit_amount": totals.debit_amount, "debit_count": totals.debit_count,
+        "credit_amount": totals.credit_amount, "credit_count": totals.credit_count,
+    }  # fmt: skip
+
+
+def _settlement(counter: Counter) -> dict[str, Any]:
+    book = counter.book
+    closed = book.last_closed
+    return {
+        "step": counter.settlement.step.value,
+        "last": None if closed is None else {"batch": closed.batch, "balanced": closed.balanced, "at": closed.at},
+    }
