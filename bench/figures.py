@@ -2,7 +2,7 @@
 
 The line goes to standard output and to the end of docs/figures.jsonl, in one piece:
 
-    {"command": "sim", "date": "2025-06-01T12:00:00Z", "commit": "1a2b3c4d5e6f",
+    {"command": "sim", "date": "2026-11-20T12:00:00Z", "commit": "1a2b3c4d5e6f",
      "machine": "2 x AMD EPYC, 4 GiB, Linux 6.1, Python 3.11.2", "seconds": 231.0,
      "figures": {"worlds": 5000, "violations": 0}, "falls_short": []}
 
