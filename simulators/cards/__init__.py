@@ -1,0 +1,11 @@
+"""Virtual chip cards: a pure card (command in, answer out), personalised from a small file, and its way into a reader.
+
+The deck's cards all bear numbers of the fictional BIN 629999. What becomes of a sale with one of them, the issuer
+decides by its number; the exceptions, which the card itself decides, stand in its file.
+"""
+
+from simulators.cards.card import Card, PulledOutError
+from simulators.cards.personalisation import DECK, Personalisation, load_card
+from simulators.cards.vpcd import InsertedCard
+
+__all__ = ["DECK", "Card", "InsertedCard", "Personalisation", "PulledOutError", "load_card"]

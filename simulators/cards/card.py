@@ -1,0 +1,185 @@
+"""The card itself: a command APDU in, a response APDU out. Pure, but for the memory that a chip has too.
+
+It keeps the order of PBOC: select, GET PROCESSING OPTIONS, records, first GENERATE AC, EXTERNAL AUTHENTICATE, second
+GENERATE AC. It always wants its issuer's word: an approval without a good ARPC gets an AAC.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+
+from iso8583.emv_crypto import application_cryptogram, arpc, card_key, session_key
+from iso8583.security import equal_macs
+from iso8583.tlv import build_tlv
+from simulators.cards.personalisation import CDOL1, CDOL2, DIRECTORY, PDOL, Personalisation, RecordKey
+from terminal.emv.dol import parse_dol
+
+ATR = bytes.fromhex("3B80800101")
+COUNTER_MAX = 0xFFFF
+
+OK = b"\x90\x00"
+NOT_AUTHENTICATED = b"\x63\x00"
+WRONG_LENGTH = b"\x67\x00"
+NOT_NOW = b"\x69\x85"
+NOT_FOUND = b"\x6a\x82"
+NO_RECORD = b"\x6a\x83"
+WRONG_PARAMETERS = b"\x6a\x86"
+NO_DATA = b"\x6a\x88"
+UNKNOWN_INSTRUCTION = b"\x6d\x00"
+
+_AAC, _TC, _ARQC = 0x00, 0x40, 0x80
+_FIRST_RESULT = {_AAC: 0x80, _ARQC: 0xA0}
+_SECOND_RESULT = {_AAC: 0x20, _TC: 0x60}
+_ISSUER_AUTHENTICATION_FAILED = 0x08
+_ISSUER_AUTHENTICATION_MISSING = 0x04
+_CRYPTOGRAM_INPUT = (0x9F02, 0x9F03, 0x9F1A, 0x95, 0x5F2A, 0x9A, 0x9C, 0x9F37)
+
+
+class PulledOutError(Exception):
+    """The card is no longer in the reader."""
+
+
+class _Stage(Enum):
+    """How far the card is in a sale."""
+
+    RESET = auto()
+    DIRECTORY = auto()
+    SELECTED = auto()
+    INITIATED = auto()
+    WAITING = auto()
+    ENDED = auto()
+
+
+class Card:
+    """A chip card. `process` answers one command; `reset` is what a reader does when it is switched on."""
+
+    def __init__(self, personalisation: Personalisation) -> None:
+        self.personalisation = personalisation
+        self.counter = personalisation.counter
+        self.last_online_counter = 0
+        self._key = card_key(personalisation.issuer_key, personalisation.pan, personalisation.sequence)
+        self.reset()
+
+    def reset(self) -> bytes:
+        """Forget the sale under way; return the answer to reset. The counters stay."""
+        self._stage = _Stage.RESET
+        self._commands = 0
+        self._cryptogram = b""
+        self._issuer: bool | None = None
+        return ATR
+
+    def process(self, apdu: bytes) -> bytes:
+        """Answer a command; never raises but for PulledOutError, when this card is one that gets pulled out."""
+        self._commands += 1
+        if self._commands == self.personalisation.pulled_out_at:
+            raise PulledOutError
+        handler = _INSTRUCTIONS.get(apdu[1]) if len(apdu) >= 4 else None
+        if handler is None:
+            return UNKNOWN_INSTRUCTION
+        data = apdu[5 : 5 + apdu[4]] if len(apdu) > 5 else b""
+        if len(apdu) > 5 and len(apdu) not in (5 + apdu[4], 6 + apdu[4]):
+            return WRONG_LENGTH
+        return handler(self, apdu[2], apdu[3], data)
+
+    def _select(self, p1: int, p2: int, name: bytes) -> bytes:
+        if p1 != 0x04:
+            return WRONG_PARAMETERS
+        if p2 == 0x02 or not name:
+            return NOT_FOUND
+        if name == DIRECTORY:
+            self._stage = _Stage.DIRECTORY
+            return build_tlv({0x6F: build_tlv({0x84: DIRECTORY, 0xA5: build_tlv({0x88: b"\x01"})})}) + OK
+        if not self.personalisation.aid.startswith(name):
+            return NOT_FOUND
+        self._stage = _Stage.SELECTED
+        return self.personalisation.file_control + OK
+
+    def _get_processing_options(self, _p1: int, _p2: int, data: bytes) -> bytes:
+        if self._stage is not _Stage.SELECTED or self.counter == COUNTER_MAX:
+            return NOT_NOW
+        wanted = sum(length for _, length in parse_dol(PDOL, "PDOL"))
+        if data[:2] != bytes((0x83, wanted)) or len(data) != 2 + wanted:
+            return WRONG_LENGTH
+        self.counter += 1
+        self._stage = _Stage.INITIATED
+        return build_tlv({0x80: self.personalisation.profile + self.personalisation.file_locator}) + OK
+
+    def _read_record(self, number: int, p2: int, _data: bytes) -> bytes:
+        records: Mapping[RecordKey, bytes]
+        records = self.personalisation.directory if self._stage is _Stage.DIRECTORY else self.personalisation.records
+        if self._stage is _Stage.RESET:
+            return NOT_NOW
+        record = records.get((p2 >> 3, number))
+        return NO_RECORD if record is None else record + OK
+
+    def _get_data(self, p1: int, p2: int, _data: bytes) -> bytes:
+        counters = {0x9F36: self.counter, 0x9F13: self.last_online_counter}
+        tag = p1 << 8 | p2
+        return build_tlv({tag: counters[tag].to_bytes(2, "big")}) + OK if tag in counters else NO_DATA
+
+    def _external_authenticate(self, _p1: int, _p2: int, data: bytes) -> bytes:
+        if self._stage is not _Stage.WAITING or self._issuer is not None:
+            return NOT_NOW
+        if len(data) != 10:
+            return WRONG_LENGTH
+        expected = arpc(self._session_key(), self._cryptogram, data[8:])
+        self._issuer = equal_macs(expected, data[:8])
+        return OK if self._issuer else NOT_AUTHENTICATED
+
+    def _generate_ac(self, p1: int, _p2: int, data: bytes) -> bytes:
+        if p1 not in (_AAC, _TC, _ARQC):
+            return WRONG_PARAMETERS
+        if self._stage is _Stage.INITIATED:
+            return self._first(p1, data)
+        return self._second(p1, data) if self._stage is _Stage.WAITING else NOT_NOW
+
+    def _first(self, requested: int, data: bytes) -> bytes:
+        kind = _AAC if requested == _AAC else _ARQC
+        answer = self._answer(kind, _FIRST_RESULT[kind], 0, CDOL1, data)
+        if answer != WRONG_LENGTH:
+            self._stage = _Stage.WAITING if kind == _ARQC else _Stage.ENDED
+        return answer
+
+    def _second(self, requested: int, data: bytes) -> bytes:
+        agreed = requested == _TC and self._issuer is True and not self.personalisation.refuses_approvals
+        kind = _TC if agreed else _AAC
+        failed = _ISSUER_AUTHENTICATION_FAILED if self._issuer is False else 0
+        missing = _ISSUER_AUTHENTICATION_MISSING if self._issuer is None else 0
+        answer = self._answer(kind, _SECOND_RESULT[kind] | failed, missing, CDOL2, data)
+        if answer != WRONG_LENGTH:
+            self._stage = _Stage.ENDED
+            self.last_online_counter = self.counter if self._issuer else self.last_online_counter
+        return answer
+
+    def _answer(self, kind: int, result: int, findings: int, data_list: bytes, data: bytes) -> bytes:
+        entries = parse_dol(data_list, "CDOL")
+        if len(data) != sum(length for _, length in entries):
+            return WRONG_LENGTH
+        verification = bytes((0x03, result, findings, 0x00))
+        self._cryptogram = application_cryptogram(self._session_key(), self._input(entries, data) + verification)
+        issuer_data = b"\x07\x01\x01" + verification + b"\x01"
+        return build_tlv({0x80: bytes((kind,)) + self._counter_bytes() + self._cryptogram + issuer_data}) + OK
+
+    def _input(self, entries: tuple[tuple[int, int], ...], data: bytes) -> bytes:
+        values: dict[int, bytes] = {}
+        at = 0
+        for tag, length in entries:
+            values[tag] = data[at : at + length]
+            at += length
+        joined = b"".join(values[tag] for tag in _CRYPTOGRAM_INPUT)
+        return joined + self.personalisation.profile + self._counter_bytes()
+
+    def _session_key(self) -> bytes:
+        return session_key(self._key, self._counter_bytes())
+
+    def _counter_bytes(self) -> bytes:
+        return self.counter.to_bytes(2, "big")
+
+
+_INSTRUCTIONS: Mapping[int, Callable[[Card, int, int, bytes], bytes]] = {
+    0xA4: Card._select,
+    0xA8: Card._get_processing_options,
+    0xB2: Card._read_record,
+    0xCA: Card._get_data,
+    0xAE: Card._generate_ac,
+    0x82: Card._external_authenticate,
+}

@@ -1,0 +1,129 @@
+"""What makes one card different from another, and the files that a card reads out for it.
+
+A card is described by a TOML file beside this module; `load_card` reads it. Data objects and their order in the files
+are those of a PBOC debit card.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from iso8583.tlv import build_tlv
+
+_FOLDER = Path(__file__).parent
+DECK = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+"""The names that `load_card` knows."""
+
+DIRECTORY = b"1PAY.SYS.DDF01"
+PDOL = bytes.fromhex("9F7A019F02065F2A02")
+_COMMON_LIST = "9F02069F03069F1A0295055F2A029A039C019F37049F2103"
+CDOL1 = bytes.fromhex(_COMMON_LIST + "9F4E14")
+CDOL2 = bytes.fromhex("8A02" + _COMMON_LIST)
+
+RecordKey = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Personalisation:
+    """One card. Dates YYMMDD; `counter` is the transaction counter before the first sale; keys are of 3DES, 16 bytes.
+
+    `profile` is tag 82 and `cvm_list` tag 8E. `certificates` are further records by "file.record", as they are read.
+    `refuses_approvals`: at the second GENERATE AC it answers AAC whatever the issuer says. `pulled_out_at`: the command
+    after a reset (the first is 1) at which somebody pulls the card out.
+    """
+
+    pan: str = field(repr=False)
+    sequence: str
+    expiry: str
+    issuer_key: bytes = field(repr=False)
+    counter: int = 0
+    effective: str = "250101"
+    holder: str = "TEST/CARD "
+    aid: bytes = bytes.fromhex("A000000333010101")
+    label: str = "PBOC DEBIT"
+    preferred_name: str = "PBOC DEBIT"
+    profile: bytes = bytes.fromhex("1C00")
+    cvm_list: bytes = bytes.fromhex("000000000000000042031E031F00")
+    usage_control: bytes = bytes.fromhex("FF00")
+    action_default: bytes = bytes.fromhex("D8609CA800")
+    action_denial: bytes = bytes.fromhex("0010000000")
+    action_online: bytes = bytes.fromhex("D8689CF800")
+    certificates: Mapping[RecordKey, bytes] = field(default_factory=dict)
+    refuses_approvals: bool = False
+    pulled_out_at: int | None = None
+
+    @property
+    def file_control(self) -> bytes:
+        """The answer to SELECT of the application."""
+        proprietary = {
+            0x50: self.label.encode("ascii"), 0x87: b"\x01", 0x9F38: PDOL, 0x5F2D: b"zh", 0x9F11: b"\x01",
+            0x9F12: self.preferred_name.encode("latin-1"),
+        }  # fmt: skip
+        return build_tlv({0x6F: build_tlv({0x84: self.aid, 0xA5: build_tlv(proprietary)})})
+
+    @property
+    def directory(self) -> Mapping[RecordKey, bytes]:
+        """The one record of the directory of applications."""
+        entry = {0x4F: self.aid, 0x50: self.label.encode("ascii"), 0x87: b"\x01"}
+        return {(1, 1): build_tlv({0x70: build_tlv({0x61: build_tlv(entry)})})}
+
+    @property
+    def records(self) -> Mapping[RecordKey, bytes]:
+        """The application's records."""
+        templates = {(1, 1): self._magnetic_stripe(), (2, 1): self._static_data(), (2, 2): self._lists()}
+        return {key: build_tlv({0x70: build_tlv(objects)}) for key, objects in templates.items()} | dict(
+            self.certificates
+        )
+
+    @property
+    def file_locator(self) -> bytes:
+        """Tag 94: all records, file by file; the static data, record 1 of file 2, is what certificates sign."""
+        files = sorted({sfi for sfi, _ in self.records})
+        return b"".join(bytes((sfi << 3, 1, self._last(sfi), 1 if sfi == 2 else 0)) for sfi in files)
+
+    def _last(self, sfi: int) -> int:
+        return max(number for file, number in self.records if file == sfi)
+
+    def _magnetic_stripe(self) -> dict[int, bytes]:
+        track2 = f"{self.pan}D{self.expiry[:4]}22000000000"
+        return {0x57: bytes.fromhex(track2 + "F" * (len(track2) % 2)), 0x5F20: self.holder.encode("ascii")}
+
+    def _static_data(self) -> dict[int, bytes]:
+        return {
+            0x5F24: bytes.fromhex(self.expiry), 0x5F25: bytes.fromhex(self.effective),
+            0x5A: bytes.fromhex(self.pan + "F" * (len(self.pan) % 2)), 0x5F34: bytes.fromhex(self.sequence),
+            0x9F07: self.usage_control, 0x8E: self.cvm_list, 0x9F0D: self.action_default, 0x9F0E: self.action_denial,
+            0x9F0F: self.action_online, 0x5F28: b"\x01\x56", 0x9F4A: b"\x82",
+        }  # fmt: skip
+
+    def _lists(self) -> dict[int, bytes]:
+        return {0x8C: CDOL1, 0x8D: CDOL2, 0x9F08: b"\x00\x30", 0x5F30: b"\x02\x20", 0x9F42: b"\x01\x56"}
+
+
+_HEXADECIMAL = frozenset({
+    "issuer_key", "aid", "profile", "cvm_list", "usage_control", "action_default", "action_denial", "action_online",
+})  # fmt: skip
+
+
+def load_card(name: str) -> Personalisation:
+    """Read a card of the deck by name; raise KeyError if it is none, TypeError or ValueError if its file is wrong."""
+    if name not in DECK:
+        raise KeyError(name)
+    return personalise(tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8")))
+
+
+def personalise(entries: Mapping[str, Any]) -> Personalisation:
+    """Make a card of a TOML file's entries: the fields of `Personalisation`, bytes in hexadecimal."""
+    values: dict[str, Any] = dict(entries)
+    values |= {name: bytes.fromhex(values[name]) for name in _HEXADECIMAL & values.keys()}
+    values["certificates"] = {
+        _record_key(key): bytes.fromhex(record) for key, record in entries.get("certificates", {}).items()
+    }
+    return Personalisation(**values)
+
+
+def _record_key(text: str) -> RecordKey:
+    sfi, number = text.split(".")
+    return int(sfi), int(number)
