@@ -1,0 +1,120 @@
+"""Sign-on, echo, lost links, and the orders in the host's headers."""
+
+import pytest
+
+from iso8583 import Message
+from terminal.events import KeysLoaded, LinkLost, LinkUp, LoadKeys, Persist, Received, Reconnect, SaleRequested, Send
+from terminal.records import SignedOn
+from terminal.session import SessionState
+from tests.terminal.rig import KEYS, PROFILE, Till, answer, from_host, ready_till, sign_on_answer
+
+
+def echo_answer(code: str = "00") -> Received:
+    return from_host(Message("0830", {39: code, 41: PROFILE.terminal_id, 42: PROFILE.merchant_id, 60: "00000007301"}),
+                     mac="absent")  # fmt: skip
+
+
+def test_link_up_signs_on_and_asks_for_a_track_key():
+    till = Till()
+    till.on(LinkUp())
+    assert till.sent().mti == "0800" and till.sent().text(60).endswith("004")
+
+
+def test_sign_on_answer_names_the_batch_and_brings_the_keys():
+    till = Till()
+    till.on(LinkUp())
+    persisted, load = till.on(Received(sign_on_answer("000042"), "absent"))
+    assert isinstance(persisted, Persist) and isinstance(persisted.record, SignedOn)
+    assert load == LoadKeys(KEYS.to_bytes())
+    assert till.counter.book.batch == "000042" and not till.counter.session.ready
+
+
+def test_keys_that_do_not_check_leave_the_terminal_out_of_service_and_it_tries_again():
+    till = Till()
+    till.on(LinkUp())
+    till.on(Received(sign_on_answer(), "absent"))
+    till.on(KeysLoaded(accepted=False, reason="keys_wrong"))
+    assert till.counter.session.state is SessionState.REFUSED
+    till.on(SaleRequested("a", 100, "01"))
+    assert till.counter.notice.reason == "no_link"
+    till.wait(3)
+    assert till.sent().mti == "0800"
+
+
+def test_host_that_refuses_the_terminal_is_asked_ever_more_rarely():
+    till = Till()
+    till.on(LinkUp())
+    refused = Message("0810", {39: "97", 41: PROFILE.terminal_id, 42: PROFILE.merchant_id})
+    pauses = []
+    for _ in range(6):
+        till.on(Received(refused, "absent"))
+        pauses.append(till.counter.deadline() - till.now)
+        till.wait(pauses[-1])
+    assert till.counter.session.refusal == "host_97" and pauses == sorted(pauses) and pauses[-1] == 60
+
+
+def test_batch_of_the_host_is_not_taken_while_ours_has_payments():
+    till = ready_till()
+    till.on(from_host(answer(till.sell(), "51")))
+    till.counter.session.ask_for_sign_on()
+    till.on(LinkLost())
+    till.on(LinkUp())
+    till.on(Received(sign_on_answer("000099"), "absent"))
+    assert till.counter.book.batch == "000007"
+
+
+def test_idle_link_is_proven_by_an_echo():
+    till = ready_till()
+    till.wait(PROFILE.host.echo_interval_s)
+    assert till.sent().text(60).endswith("301")
+    till.on(echo_answer())
+    assert till.counter.session.ready
+
+
+def test_half_open_link_is_dropped_when_the_echo_stays_unanswered():
+    till = ready_till()
+    effects = till.wait(PROFILE.host.echo_interval_s + PROFILE.host.reply_timeout_s)
+    assert isinstance(effects[-1], Reconnect) and not till.counter.session.ready
+
+
+def test_reconnected_link_uses_the_old_keys_after_an_echo():
+    till = ready_till()
+    till.on(LinkLost())
+    till.on(LinkUp())
+    assert till.sent().text(60).endswith("301") and not till.counter.session.ready
+    till.on(echo_answer())
+    assert till.counter.session.ready
+
+
+def test_order_to_sign_on_again_waits_for_the_payment_to_end():
+    till = ready_till()
+    request = till.sell()
+    effects = till.on(from_host(answer(request, "51"), command="3"))
+    assert [e.message.mti for e in effects if isinstance(e, Send)] == ["0800"]
+
+
+def test_order_during_a_payment_does_not_disturb_it():
+    till = ready_till()
+    till.on(SaleRequested("a", 2500, "01"))
+    effects = till.on(Received(echo_answer().message, "absent", command="3"))
+    assert not any(isinstance(e, Send) for e in effects) and till.counter.busy
+
+
+@pytest.mark.parametrize(("command", "order"), [("1", "download_parameters"), ("7", "download_black_list")])
+def test_orders_that_need_a_person_are_remembered(command, order):
+    till = ready_till()
+    till.on(Received(echo_answer().message, "absent", command=command))
+    assert till.counter.session.orders == (order,)
+
+
+def test_mac_that_is_not_good_brings_fresh_keys():
+    till = ready_till()
+    effects = till.on(from_host(answer(till.sell(), "00"), mac="bad"))
+    assert [e.message.mti for e in effects if isinstance(e, Send)][-1] == "0800"
+
+
+def test_answer_for_another_terminal_changes_nothing():
+    till = Till()
+    till.on(LinkUp())
+    till.on(Received(sign_on_answer().with_({41: "87654321"}), "absent"))
+    assert till.counter.session.state is SessionState.SIGNING_ON
