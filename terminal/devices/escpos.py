@@ -1,0 +1,66 @@
+"""ESC/POS bytes from printable lines: what every receipt printer sold in China understands.
+
+Chinese mode is switched on once, and all text goes out as GB18030. Only commands common to Epson, Xprinter, Gprinter
+and their kin are used; QR codes are drawn by the printer itself.
+"""
+
+from terminal.slip_layout import SCALES, Align, Cut, DrawerKick, Feed, Line, Placed, Qr, Text, lay_out
+
+_RESET = b"\x1b@" + b"\x1c&"  # ESC @ then FS &: Chinese mode, which ESC @ may have switched off
+_ALIGN: dict[Align, bytes] = {"left": b"\x1ba\x00", "center": b"\x1ba\x01", "right": b"\x1ba\x02"}
+_FEED_AND_CUT = b"\x1dVB\x00"  # GS V 66 0: feed to the knife first, then a partial cut
+_AIRY, _PLAIN_SPACING = b"\x1b3\x40", b"\x1b2"  # ESC 3 64 leaves 16 dots between rows of double height
+_KICK = b"\x1bp\x00\x19\xfa"  # ESC p: drawer 1, pulse of 50 ms
+
+QR_PAYLOAD_BYTES_MAX = 666
+_QR_MODULE_DOTS = ((84, 6), (213, 5), (412, 4), (QR_PAYLOAD_BYTES_MAX, 3))
+"""Payload bytes to dots per module, so that versions 5, 10, 15 and 20 at level M stay within 58 mm paper."""
+
+
+def build(lines: list[Line], columns: int) -> bytes:
+    """Return one print job for paper of `columns` columns (32 for 58 mm, 48 for 80 mm).
+
+    Raises ValueError for a QR payload of more than `QR_PAYLOAD_BYTES_MAX` bytes.
+    """
+    return _RESET + b"".join(_encode(placed) for placed in lay_out(lines, columns))
+
+
+def _encode(placed: Placed) -> bytes:
+    match placed:
+        case Text():
+            return _text(placed)
+        case Qr(payload):
+            return _qr(payload.encode())
+        case Feed(lines):
+            return b"\x1bd" + bytes([lines])
+        case Cut():
+            return _FEED_AND_CUT
+        case DrawerKick():
+            return _KICK
+
+
+def _text(text: Text) -> bytes:
+    """One row: only its differences from the plain style, and those undone after it."""
+    on, off = _style(text)
+    return on + text.text.encode("gb18030") + b"\n" + off
+
+
+def _style(text: Text) -> tuple[bytes, bytes]:
+    wide, high = SCALES[text.size]
+    switches = (
+        (text.align != "left", _ALIGN[text.align], _ALIGN["left"]),
+        (text.size != "normal", b"\x1d!" + bytes([(wide - 1) << 4 | (high - 1)]), b"\x1d!\x00"),
+        (high > 1, _AIRY, _PLAIN_SPACING),
+        (text.bold, b"\x1bE\x01", b"\x1bE\x00"),
+    )
+    return b"".join(on for wanted, on, _ in switches if wanted), b"".join(off for wanted, _, off in switches if wanted)
+
+
+def _qr(payload: bytes) -> bytes:
+    """GS ( k: model 2, module size, level M, store, print; in the middle of the paper."""
+    module_dots = next((dots for bytes_max, dots in _QR_MODULE_DOTS if len(payload) <= bytes_max), None)
+    if module_dots is None:
+        raise ValueError(f"QR payload: {len(payload)} bytes, at most {QR_PAYLOAD_BYTES_MAX} can be printed")
+    functions = (b"1A2\x00", b"1C" + bytes([module_dots]), b"1E1", b"1P0" + payload, b"1Q0")
+    commands = b"".join(b"\x1d(k" + len(body).to_bytes(2, "little") + body for body in functions)
+    return _ALIGN["center"] + commands + _ALIGN["left"]
