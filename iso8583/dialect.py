@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from iso8583.encodings import FieldError
 from iso8583.errors import Iso8583Error
 from iso8583.fields import Field, Reader, Writer, reader, undefined, writer
 from iso8583.message import Message
 
-MTI = 0  # the numbers under which errors name the two parts that are no data fields
-BITMAP = 1
-PLANS_MAX = 512  # bitmaps remembered per dialect; a peer that varies them only costs itself the look-up
+MTI: Final = 0  # the numbers under which errors name the two parts that are no data fields
+BITMAP: Final = 1
 
-Plan = Sequence[tuple[int, Reader]]
+# Plans remembered per dialect and direction. A fleet of terminals uses some dozens; a peer that varies its bitmaps
+# gains nothing, as making a plan costs no more than reading the fields.
+PLANS_MAX: Final = 512
+
+ReadPlan = Sequence[tuple[int, Reader]]
+WritePlan = tuple[bytes, Sequence[tuple[int, Writer]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +49,15 @@ class Table:
 
 
 class Dialect:
-    """A loaded dialect: `decode` and `encode`. Immutable in effect, and safe to share between threads."""
+    """A loaded dialect: `decode` and `encode`. It has no state but two caches, so threads may share it."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        pairs = [self._pair(table, number) for number in range(table.bits + 1)]
-        self._readers = [pair[0] for pair in pairs]
-        self._writers = [pair[1] for pair in pairs]
-        self._read_mti, self._write_mti = reader(table.mti), writer(table.mti)
+        self._read_head, self._write_head = reader(table.mti), writer(table.mti)
         self._read_bitmap, self._write_bitmap = reader(table.bitmap), writer(table.bitmap)
-        self._plan = lru_cache(maxsize=PLANS_MAX)(self._plan_of)
-
-    @staticmethod
-    def _pair(table: Table, number: int) -> tuple[Reader, Writer]:
-        field = table.fields.get(number)
-        return (reader(field), writer(field)) if field else undefined(number, table.name)
+        self._read_plan = lru_cache(maxsize=PLANS_MAX)(self._make_read_plan)
+        self._write_plan = lru_cache(maxsize=PLANS_MAX)(self._make_write_plan)
+        self._pairs = {number: (reader(field), writer(field)) for number, field in table.fields.items()}
 
     @property
     def name(self) -> str:
@@ -70,11 +68,12 @@ class Dialect:
         """The message in `data`, which starts with the MTI and ends with the last field.
 
         Raises:
-            Iso8583Error: anything at all is not as the dialect says. If only the contents of fields are wrong, its
-                `partial` holds all other fields; if the fault makes the place of what follows unsure, those before it.
+            Iso8583Error: anything at all is not as the dialect says. Its `partial` holds the fields before the fault,
+                and those behind it too if only contents were wrong and all lengths still add up.
         """
         wire = bytes(data)
-        mti, plan, start = self._open(wire)
+        mti, at = self._part(MTI, self._read_mti, wire, 0)
+        plan, start = self._part(BITMAP, self._read_bitmaps, wire, at, mti)
         fields: dict[int, Any] = {}
         at = start
         try:
@@ -83,98 +82,108 @@ class Dialect:
         except FieldError:
             at = -1
         if at != len(wire):
-            raise _refusal(wire, mti, plan, start)
+            raise _read_refusal(wire, mti, plan, start)
         return Message(mti, fields)
 
-    def _open(self, wire: bytes) -> tuple[str, Plan, int]:
-        mti = None
-        part = MTI
+    @staticmethod
+    def _part(number: int, read: Reader, wire: bytes, at: int, mti: str | None = None) -> tuple[Any, int]:
         try:
-            mti, at = self._read_mti(wire, 0)
-            if mti[0] != self.table.version:
-                raise FieldError(0, f"needed an MTI that starts with {self.table.version}, it starts with another digit")
-            part = BITMAP
-            bitmap, end = self._read_bitmap(wire, at)
-            if self.table.bits == 128 and bitmap[0] & 0x80:
-                second, end = self._secondary(wire, end)
-                bitmap += second
+            return read(wire, at)
         except FieldError as fault:
-            partial = Message(mti, {}) if part == BITMAP and mti else None
-            raise Iso8583Error(part, fault.at, fault.reason, partial) from None
-        return mti, self._plan(bitmap), end
+            partial = None if mti is None else Message(mti, {})
+            raise Iso8583Error(number, fault.at, fault.reason, partial) from None
 
-    def _secondary(self, wire: bytes, at: int) -> tuple[bytes, int]:
-        second, end = self._read_bitmap(wire, at)
-        if not any(second):
-            raise FieldError(at, "bit 1 announces a secondary bitmap, but it is empty")
-        return second, end
+    def _read_mti(self, wire: bytes, at: int) -> tuple[str, int]:
+        mti, end = self._read_head(wire, at)
+        return self._of_version(mti), end
 
-    def _plan_of(self, bitmap: bytes) -> Plan:
-        bits = int.from_bytes(bitmap, "big")
-        size = 8 * len(bitmap)
-        numbers = [number for number in range(1, size + 1) if bits >> (size - number) & 1]
-        if size == 128:
-            numbers.remove(1)  # it announced the secondary bitmap and is no field
-        return [(number, self._readers[number]) for number in numbers]
+    def _of_version(self, mti: str) -> str:
+        if not mti.startswith(self.table.version):
+            raise FieldError(0, f"needed an MTI of version {self.table.version}, there is another version")
+        return mti
+
+    def _read_bitmaps(self, wire: bytes, at: int) -> tuple[ReadPlan, int]:
+        bitmap, end = self._read_bitmap(wire, at)
+        if self.table.bits == 128 and bitmap[0] & 0x80:
+            at = end
+            second, end = self._read_bitmap(wire, at)
+            if not any(second):
+                raise FieldError(at, "needed a bit in the secondary bitmap that bit 1 announces, there is none")
+            bitmap += second
+        return self._read_plan(bitmap), end
+
+    def _make_read_plan(self, bitmap: bytes) -> ReadPlan:
+        bits, size = int.from_bytes(bitmap, "big"), 8 * len(bitmap)
+        announces = size == 128  # then bit 1 is no field
+        numbers = [number for number in range(1 + announces, size + 1) if bits >> (size - number) & 1]
+        return [(number, self._pair(number)[0]) for number in numbers]
+
+    def _pair(self, number: int) -> tuple[Reader, Writer]:
+        return self._pairs.get(number) or undefined(number, self.name)
 
     def encode(self, message: Message) -> bytes:
         """`message` on the wire, checked as strictly as `decode` does.
 
         Raises:
             Iso8583Error: a field that the dialect lacks, of the wrong type, of the wrong length, or with characters
-                outside its class.
+                outside its class. Its offset is where the field would begin, its `partial` holds all good fields.
         """
-        number = MTI
-        numbers = list(message)
-        parts: list[bytes] = []
+        numbers = tuple(message)
+        bitmap, plan = self._write_plan(numbers)
         try:
-            parts.append(self._head(message.mti, numbers))
-            for number in numbers:
-                parts.append(self._writer(number)(message[number]))
-        except FieldError as fault:
-            partial = Message(message.mti, {good: message[good] for good in numbers[: max(len(parts) - 1, 0)]})
-            raise Iso8583Error(number, sum(map(len, parts)), fault.reason, partial) from None
+            parts = [self._write_head(self._of_version(message.mti)), bitmap]
+            parts += [write(message[number]) for number, write in plan]
+        except FieldError:
+            parts = []
+        if not parts:
+            raise self._write_refusal(message, bitmap, plan)
         return b"".join(parts)
 
-    def _writer(self, number: int) -> Writer:
-        if not 1 < number <= self.table.bits:
-            return undefined(number, self.name)[1]
-        return self._writers[number]
+    def _make_write_plan(self, numbers: Sequence[int]) -> WritePlan:
+        present = {number for number in numbers if number in self._pairs}
+        size = 128 if max(present, default=0) > 64 else 64
+        bits = sum(1 << (size - number) for number in present | ({1} if size == 128 else set()))
+        whole = bits.to_bytes(size // 8, "big")
+        bitmap = b"".join(self._write_bitmap(whole[at : at + 8]) for at in range(0, len(whole), 8))
+        return bitmap, [(number, self._pair(number)[1]) for number in numbers]
 
-    def _head(self, mti: str, numbers: Sequence[int]) -> bytes:
-        written = self._write_mti(mti)
-        if mti[0] != self.table.version:
-            raise FieldError(0, f"needed an MTI that starts with {self.table.version}")
-        numbers = [number for number in numbers if 1 < number <= self.table.bits]
-        if not numbers or numbers[-1] <= 64:
-            return written + self._write_bitmap(_bits(numbers, 64))
-        bitmap = _bits([1, *numbers], 128)
-        return written + self._write_bitmap(bitmap[:8]) + self._write_bitmap(bitmap[8:])
+    def _write_refusal(self, message: Message, bitmap: bytes, plan: Sequence[tuple[int, Writer]]) -> Iso8583Error:
+        """Write a refused message again, to word its first fault and to gather its good fields."""
+        try:
+            at = len(self._write_head(self._of_version(message.mti)) + bitmap)
+        except FieldError as fault:
+            return Iso8583Error(MTI, 0, fault.reason)
+        good: dict[int, Any] = {}
+        faults: list[tuple[int, int, str]] = []
+        for number, write in plan:
+            try:
+                at += len(write(message[number]))
+                good[number] = message[number]
+            except FieldError as fault:
+                faults.append((number, at, fault.reason))
+        return Iso8583Error(*faults[0], Message(message.mti, good))
 
 
-def _bits(numbers: Sequence[int], size: int) -> bytes:
-    return sum(1 << (size - number) for number in numbers).to_bytes(size // 8, "big")
+def _read_refusal(wire: bytes, mti: str, plan: ReadPlan, start: int) -> Iso8583Error:
+    """Read a refused message again, to word its first fault and to gather the fields that are beyond doubt.
 
-
-def _refusal(wire: bytes, mti: str, plan: Plan, start: int) -> Iso8583Error:
-    """Walk a refused message again, to word its first fault and to save the fields that are beyond doubt.
-
-    The fields behind a fault are kept only if they, by their own lengths, end exactly where the message ends. Otherwise
+    The fields behind a fault count only if they, by their own lengths, end exactly where the message ends. Otherwise
     the fault may have been in a length, and what follows it may have been read from the wrong place.
     """
     good: dict[int, Any] = {}
-    before: dict[int, Any] = {}
-    first: tuple[int | str, int, str] | None = None
-    at: int | None = start
+    sure: dict[int, Any] = {}
+    faults: list[tuple[int, int, str]] = []
+    at = start
     for number, read in plan:
         try:
             good[number], at = read(wire, at)
         except FieldError as fault:
-            if first is None:
-                first, before = (number, fault.at, fault.reason), dict(good)
-            at = fault.resume
-            if at is None:
-                break
-    if first is None:
-        return Iso8583Error("end", at or 0, f"needed the end of the message, {len(wire) - (at or 0)} more bytes are there", Message(mti, good))
-    return Iso8583Error(*first, Message(mti, good if at == len(wire) else before))
+            sure = sure if faults else dict(good)
+            faults.append((number, fault.at, fault.reason))
+            at = -1 if fault.resume is None else fault.resume
+        if at < 0:
+            break
+    if faults:
+        return Iso8583Error(*faults[0], Message(mti, good if at == len(wire) else sure))
+    reason = f"needed the end here, {len(wire) - at} more bytes follow"
+    return Iso8583Error("end", at, reason, Message(mti, good))

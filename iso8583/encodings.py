@@ -1,40 +1,40 @@
 """How the contents of one field look on the wire.
 
-An encoding is a pair of functions made for one row of a dialect's table: `unpack(chunk, length)` turns exactly the
-field's bytes into its value, `pack(value)` is the inverse. Both raise `FieldError` on anything that is not in the field's
-character class, and whatever one accepts, the other turns back into the same. To add an encoding: one function here and
-its line in `ENCODINGS`.
+A `Coding` is made for one row of a dialect's table. Its `even` and `odd` turn exactly the field's bytes into the value,
+for an even and an odd length (packed BCD alone tells them apart); its `pack` is the inverse. All raise `FieldError` on
+whatever is not in the field's character class, and what one accepts, the other turns back into the same. To add an
+encoding: its functions here, and its line in `coding` or `_FREE`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 Content = Literal["n", "an", "ans", "z", "x+n", "b"]
 Encoding = Literal["bcd", "ascii", "latin1", "gb18030", "hex", "raw"]
 Side = Literal["left", "right"]
-Unpack = Callable[[bytes, int], Any]
+Unpack = Callable[[bytes], Any]
 Pack = Callable[[Any], bytes]
 
 DIGITS: Final = b"0123456789"
 LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-HEX: Final = b"0123456789ABCDEF"
+NIBBLES: Final = b"0123456789ABCDEF"
 
 # The characters of each class. An `an` field may be padded with blanks (ISO 8583:1987, 4.3), so a blank belongs to it.
 ALPHABETS: Final[dict[Content, bytes]] = {
     "n": DIGITS,
     "an": DIGITS + LETTERS + b" ",
     "ans": bytes(range(0x20, 0x7F)),
-    "z": HEX,
+    "z": NIBBLES,
     "x+n": b"CD" + DIGITS,
     "b": bytes(range(0x100)),
 }
-# Track data: a nibble is its digit or letter here and in BCD, and the character 0x30 + nibble in text, as ISO/IEC 7811-2
-# codes it. So the separator is D in a value and in BCD, and "=" in an ASCII message.
-NIBBLE_TO_TRACK: Final = bytes.maketrans(HEX, b"0123456789:;<=>?")
-TRACK_TO_NIBBLE: Final = bytes.maketrans(b"0123456789:;<=>?ABCDEF", HEX + b"......")
+# A track's nibble is its digit or letter in a value and in BCD, and the character 0x30 + nibble in text, as
+# ISO/IEC 7811-2 codes it. So the separator is D in a value and in BCD, and "=" in an ASCII message.
+NIBBLE_TO_TEXT: Final = bytes.maketrans(NIBBLES, b"0123456789:;<=>?")
+TEXT_TO_NIBBLE: Final = bytes.maketrans(b"0123456789:;<=>?ABCDEF", NIBBLES + b"xxxxxx")
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 
@@ -42,7 +42,7 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 class FieldError(Exception):
     """A fault inside one field, before anyone knows which field: the codec makes an `Iso8583Error` of it.
 
-    `at` is the place of the fault, `resume` where the next field starts in spite of it (None: nobody knows).
+    `at` is the offset of the fault, `resume` where the next field starts in spite of it (None: nobody knows).
     """
 
     def __init__(self, at: int, reason: str, resume: int | None = None) -> None:
@@ -52,151 +52,142 @@ class FieldError(Exception):
         self.resume = resume
 
 
-def bcd(content: Content, pad: Side) -> tuple[Unpack, Pack]:
-    """Two digits a byte; an odd number of them has a 0 nibble on the side `pad`."""
-    digits_only = content == "n"
+class Coding(NamedTuple):
+    """What reads and writes the contents of one field."""
 
-    def unpack(chunk: bytes, length: int) -> str:
-        nibbles = chunk.hex().upper()
-        if length & 1:
-            if nibbles[0 if pad == "left" else -1] != "0":
-                raise FieldError(0 if pad == "left" else len(chunk) - 1, f"the {pad} pad nibble is not 0")
-            nibbles = nibbles[1:] if pad == "left" else nibbles[:-1]
-        if digits_only and length and not nibbles.isdigit():
-            place = next(place for place, nibble in enumerate(nibbles) if nibble in "ABCDEF")
-            raise FieldError((place + (length & (pad == "left"))) // 2, f"digit {place + 1} of {length} is a letter A to F")
-        return nibbles
+    even: Unpack
+    odd: Unpack
+    pack: Pack
+
+
+def coding(content: Content, encoding: Encoding, pad: Side) -> Coding:
+    """The coding of a field of class `content`; `pad` is the side of the 0 nibble of an odd BCD length."""
+    if encoding == "bcd":
+        return _bcd(content, pad)
+    return _ascii(content) if encoding == "ascii" else _FREE[encoding]
+
+
+def _bcd(content: Content, pad: Side) -> Coding:
+    """Two digits a byte (class n), or two nibbles (class z)."""
+    unpack = _digits if content == "n" else _nibbles
+    check = _track if content == "z" else _checker(content)
+
+    def odd(chunk: bytes) -> str:
+        nibbles = unpack(chunk)
+        padding = nibbles[0] if pad == "left" else nibbles[-1]
+        if padding != "0":
+            raise FieldError(
+                0 if pad == "left" else len(chunk) - 1, f"needed 0 as the {pad} pad nibble, there is another"
+            )
+        return nibbles[1:] if pad == "left" else nibbles[:-1]
 
     def pack(value: str) -> bytes:
-        nibbles = _characters(value.replace("=", "D") if content == "z" else value, content).decode("ascii")
+        nibbles = check(value).decode("ascii")
         if len(nibbles) & 1:
             nibbles = "0" + nibbles if pad == "left" else nibbles + "0"
         return bytes.fromhex(nibbles)
 
-    return unpack, pack
+    return Coding(unpack, odd, pack)
 
 
-def ascii_text(content: Content, pad: Side) -> tuple[Unpack, Pack]:  # noqa: ARG001 - text has no pad nibble
+def _digits(chunk: bytes) -> str:
+    digits = chunk.hex()
+    if digits and not digits.isdigit():
+        place = next(place for place, nibble in enumerate(digits) if nibble in "abcdef")
+        raise FieldError(place // 2, f"needed digits, nibble {place + 1} of {len(digits)} is a letter A to F")
+    return digits
+
+
+def _nibbles(chunk: bytes) -> str:
+    return chunk.hex().upper()
+
+
+def _ascii(content: Content) -> Coding:
     """One character a byte, none outside the class."""
     if content == "z":
-        return _unpack_track, _pack_track
-    alphabet = ALPHABETS[content]
-    signed = content == "x+n"
+        return Coding(_unpack_track, _unpack_track, lambda value: _track(value).translate(NIBBLE_TO_TEXT))
+    check = _checker(content)
 
-    def unpack(chunk: bytes, length: int) -> str:  # noqa: ARG001
-        if chunk.translate(None, alphabet) or (signed and not _is_signed(chunk)):
-            raise _stranger(chunk, content)
-        return chunk.decode("ascii")
+    def unpack(chunk: bytes) -> str:
+        text = chunk.decode("latin-1")
+        check(text)
+        return text
 
-    def pack(value: str) -> bytes:
-        return _characters(value, content)
-
-    return unpack, pack
+    return Coding(unpack, unpack, check)
 
 
-def _unpack_track(chunk: bytes, length: int) -> str:  # noqa: ARG001
-    nibbles = chunk.translate(TRACK_TO_NIBBLE)
-    if nibbles.translate(None, HEX):
-        raise _stranger(nibbles, "z")
+def _unpack_track(chunk: bytes) -> str:
+    nibbles = chunk.translate(TEXT_TO_NIBBLE)
+    if nibbles.translate(None, NIBBLES):
+        raise _stranger(nibbles.decode("latin-1"), "z")
     return nibbles.decode("ascii")
 
 
-def _pack_track(value: str) -> bytes:
-    return _characters(value.replace("=", "D"), "z").translate(NIBBLE_TO_TRACK)
+def _track(value: str) -> bytes:
+    return _CHECK_NIBBLES(value.replace("=", "D"))
 
 
-def latin1(content: Content, pad: Side) -> tuple[Unpack, Pack]:  # noqa: ARG001
-    """One character a byte, all 256 of them: a field of text that carries binary parts."""
+def _checker(content: Content) -> Callable[[str], bytes]:
+    """The function that turns text of class `content` into ASCII, or raises FieldError."""
+    alphabet = ALPHABETS[content]
 
-    def unpack(chunk: bytes, length: int) -> str:  # noqa: ARG001
-        return chunk.decode("latin-1")
+    def check(text: str) -> bytes:
+        if not text.isascii():
+            raise _stranger(text, content)
+        characters = text.encode("ascii")
+        if characters.translate(None, alphabet):
+            raise _stranger(text, content)
+        return characters
 
-    def pack(value: str) -> bytes:
-        return _coded(value, "latin-1")
+    def check_signed(text: str) -> bytes:
+        characters = check(text)
+        if characters[:1] not in {b"C", b"D"} or characters[1:].translate(None, DIGITS):
+            raise FieldError(0, "needed a sign C or D and then digits, there is something else")
+        return characters
 
-    return unpack, pack
-
-
-def gb18030(content: Content, pad: Side) -> tuple[Unpack, Pack]:  # noqa: ARG001
-    """Chinese text (GB 18030, of which GBK is a part), without control characters. Lengths count bytes."""
-
-    def unpack(chunk: bytes, length: int) -> str:  # noqa: ARG001
-        text = chunk.decode("gb18030", errors="replace")
-        # A few byte sequences share a character. Only the canonical one is taken, so that a MAC over the re-encoded
-        # message is the MAC over the one received.
-        if text.encode("gb18030") != chunk:
-            raise FieldError(0, "needed GB 18030 text, there is a broken character")
-        return _printable(text)
-
-    def pack(value: str) -> bytes:
-        return _coded(_printable(value), "gb18030")
-
-    return unpack, pack
+    return check_signed if content == "x+n" else check
 
 
-def hexadecimal(content: Content, pad: Side) -> tuple[Unpack, Pack]:  # noqa: ARG001
-    """Bytes as pairs of upper-case hexadecimal characters."""
-
-    def unpack(chunk: bytes, length: int) -> bytes:
-        if chunk.translate(None, HEX):
-            raise _stranger(chunk, "z")
-        if length & 1:
-            raise FieldError(len(chunk), f"needed pairs of hexadecimal characters, there are {length}")
-        return bytes.fromhex(chunk.decode("ascii"))
-
-    def pack(value: bytes) -> bytes:
-        return value.hex().upper().encode("ascii")
-
-    return unpack, pack
+_CHECK_NIBBLES: Final = _checker("z")
 
 
-def raw(content: Content, pad: Side) -> tuple[Unpack, Pack]:  # noqa: ARG001
-    """Bytes as they are."""
-
-    def unpack(chunk: bytes, length: int) -> bytes:  # noqa: ARG001
-        return chunk
-
-    return unpack, bytes
-
-
-ENCODINGS: Final[dict[Encoding, Callable[[Content, Side], tuple[Unpack, Pack]]]] = {
-    "bcd": bcd,
-    "ascii": ascii_text,
-    "latin1": latin1,
-    "gb18030": gb18030,
-    "hex": hexadecimal,
-    "raw": raw,
-}
-
-
-def _characters(value: str, content: Content) -> bytes:
-    characters = value.encode("ascii", errors="replace")
-    if not value.isascii() or characters.translate(None, ALPHABETS[content]):
-        raise _stranger(characters if value.isascii() else value.encode("latin-1", errors="replace"), content)
-    if content == "x+n" and not _is_signed(characters):
-        raise _stranger(characters, content)
-    return characters
-
-
-def _is_signed(characters: bytes) -> bool:
-    return characters[:1] in {b"C", b"D"} and characters[1:].isdigit()
-
-
-def _stranger(characters: bytes, content: Content) -> FieldError:
+def _stranger(text: str, content: Content) -> FieldError:
     """The error that names the first character outside the class: its place and its kind, never itself."""
-    place = next((at for at, character in enumerate(characters) if character not in ALPHABETS[content]), 0)
-    kind = _kind(characters[place : place + 1])
-    return FieldError(place, f"needed {content}, character {place + 1} of {len(characters)} is {kind}")
+    alphabet = ALPHABETS[content].decode("latin-1")
+    place = next(place for place, character in enumerate(text) if character not in alphabet)
+    return FieldError(place, f"needed {content}, character {place + 1} of {len(text)} is {_kind(text[place])}")
 
 
-def _kind(character: bytes) -> str:
+def _kind(character: str) -> str:
     if not character.isascii():
         return "not ASCII"
-    if character.isdigit():
-        return "a digit"
-    if character.isalpha():
-        return "a letter"
-    return "a control character" if _CONTROL.match(character.decode("ascii")) else "a blank or punctuation mark"
+    if character.isalnum():
+        return "a digit" if character.isdigit() else "a letter"
+    return "a control character" if _CONTROL.match(character) else "a blank or a punctuation mark"
+
+
+def _unpack_latin1(chunk: bytes) -> str:
+    return chunk.decode("latin-1")
+
+
+def _pack_latin1(value: str) -> bytes:
+    return _coded(value, "latin-1")
+
+
+def _unpack_gb18030(chunk: bytes) -> str:
+    text = chunk.decode("gb18030", errors="replace")
+    # Several byte sequences may share one character. Only the canonical one is taken, so that what is encoded again
+    # (and a MAC over it) is the same as what was received.
+    if text.encode("gb18030", errors="replace") != chunk:
+        raise FieldError(0, "needed GB 18030 text, there is a broken character")
+    _refuse_control(text)
+    return text
+
+
+def _pack_gb18030(value: str) -> bytes:
+    coded = _coded(value, "gb18030")
+    _refuse_control(value)
+    return coded
 
 
 def _coded(value: str, charset: str) -> bytes:
@@ -206,8 +197,28 @@ def _coded(value: str, charset: str) -> bytes:
     return coded
 
 
-def _printable(text: str) -> str:
+def _refuse_control(text: str) -> None:
     control = _CONTROL.search(text)
     if control:
         raise FieldError(len(text[: control.start()].encode("gb18030")), "needed text, there is a control character")
-    return text
+
+
+def _unpack_hex(chunk: bytes) -> bytes:
+    if chunk.translate(None, NIBBLES):
+        raise _stranger(chunk.decode("latin-1"), "z")
+    if len(chunk) & 1:
+        raise FieldError(0, f"needed pairs of hexadecimal characters, there are {len(chunk)}")
+    return bytes.fromhex(chunk.decode("ascii"))
+
+
+def _pack_hex(value: bytes) -> bytes:
+    return value.hex().upper().encode("ascii")
+
+
+# The encodings that are the same for every field: binary parts within text, Chinese text, and bytes in two forms.
+_FREE: Final[dict[Encoding, Coding]] = {
+    "latin1": Coding(_unpack_latin1, _unpack_latin1, _pack_latin1),
+    "gb18030": Coding(_unpack_gb18030, _unpack_gb18030, _pack_gb18030),
+    "hex": Coding(_unpack_hex, _unpack_hex, _pack_hex),
+    "raw": Coding(bytes, bytes, bytes),
+}

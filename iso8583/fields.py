@@ -1,8 +1,8 @@
 """One row of a dialect's table, and the reader and writer made from it.
 
-A field is content class x encoding x length x pad side; a dialect says nothing more about a field than that. `reader` and
-`writer` bind a row's constants into one small function each when the dialect is loaded, so that nothing is looked up
-again per message. Lengths go through a table that holds only the legal ones.
+A field is content class x encoding x length x pad side; a dialect says nothing more about a field than that. `reader`
+and `writer` bind a row's constants into one small function each when the dialect is loaded, so that no message looks
+them up again. Lengths go through a table that holds only the legal ones.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from iso8583.encodings import ENCODINGS, Content, Encoding, FieldError, Side
+from iso8583.encodings import Content, Encoding, FieldError, Side, coding
 
 Reader = Callable[[bytes, int], tuple[Any, int]]
 Writer = Callable[[Any], bytes]
@@ -40,8 +40,8 @@ class Field:
         name: the standard's name, for people.
         content: character class: n, an, ans, z (track data), x+n (sign C or D, then digits) or b (binary).
         encoding: see `iso8583.encodings`.
-        length: the exact length, or with a prefix the maximum. Counted, as the prefix does, in digits if the encoding is
-            bcd and in bytes on the wire if it is another.
+        length: the exact length, or with a prefix the maximum; like the prefix, it counts digits if the encoding is bcd
+            and bytes on the wire if it is another.
         prefix: None for a fixed field.
         pad: the side of the 0 nibble of an odd BCD length.
         minimum: the shortest legal length of a variable field.
@@ -60,23 +60,28 @@ class Field:
         """What `length` and the prefix count."""
         return "digits" if self.encoding == "bcd" else "bytes"
 
+    @property
+    def span(self) -> str:
+        """The legal lengths, in words."""
+        return f"{self.length if self.prefix is None else f'{self.minimum} to {self.length}'} {self.unit}"
+
 
 def reader(field: Field) -> Reader:
-    """The function `read(data, at) -> (value, next)` for `field`. It raises FieldError with absolute offsets."""
+    """The function `read(data, at) -> (value, next)` for `field`. It raises FieldError with offsets in `data`."""
     return _fixed_reader(field) if field.prefix is None else _variable_reader(field, field.prefix)
 
 
 def _fixed_reader(field: Field) -> Reader:
-    unpack, _ = ENCODINGS[field.encoding](field.content, field.pad)
-    length = field.length
-    width = (length + 1) // 2 if field.encoding == "bcd" else length
+    even, odd, _ = coding(field.content, field.encoding, field.pad)
+    unpack = odd if field.length & 1 else even
+    width = (field.length + 1) // 2 if field.encoding == "bcd" else field.length
 
     def read(data: bytes, at: int) -> tuple[Any, int]:
         end = at + width
         if end > len(data):
             raise _truncated(data, at, width)
         try:
-            return unpack(data[at:end], length), end
+            return unpack(data[at:end]), end
         except FieldError as fault:
             raise FieldError(at + fault.at, fault.reason, end) from None
 
@@ -84,8 +89,8 @@ def _fixed_reader(field: Field) -> Reader:
 
 
 def _variable_reader(field: Field, prefix: Prefix) -> Reader:
-    unpack, _ = ENCODINGS[field.encoding](field.content, field.pad)
-    lengths = _legal_lengths(prefix, field.minimum, field.length)
+    even, odd, _ = coding(field.content, field.encoding, field.pad)
+    lengths = _lengths(prefix, field.minimum, field.length)
     prefix_width = len(prefix.text(0))
     halved = field.encoding == "bcd"
 
@@ -93,12 +98,12 @@ def _variable_reader(field: Field, prefix: Prefix) -> Reader:
         body = at + prefix_width
         length = lengths.get(data[at:body])
         if length is None:
-            raise _illegal_length(field, prefix_width, data, at)
+            raise _illegal_length(field, prefix, data, at)
         end = body + ((length + 1) >> 1 if halved else length)
         if end > len(data):
             raise _truncated(data, body, end - body)
         try:
-            return unpack(data[body:end], length), end
+            return (odd if length & 1 else even)(data[body:end]), end
         except FieldError as fault:
             raise FieldError(body + fault.at, fault.reason, end) from None
 
@@ -106,7 +111,7 @@ def _variable_reader(field: Field, prefix: Prefix) -> Reader:
 
 
 @lru_cache(maxsize=256)
-def _legal_lengths(prefix: Prefix, minimum: int, maximum: int) -> dict[bytes, int]:
+def _lengths(prefix: Prefix, minimum: int, maximum: int) -> dict[bytes, int]:
     return {prefix.text(length): length for length in range(minimum, maximum + 1)}
 
 
@@ -114,52 +119,51 @@ def _truncated(data: bytes, at: int, width: int) -> FieldError:
     return FieldError(at, f"needed {width} bytes, {max(len(data) - at, 0)} are left")
 
 
-def _illegal_length(field: Field, prefix_width: int, data: bytes, at: int) -> FieldError:
-    prefix = data[at : at + prefix_width]
-    if len(prefix) < prefix_width:
-        return _truncated(data, at, prefix_width)
-    digits = prefix.hex() if field.prefix and field.prefix.encoding == "bcd" else prefix.decode("latin-1")
-    there = f"is {int(digits)}" if digits.isascii() and digits.isdigit() else "is not a number"
-    return FieldError(at, f"needed a length of {field.minimum} to {field.length} {field.unit}, the prefix {there}")
+def _illegal_length(field: Field, prefix: Prefix, data: bytes, at: int) -> FieldError:
+    width = len(prefix.text(0))
+    written = data[at : at + width]
+    if len(written) < width:
+        return _truncated(data, at, width)
+    digits = written.hex() if prefix.encoding == "bcd" else written.decode("latin-1")
+    there = f"says {int(digits)}" if digits.isascii() and digits.isdigit() else "is not a number"
+    return FieldError(at, f"needed a length of {field.span}, the prefix {there}")
 
 
 def writer(field: Field) -> Writer:
     """The function `write(value) -> bytes` for `field`, length prefix included. It raises FieldError."""
-    _, pack = ENCODINGS[field.encoding](field.content, field.pad)
+    pack = coding(field.content, field.encoding, field.pad).pack
     kind = bytes if field.content == "b" else str
-    digits = field.encoding == "bcd"
-    shortest = field.length if field.prefix is None else field.minimum
-    prefixes = _prefixes(field.prefix, field.length) if field.prefix else (b"",) * (field.length + 1)
+    counts_digits = field.encoding == "bcd"
+    prefixes = _prefixes(field)
 
     def write(value: Any) -> bytes:
         if not isinstance(value, kind):
-            raise FieldError(0, f"needed {kind.__name__}, the value is {type(value).__name__}")
+            raise FieldError(0, f"needed {kind.__name__}, there is {type(value).__name__}")
         packed = pack(value)
-        length = len(value) if digits else len(packed)
-        if not shortest <= length <= field.length:
-            raise FieldError(0, f"needed {_span(field)} {field.unit}, there are {length}")
-        return prefixes[length] + packed
+        length = len(value) if counts_digits else len(packed)
+        prefix = prefixes.get(length)
+        if prefix is None:
+            raise FieldError(0, f"needed {field.span}, there are {length}")
+        return prefix + packed
 
     return write
 
 
-@lru_cache(maxsize=256)
-def _prefixes(prefix: Prefix, maximum: int) -> tuple[bytes, ...]:
-    return tuple(prefix.text(length) for length in range(maximum + 1))
-
-
-def _span(field: Field) -> str:
-    return str(field.length) if field.prefix is None else f"{field.minimum} to {field.length}"
+def _prefixes(field: Field) -> dict[int, bytes]:
+    """Legal length -> what is written in front of the contents."""
+    if field.prefix is None:
+        return {field.length: b""}
+    return {length: text for text, length in _lengths(field.prefix, field.minimum, field.length).items()}
 
 
 def undefined(number: int, dialect: str) -> tuple[Reader, Writer]:
     """Reader and writer of a field that the dialect does not have: they only refuse."""
-    reason: Final = f"{dialect} does not define field {number}"
+    reason = f"{dialect} does not define field {number}"
 
-    def read(data: bytes, at: int) -> tuple[Any, int]:  # noqa: ARG001
+    def read(_data: bytes, at: int) -> tuple[Any, int]:
         raise FieldError(at, reason)
 
-    def write(value: Any) -> bytes:  # noqa: ARG001
+    def write(_value: Any) -> bytes:
         raise FieldError(0, reason)
 
     return read, write

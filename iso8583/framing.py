@@ -1,6 +1,6 @@
 """The two-byte length in front of every message on a TCP connection.
 
-`FrameBuffer` is fed whatever the connection delivers, in pieces of any size, and hands out whole frames. It does no I/O.
+`FrameBuffer` is fed whatever the connection delivers, in pieces of any size, and hands out whole frames. No I/O here.
 """
 
 from typing import Final
@@ -19,40 +19,37 @@ def with_length(frame: bytes) -> bytes:
 
 
 class FrameBuffer:
-    """Cuts a stream into frames.
+    """Cuts a stream into frames: `receive` what came, then take `next_frame` until it is None.
 
-    At most one frame of `frame_max` bytes is held back; a length of zero or above that is refused as soon as it is read,
-    and nothing after it can be trusted: close the connection.
+    A length of zero or above `frame_max` is refused as soon as it is read, so the buffer never holds more than one
+    unfinished frame and the last piece received. After an error nothing in the stream can be trusted: close it.
     """
 
     def __init__(self, frame_max: int = FRAME_MAX) -> None:
         self._frame_max = frame_max
         self._held = bytearray()
 
-    def receive(self, data: bytes) -> list[bytes]:
-        """The frames that `data` completes, without their lengths.
+    def receive(self, data: bytes) -> None:
+        """Add what the connection delivered."""
+        self._held += data
+
+    def next_frame(self) -> bytes | None:
+        """The next whole frame without its length, or None if more must be received first.
 
         Raises:
-            Iso8583Error: a length of 0 or above the maximum. Frames before it in `data` are lost with it.
+            Iso8583Error: a length of 0 or above the maximum, once all frames before it have been taken.
         """
-        self._held += data
-        frames: list[bytes] = []
-        at = 0
-        while len(self._held) - at >= LENGTH_BYTES:
-            body = at + LENGTH_BYTES
-            end = body + self._length(at)
-            if end > len(self._held):
-                break
-            frames.append(bytes(self._held[body:end]))
-            at = end
-        del self._held[:at]
-        return frames
-
-    def _length(self, at: int) -> int:
-        length = int.from_bytes(self._held[at : at + LENGTH_BYTES], "big")
+        if len(self._held) < LENGTH_BYTES:
+            return None
+        length = int.from_bytes(self._held[:LENGTH_BYTES], "big")
         if not 1 <= length <= self._frame_max:
-            raise Iso8583Error("length", 0, f"needed a length of 1 to {self._frame_max} bytes, the prefix is {length}")
-        return length
+            raise Iso8583Error("length", 0, f"needed 1 to {self._frame_max} bytes, the prefix says {length}")
+        end = LENGTH_BYTES + length
+        if len(self._held) < end:
+            return None
+        frame = bytes(self._held[LENGTH_BYTES:end])
+        del self._held[:end]
+        return frame
 
     @property
     def pending(self) -> int:

@@ -1,7 +1,7 @@
 """The only place that renders card data for people. It fails closed: what it does not recognise, it hides.
 
 A PAN keeps its first six and last four digits, a customer's payment code its first two and last four. Of a message only
-the fields of `SHOWN` appear, and only while they are no longer than their field: whatever else there is becomes a count.
+the fields of `SHOWN` appear, and only while they are no longer than their field: all else becomes a count.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ CODE_LENGTHS: Final = range(16, 25)  # wallets' one-time payment codes
 
 # Field number -> longest value that may be shown as it is. Everything absent from this table is hidden.
 SHOWN: Final[Mapping[int, int]] = {
-    3: 6, 4: 12, 5: 12, 6: 12, 7: 10, 11: 6, 12: 6, 13: 4, 15: 4, 18: 4, 22: 3, 23: 3, 24: 3, 25: 2, 26: 2, 32: 11, 33: 11,
-    37: 12, 38: 6, 39: 2, 41: 8, 42: 15, 49: 3, 53: 16, 60: 17, 61: 29, 66: 1, 70: 3, 90: 42,
+    3: 6, 4: 12, 5: 12, 6: 12, 7: 10, 11: 6, 12: 6, 13: 4, 15: 4, 18: 4, 22: 3, 23: 3, 24: 3, 25: 2, 26: 2, 32: 11,
+    33: 11, 37: 12, 38: 6, 39: 2, 41: 8, 42: 15, 49: 3, 60: 17, 61: 29, 66: 1, 70: 3, 90: 42,
 }  # fmt: skip
 
 

@@ -48,6 +48,9 @@ class Message(Mapping[int, str | bytes]):
             return NotImplemented
         return self._mti == other._mti and self._fields == other._fields
 
+    def __hash__(self) -> int:
+        return hash((self._mti, frozenset(self._fields.items())))
+
     def __repr__(self) -> str:
         shown = "".join(f", {number}={mask_field(number, self[number])}" for number in self)
         return f"Message({self._mti!r}{shown})"

@@ -8,7 +8,8 @@ returns, as far as Python allows. Errors say what was wrong with the shape of an
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable
+import struct
+from collections.abc import Callable
 from functools import reduce
 from operator import xor
 from typing import Final, Literal
@@ -23,6 +24,7 @@ except ImportError:  # before cryptography 43 it lived here
 
 Algorithm = Literal["3des", "sm4"]
 
+WORD: Final = 8  # what a machine word holds, and a DES block
 DES_BLOCK: Final = 8
 SM4_BLOCK: Final = 16
 DES_KEY_LENGTHS: Final = (8, 16, 24)
@@ -60,8 +62,9 @@ def _folded_mac(encryptor: CipherContext, data: bytes, block: int) -> bytes:
 def _fold(data: bytes, block: int) -> bytes:
     """XOR of the blocks of `data`, the last one padded with zeros."""
     padded = data + bytes(-len(data) % block)
-    blocks: Iterable[int] = (int.from_bytes(padded[at : at + block], "big") for at in range(0, len(padded), block))
-    return reduce(xor, blocks, 0).to_bytes(block, "big")
+    words = struct.unpack(f">{len(padded) // WORD}Q", padded)
+    per_block = block // WORD
+    return b"".join(reduce(xor, words[place::per_block], 0).to_bytes(WORD, "big") for place in range(per_block))
 
 
 def retail_mac(key: bytes, data: bytes, padding: Literal[1, 2] = 1) -> bytes:
@@ -235,7 +238,7 @@ def _des(key: bytes) -> Cipher[modes.ECB]:
 def _des_key(key: bytes) -> TripleDES:
     if len(key) not in DES_KEY_LENGTHS:
         raise ValueError("a DES key has 8, 16 or 24 bytes")
-    return TripleDES((key * 3)[:24] if len(key) == 8 else (key + key)[:24])
+    return TripleDES((key * 3)[:24])  # K -> K K K, and K1 K2 -> K1 K2 K1
 
 
 def _sm4(key: bytes) -> Cipher[modes.ECB]:

@@ -15,7 +15,7 @@ LENGTH_MAX: Final = 0xFFFF
 
 
 def parse_tlv(data: bytes, field: int | str = 55) -> dict[int, bytes]:
-    """The objects of `data` by tag, in their order: ``{0x9F26: b"...", 0x95: b"..."}``.
+    """The objects of `data` by tag, in their order.
 
     A constructed object (tag 70, 77, A5 …) is not opened: parse its value again.
 
@@ -26,8 +26,8 @@ def parse_tlv(data: bytes, field: int | str = 55) -> dict[int, bytes]:
     Raises:
         Iso8583Error: with the path of the object (``"55/9F26"``) and the offset in `data`.
 
-    >>> parse_tlv(bytes.fromhex("9F360200079505 0000048000"))
-    {40758: b'\\x00\\x07', 149: b'\\x00\\x00\\x04\\x80\\x00'}
+    >>> parse_tlv(bytes.fromhex("9F36020007")) == {0x9F36: bytes([0, 7])}
+    True
     """
     objects: dict[int, bytes] = {}
     for at, tag, value in iterate_tlv(data, field):
@@ -82,28 +82,21 @@ def _length(data: bytes, at: int, path: str) -> tuple[int, int]:
     return length, at + 1 + count
 
 
-def build_tlv(objects: Mapping[int, bytes]) -> bytes:
-    """The BER-TLV form of `objects`, in their order. Raises Iso8583Error if a tag or length cannot be written."""
-    return b"".join(_object(tag, value) for tag, value in objects.items())
+def build_tlv(objects: Mapping[int, bytes], field: int | str = 55) -> bytes:
+    """The BER-TLV form of `objects`, in their order. Raises Iso8583Error if a tag or a length cannot be written."""
+    return b"".join(_object(tag, value, f"{field}/{tag:X}") for tag, value in objects.items())
 
 
-def _object(tag: int, value: bytes) -> bytes:
-    name = tag.to_bytes((tag.bit_length() + 7) // 8, "big") if tag > 0 else b""
-    if not name or _tag_end(name) != len(name):
-        raise Iso8583Error(f"{tag:X}", 0, "needed a tag whose own bits say that it ends here")
-    return name + _written_length(len(value), tag) + value
+def _object(tag: int, value: bytes, path: str) -> bytes:
+    name = tag.to_bytes((tag.bit_length() + 7) // 8, "big") if tag > 0 else b"\0"
+    if _tag(name + bytes(1), 0, path) != (tag, len(name)):
+        raise Iso8583Error(path, 0, "needed a tag whose own bits say where it ends, this one is longer")
+    if len(value) > LENGTH_MAX:
+        raise Iso8583Error(path, 0, f"needed at most {LENGTH_MAX} bytes, there are {len(value)}")
+    return name + _written_length(len(value)) + value
 
 
-def _tag_end(name: bytes) -> int:
-    try:
-        return _tag(name, 0, "")[1]
-    except Iso8583Error:
-        return -1
-
-
-def _written_length(length: int, tag: int) -> bytes:
-    if length > LENGTH_MAX:
-        raise Iso8583Error(f"{tag:X}", 0, f"needed at most {LENGTH_MAX} bytes, there are {length}")
+def _written_length(length: int) -> bytes:
     if length < 0x80:
         return bytes([length])
     return bytes([0x81, length]) if length < 0x100 else b"\x82" + length.to_bytes(2, "big")

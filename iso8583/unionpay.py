@@ -13,21 +13,14 @@ from typing import Final, Literal
 from iso8583.dialect import Dialect
 from iso8583.dialects import load_dialect
 from iso8583.errors import Iso8583Error
+from iso8583.field48 import Detail48, Details48, Totals, Totals48
+from iso8583.field53 import security53
+from iso8583.field54 import Balance54
+from iso8583.field59 import Data59, TerminalIdentity59
+from iso8583.field60 import Block60, Original61
+from iso8583.field62 import WorkingKeys62
 from iso8583.message import Message
 from iso8583.security import equal_macs, unionpay_mac
-from iso8583.unionpay_fields import (
-    Balance54,
-    Block60,
-    Data59,
-    Detail48,
-    Details48,
-    Original61,
-    TerminalIdentity59,
-    Totals,
-    Totals48,
-    WorkingKeys62,
-    security53,
-)
 
 __all__ = [
     "Balance54",
@@ -87,7 +80,11 @@ class Frame:
             raise error.moved(HEAD_BYTES) from None
 
     def to_bytes(self, mac_key: bytes | None = None, algorithm: MacAlgorithm = unionpay_mac) -> bytes:
-        """The frame on the wire, without the length. With `mac_key` field 64 is computed in passing, as `with_mac` does.
+        """The frame on the wire, without the length.
+
+        Args:
+            mac_key: with it, field 64 is made in passing, as `with_mac` does but encoding only once.
+            algorithm: as in `with_mac`.
 
         Raises:
             Iso8583Error: a field, the TPDU or the header breaks the rules.
@@ -100,8 +97,10 @@ class Frame:
 
     @property
     def command(self) -> str:
-        """The host's command, header digit 6: 0 none, 1 download parameters, 2 upload status, 3 sign on again, 4 download
-        CA keys, 5 download IC parameters, 6 update software, 7 download the black list.
+        """The host's command to the terminal, digit 6 of the header.
+
+        0 none, 1 download parameters, 2 upload status, 3 sign on again, 4 download CA keys, 5 download IC parameters,
+        6 update software, 7 download the black list.
         """
         return self.header[5]
 

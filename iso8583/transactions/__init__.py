@@ -54,7 +54,9 @@ def _key(kind: TransactionType, management_code: str) -> _Key:
     return kind.mti, kind.processing_code, kind.condition_code, kind.type_code, management_code, kind.scan
 
 
-_BY_KEY: Final[Mapping[_Key, TransactionType]] = {_key(kind, code): kind for kind in _ALL for code in kind.management_codes}
+_BY_KEY: Final[Mapping[_Key, TransactionType]] = {
+    _key(kind, code): kind for kind in _ALL for code in kind.management_codes
+}
 
 
 def type_of(message: Message) -> TransactionType | None:

@@ -1,4 +1,7 @@
-"""Refund of a scanned sale (二维码退货): an advice, repeated as 0221 until answered; field 59 part A4 is the voucher."""
+"""Refund of a scanned sale (二维码退货): an advice, repeated as 0221 until answered.
+
+It names the original by fields 37 and 61 and by its voucher in field 59 part A4.
+"""
 
 from iso8583.transactions.transaction_type import FINANCIAL, TransactionType
 

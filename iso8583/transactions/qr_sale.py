@@ -1,7 +1,7 @@
 """Sale by a scanned code (二维码消费, customer's code): field 22 is 032, field 59 part A3 the code.
 
-There is no card: no fields 2, 35, 36, 52 or 55. The wallet asks its user for a PIN itself, so the answer may take longer.
-Without one it is reversed.
+There is no card: no fields 2, 35, 36, 52 or 55. The wallet asks its user for a PIN itself, so the answer may take
+longer. Without one it is reversed.
 """
 
 from iso8583.transactions.transaction_type import FINANCIAL, TransactionType

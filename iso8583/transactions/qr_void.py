@@ -1,4 +1,7 @@
-"""Void of a scanned sale (二维码消费撤销): names the original by fields 37 and 61 and by its voucher in field 59 part A4."""
+"""Void of a scanned sale (二维码消费撤销): takes back one whole sale of the same terminal and batch.
+
+It names the original by fields 37 and 61 and by its voucher in field 59 part A4. Without an answer it is reversed.
+"""
 
 from iso8583.transactions.transaction_type import FINANCIAL, TransactionType
 

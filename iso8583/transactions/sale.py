@@ -1,7 +1,7 @@
 """Sale (消费): the card pays for goods.
 
-Without an answer it is reversed. The card number comes from field 2, track 2 or track 3. With a PIN fields 26, 52 and 53
-go together; a chip adds 23 and 55.
+Without an answer it is reversed. The card number comes from field 2, track 2 or track 3. With a PIN, fields 26, 52 and
+53 go together; a chip adds 23 and 55.
 """
 
 from iso8583.transactions.transaction_type import CARD, CARD_DATA, FINANCIAL, TransactionType

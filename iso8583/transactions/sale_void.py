@@ -1,7 +1,7 @@
 """Void of a sale (消费撤销): takes back one whole sale of the same terminal and batch.
 
-Field 61 names the original by batch and trace, field 37 by the host's reference; the amount is the original's. Without an
-answer the void itself is reversed.
+Field 61 names the original by batch and trace, field 37 by the host's reference; the amount is the original's. Without
+an answer the void itself is reversed.
 """
 
 from iso8583.transactions.transaction_type import CARD_DATA, FINANCIAL, TransactionType

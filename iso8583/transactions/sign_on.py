@@ -1,7 +1,7 @@
 """Sign-on (签到): the answer brings the working keys (field 62), the batch number (60.2) and the time (12, 13).
 
-60.3 asks for 003 double-length keys, 004 the same and a track key, 001 single-length keys. Field 63 is the operator. The
-terminal has no keys yet, so there is no MAC.
+60.3 asks for 003 double-length keys, 004 the same and a track key, 001 single-length keys. Field 63 is the operator.
+The terminal has no keys yet, so there is no MAC.
 """
 
 from iso8583.transactions.transaction_type import TransactionType

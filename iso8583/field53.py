@@ -1,0 +1,19 @@
+"""Field 53: how the PIN and the track are protected."""
+
+from typing import Final, Literal
+
+_ALGORITHM: Final = {"des": "0", "3des": "6", "sm4": "3"}
+
+
+def security53(*, pin: bool, algorithm: Literal["des", "3des", "sm4"], track_encrypted: bool) -> str:
+    """Field 53 for a message with (`pin`) or without a PIN block in ISO format 0.
+
+    Args:
+        pin: the message has a PIN block, made with the PAN.
+        algorithm: what the PIN block is encrypted with.
+        track_encrypted: fields 35 and 36 went through `security.encrypt_track2`.
+
+    >>> security53(pin=True, algorithm="3des", track_encrypted=True)
+    '2610000000000000'
+    """
+    return f"{'2' if pin else '0'}{_ALGORITHM[algorithm]}{'1' if track_encrypted else '0'}".ljust(16, "0")
