@@ -1,0 +1,126 @@
+"""The journal: durable, append-only, and able to prove it."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from terminal.book import Book
+from terminal.journal import Journal, JournalError, JournalUnwritable
+from terminal.records import Answered, BatchClosed, Key, Printed, Sent, SettleStarted, Started, from_entry, to_entry
+
+KEY = Key("12345678", "000001", "000001")
+SALE = (
+    Started(KEY, "sale", 2500, "156", "01", "r1", 1.0),
+    Sent(KEY, "sale", "051", "629999******0009", 2.0, card="5EA1ED", recovery_fields={"3": "000000"}, chip={"AID": "A0"}),
+    Answered(KEY, True, "00", 3.0, 2500, reference="260115000002"),
+    Printed(KEY, 4.0),
+)
+CLOSING = (
+    SettleStarted("000001", 2500, 1, 0, 0, "01", 5.0),
+    BatchClosed("000001", "000002", "000002", balanced=True, at=6.0),
+)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal.db")
+
+
+def filled(journal: Journal) -> Journal:
+    for record in SALE:
+        journal.append(record)
+    return journal
+
+
+def edit(journal: Journal, statement: str) -> None:
+    """Change the file as an attacker with an editor would: triggers taken away first."""
+    with sqlite3.connect(journal.path) as db:
+        db.executescript(f"DROP TRIGGER records_stay; DROP TRIGGER records_remain; {statement}")
+    db.close()
+
+
+@pytest.mark.parametrize("record", SALE + CLOSING, ids=lambda r: type(r).__name__)
+def test_record_survives_its_entry(record):
+    assert from_entry(*to_entry(record)) == record
+
+
+def test_what_was_appended_is_read_back_in_order(journal):
+    filled(journal)
+    assert list(Journal(journal.path).replay()) == list(SALE)
+
+
+def test_replay_begins_at_the_last_settlement(journal):
+    for record in SALE + CLOSING:
+        journal.append(record)
+    book = Book()
+    for record in journal.replay():
+        book.apply(record)
+    assert book.batch == "000002" and not book.payments and book.last_settled == CLOSING[0]
+
+
+def test_payment_of_a_closed_batch_is_found(journal):
+    for record in SALE + CLOSING:
+        journal.append(record)
+    payment = journal.payment(KEY)
+    assert payment is not None and payment.reference == "260115000002" and payment.printed
+    assert journal.settlement_of("000001") == CLOSING
+
+
+def test_intact_chain_verifies(journal):
+    assert filled(journal).verify().intact
+
+
+@pytest.mark.parametrize(
+    ("statement", "at"),
+    [
+        ("UPDATE records SET entry = replace(entry, '2500', '2600') WHERE sequence = 3", 3),
+        ("UPDATE records SET type = 'Attention' WHERE sequence = 2", 2),
+        ("DELETE FROM records WHERE sequence = 2", 2),
+        ("DELETE FROM records WHERE sequence = 1", 1),
+        ("UPDATE records SET hash = zeroblob(32) WHERE sequence = 4", 4),
+    ],
+)
+def test_any_change_is_found_where_it_is(journal, statement, at):
+    edit(filled(journal), statement)
+    verdict = Journal(journal.path).verify()
+    assert not verdict.intact and verdict.broken_at == at
+
+
+@pytest.mark.parametrize("statement", ["UPDATE records SET type = 'X'", "DELETE FROM records"])
+def test_database_itself_refuses_change(journal, statement):
+    filled(journal)
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        journal._db.execute(statement)
+
+
+def test_full_disk_is_told_and_nothing_is_half_written(journal):
+    filled(journal)
+    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+    journal._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(JournalUnwritable):
+        for trace in range(2, 2000):
+            journal.append(Started(Key("12345678", "000001", f"{trace:06d}"), "sale", 1, "156", "01", str(trace), 1.0))
+    journal._db.execute("PRAGMA max_page_count = 1000000")
+    written = len(list(journal.everything()))
+    journal.append(Printed(KEY, 9.0))
+    assert journal.verify().intact and journal.verify().rows == written + 1
+
+
+def test_journal_of_another_version_is_refused_in_words(tmp_path):
+    with sqlite3.connect(tmp_path / "journal.db") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(JournalError, match="version 99"):
+        Journal(tmp_path / "journal.db")
+
+
+def test_file_that_is_no_database_is_refused_in_words(tmp_path):
+    (tmp_path / "journal.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    with pytest.raises(JournalError, match="cannot be opened"):
+        Journal(tmp_path / "journal.db")
+
+
+def test_every_append_is_synced(journal):
+    assert journal._db.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert journal._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
