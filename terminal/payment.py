@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - the functions of one table share one signature
 """The payment machine: decides what happens to a payment, for every transaction type.
 
 It takes events with the time and returns effects. What is durable stands in the book, as records; what this class keeps

@@ -7,8 +7,19 @@ from iso8583 import Message
 from iso8583.unionpay import Block60, Totals, Totals48, WorkingKeys62
 from terminal.counter import Counter
 from terminal.events import (
-    CardPresented, CodePresented, Effect, Event, KeysLoaded, LinkUp, MacState, Persist, Received, RoomMeasured,
-    SaleRequested, Send, Tick,
+    CardPresented,
+    CodePresented,
+    Effect,
+    Event,
+    KeysLoaded,
+    LinkUp,
+    MacState,
+    Persist,
+    Received,
+    RoomMeasured,
+    SaleRequested,
+    Send,
+    Tick,
 )  # fmt: skip
 from terminal.records import Record
 
@@ -43,7 +54,6 @@ class Till:
 
     def wait(self, seconds: float) -> list[Effect]:
         """Let time pass; Tick comes at every deadline, as from the shell."""
-        from terminal.events import Tick
 
         end, seen = self.now + seconds, list[Effect]()
         while (deadline := self.counter.deadline()) is not None and deadline <= end:

@@ -12,7 +12,7 @@ from terminal.records import Answered, BatchClosed, Key, Printed, Sent, SettleSt
 KEY = Key("12345678", "000001", "000001")
 SALE = (
     Started(KEY, "sale", 2500, "156", "01", "r1", 1.0),
-    Sent(KEY, "sale", "051", "629999******0009", 2.0, card="5EA1ED", recovery_fields={"3": "000000"}, chip={"AID": "A0"}),
+    Sent(KEY, "sale", "051", "629999******0009", 2.0, card="5EA1ED", recovery_fields={"3": "000000"}),
     Answered(KEY, True, "00", 3.0, 2500, reference="260115000002"),
     Printed(KEY, 4.0),
 )
@@ -98,9 +98,9 @@ def test_full_disk_is_told_and_nothing_is_half_written(journal):
     filled(journal)
     pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
     journal._db.execute(f"PRAGMA max_page_count = {pages}")
+    keys = [Key("12345678", "000001", f"{trace:06d}") for trace in range(2, 2000)]
     with pytest.raises(JournalUnwritable):
-        for trace in range(2, 2000):
-            journal.append(Started(Key("12345678", "000001", f"{trace:06d}"), "sale", 1, "156", "01", str(trace), 1.0))
+        any(journal.append(Started(key, "sale", 1, "156", "01", str(key), 1.0)) for key in keys)
     journal._db.execute("PRAGMA max_page_count = 1000000")
     written = len(list(journal.everything()))
     journal.append(Printed(KEY, 9.0))

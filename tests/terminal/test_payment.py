@@ -7,8 +7,20 @@ import pytest
 
 from iso8583.transactions import missing_fields, type_of
 from terminal.events import (
-    AskForMeans, CancelRequested, CardCompleted, CodePresented, CompleteCard, LinkLost, MeansFailed, Persist, Print,
-    RefundRequested, ReleaseMeans, SaleRequested, Send, VoidRequested,
+    AskForMeans,
+    CancelRequested,
+    CardCompleted,
+    CodePresented,
+    CompleteCard,
+    LinkLost,
+    MeansFailed,
+    Persist,
+    Print,
+    RefundRequested,
+    ReleaseMeans,
+    SaleRequested,
+    Send,
+    VoidRequested,
 )  # fmt: skip
 from terminal.events import Original as Sale
 from terminal.payment import _ACTS, RETRY_S, _Facts

@@ -30,9 +30,9 @@ def test_no_link_refuses_before_the_card_is_read():
     assert refused(Till()) == "no_link"
 
 
-@pytest.mark.parametrize(("amount", "reason"), [(0, "amount_zero"), (-1, "amount_zero"), (5_000_001, "amount_too_high")])
-def test_amounts_out_of_range(amount, reason):
-    assert refused(ready_till(), amount) == reason
+@pytest.mark.parametrize(("amount", "why"), [(0, "amount_zero"), (-1, "amount_zero"), (5_000_001, "amount_too_high")])
+def test_amounts_out_of_range(amount, why):
+    assert refused(ready_till(), amount) == why
 
 
 def test_second_sale_while_one_is_in_hand():

@@ -1,0 +1,157 @@
+"""`tillgate terminal …`: run a counter, read its journal and queue, give it keys and operators."""
+
+import asyncio
+import contextlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from terminal.book import Book, Payment
+from terminal.journal import Journal, JournalError
+from terminal.operators import OperatorError, Operators, Role
+from terminal.records import to_entry
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="收银终端 · The counter.\n\n例 / Example: tillgate terminal run --data ./terminal",
+)
+journal_app = typer.Typer(no_args_is_help=True, help="流水日志 · The journal: what happened, and the proof of it.")
+queue_app = typer.Typer(no_args_is_help=True, help="待处理队列 · What is still owed: reversals, repeats, receipts.")
+operator_app = typer.Typer(no_args_is_help=True, help="操作员 · Who may work at the counter.")
+app.add_typer(journal_app, name="journal")
+app.add_typer(queue_app, name="queue")
+app.add_typer(operator_app, name="operator")
+
+Data = Annotated[Path, typer.Option("--data", help="终端目录 · The terminal's folder.", file_okay=False)]
+Json = Annotated[bool, typer.Option("--json", help="机器可读 · Machine-readable output.")]
+
+
+@app.command()
+def run(data: Data) -> None:
+    """运行终端和收银页面 · Run the terminal and its page until Ctrl-C.
+
+    例 / Example: tillgate terminal run --data ./terminal
+    """
+    from firmware_config.profile import ProfileError
+    from terminal.start import run as run_terminal
+    from terminal.vault import VaultError
+
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(run_terminal(data))
+    except (ProfileError, VaultError, JournalError) as error:
+        raise typer.TyperException(str(error)) from None
+
+
+@app.command()
+def keys(
+    data: Data,
+    master_key_file: Annotated[Path, typer.Option(help="32 个十六进制数字 · A file with 32 hexadecimal digits.")],
+) -> None:
+    """灌入主密钥 · Give the terminal its master key, once; the file is yours to destroy afterwards.
+
+    例 / Example: tillgate terminal keys --data ./terminal --master-key-file tmk.hex
+    """
+    from iso8583.security import key_check_value
+    from terminal.vault import Vault, VaultError
+
+    try:
+        master_key = bytes.fromhex(master_key_file.read_text())
+        Vault.create(data / "vault.json", master_key)
+    except FileExistsError:
+        raise typer.TyperException("the terminal has keys already; move its vault.json away to give new ones") from None
+    except (OSError, ValueError):
+        raise typer.TyperException(f"{master_key_file.name} cannot be read as 32 hexadecimal digits") from None
+    except VaultError as error:
+        raise typer.TyperException(str(error)) from None
+    typer.echo(f"master key loaded, check value {key_check_value(master_key).hex().upper()}")
+
+
+@journal_app.command("verify")
+def verify(data: Data, as_json: Json = False) -> None:
+    """证明日志完整 · Prove that no record was changed, removed or put in between.
+
+    例 / Example: tillgate terminal journal verify --data ./terminal
+    """
+    verdict = _journal(data).verify()
+    words = f"{verdict.rows} records, unbroken" if verdict.intact else ""
+    _tell({"intact": verdict.intact, **asdict(verdict)}, as_json, words)
+    if not verdict.intact:
+        raise typer.TyperException(f"the journal is broken at record {verdict.broken_at}: {verdict.reason}")
+
+
+@journal_app.command("show")
+def show(data: Data, as_json: Json = False) -> None:
+    """列出全部记录 · List all records, oldest first; card numbers are sealed or masked.
+
+    例 / Example: tillgate terminal journal show --data ./terminal --json
+    """
+    for record in _journal(data).everything():
+        name, entry = to_entry(record)
+        shown = {key: value for key, value in entry.items() if value not in ("", None, {}) and key != "card"}
+        _tell({"type": name, **shown}, as_json, f"{name:14} " + "  ".join(f"{k}={v}" for k, v in shown.items()))
+
+
+@queue_app.command("list")
+def list_queue(data: Data, as_json: Json = False) -> None:
+    """列出未了交易 · List payments whose end is not known, that wait for a person, or whose receipt is due.
+
+    例 / Example: tillgate terminal queue list --data ./terminal
+    """
+    book = Book()
+    for record in _journal(data).replay():
+        book.apply(record)
+    waiting = [p for p in book.payments.values() if not p.is_final or p.attention or p.receipt_due]
+    for payment in waiting:
+        _tell(_owed(payment), as_json, "  ".join(f"{k}={v}" for k, v in _owed(payment).items()))
+    if not waiting and not as_json:
+        typer.echo("没有未了交易 · nothing is owed")
+
+
+@operator_app.command("add")
+def add_operator(
+    data: Data,
+    number: Annotated[str, typer.Argument(help="两位编号,主管为 00 · Two digits; 00 is the supervisor.")],
+    pin: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
+    role: Annotated[str, typer.Option(help="supervisor | cashier")] = "cashier",
+) -> None:
+    """增加操作员或重设密码 · Add an operator, or give one a new PIN (asked for when not given).
+
+    例 / Example: tillgate terminal operator add 01 --data ./terminal
+    """
+    if role not in ("supervisor", "cashier"):
+        raise typer.BadParameter("a role is supervisor or cashier", param_hint="--role")
+    checked: Role = "supervisor" if role == "supervisor" else "cashier"
+    try:
+        Operators(data / "operators.json").add(number, checked, pin)
+    except OperatorError as error:
+        raise typer.TyperException(str(error)) from None
+    typer.echo(f"operator {number} is {role}")
+
+
+def _journal(data: Path) -> Journal:
+    path = data / "journal.db"
+    if not path.exists():
+        raise typer.TyperException(f"there is no journal in {data}: name the terminal's folder with --data")
+    try:
+        return Journal(path)
+    except JournalError as error:
+        raise typer.TyperException(str(error)) from None
+
+
+def _owed(payment: Payment) -> dict[str, Any]:
+    return {
+        "key": str(payment.key), "type": payment.type, "amount": payment.amount, "currency": payment.currency,
+        "state": payment.state.value, "means": payment.means, "attention": payment.attention,
+        "receipt_due": payment.receipt_due,
+    }  # fmt: skip
+
+
+def _tell(facts: dict[str, Any], as_json: bool, words: str) -> None:
+    if as_json:
+        typer.echo(json.dumps(facts, ensure_ascii=False))
+    elif words:
+        typer.echo(words)

@@ -1,0 +1,77 @@
+"""The composition root: one terminal out of its folder. The only place that chooses drivers and stores.
+
+The folder holds `profile.toml`, `vault.json` (keys), `operators.json` and `journal.db`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_config.profile import Devices, TerminalProfile, load_profile
+from terminal.events import Effect
+from terminal.journal import Journal
+from terminal.operators import Operators
+from terminal.runner import CounterDevices, Runner
+from terminal.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A terminal ready to run."""
+
+    profile: TerminalProfile
+    runner: Runner
+    operators: Operators
+
+
+@asynccontextmanager
+async def opened(folder: Path, after_effect: Callable[[Effect], None] = lambda _: None) -> AsyncIterator[Terminal]:
+    """Open everything that a terminal needs, and close it afterwards.
+
+    Raises ProfileError, VaultError or JournalError, each with a sentence that says what to do.
+    """
+    profile = load_profile(folder / "profile.toml")
+    vault = Vault(folder / "vault.json")
+    journal = Journal(folder / "journal.db")
+    devices = await open_devices(profile.devices)
+    try:
+        runner = Runner(profile, journal, vault, devices, after_effect)
+        yield Terminal(profile, runner, Operators(folder / "operators.json"))
+    finally:
+        for device in (devices.card_reader, devices.pin_pad, devices.scanner, devices.printer):
+            if device:
+                await device.close()
+        journal.close()
+
+
+async def open_devices(where: Devices) -> CounterDevices:
+    """Open the drivers that the profile names; each is imported only then."""
+    devices = CounterDevices()
+    if where.card_reader_port:
+        from terminal.devices.card_reader_vpcd import VpcdCardReader  # noqa: PLC0415
+
+        devices.card_reader = await VpcdCardReader.listen(where.card_reader_port)
+    if where.scanner_path:
+        from terminal.devices.scanner_serial import SerialScanner  # noqa: PLC0415
+
+        devices.scanner = SerialScanner(where.scanner_path)
+    if where.pin_pad_path:
+        from terminal.devices.pin_pad_serial import SerialPinPad  # noqa: PLC0415
+
+        devices.pin_pad = SerialPinPad(where.pin_pad_path)
+    if where.printer_address:
+        from terminal.devices.printer_tcp import TcpPrinter  # noqa: PLC0415
+
+        devices.printer = TcpPrinter(where.printer_address, where.printer_port)
+    return devices
+
+
+async def run(folder: Path, after_effect: Callable[[Effect], None] = lambda _: None) -> None:
+    """Run a terminal and its page until cancelled."""
+    from terminal.cashier.app import serve  # noqa: PLC0415  the page loads while the journal is being read
+
+    async with opened(folder, after_effect) as terminal, asyncio.TaskGroup() as group:
+        group.create_task(terminal.runner.run())
+        group.create_task(serve(terminal.runner, terminal.operators, terminal.profile.page_port))
