@@ -38,6 +38,7 @@ from terminal.events import (
     VoidRequested,
 )  # fmt: skip
 from terminal.payment import Payments
+from terminal.payment_codes import wallet_of
 from terminal.records import Key, Printed, Record
 from terminal.session import Session
 from terminal.settlement import Settlement
@@ -95,6 +96,9 @@ class Counter:
                 return self.payments.tick(now) + self.session.tick(now) + self.settlement.tick(now)
             case SaleRequested() | BalanceRequested() | VoidRequested() | RefundRequested():
                 return self._payment_requested(event, now)
+            case CodePresented(code) if wallet_of(code) is None:
+                self._say("code_unknown", self.payments.current)
+                return []
             case CardPresented() | CodePresented():
                 self.stage = "host"
                 return self.payments.presented(event, now)
@@ -132,7 +136,7 @@ class Counter:
         self.session.heed(event.command)
         match event.message.mti:
             case "0210" | "0230" | "0410":
-                self._mind_the_keys(event)
+                self._mind_the_session(event, now)
                 return self.payments.received(event, now)
             case "0510" | "0330":
                 return self.settlement.received(event, now)
@@ -141,11 +145,15 @@ class Counter:
             case _:
                 return []
 
-    def _mind_the_keys(self, event: Received) -> None:
-        """One side's MAC did not satisfy the other: fresh keys are needed."""
-        ours = event.message.get(41) == self.profile.terminal_id
-        asks = meaning(event.message.text(39, "")).action is Action.SIGN_ON
-        if ours and (asks or event.mac != "good"):
+    def _mind_the_session(self, event: Received, now: float) -> None:
+        """Fresh keys when one side's MAC did not satisfy the other; no more sales when the host does not know us."""
+        if event.message.get(41) != self.profile.terminal_id:
+            return
+        code = event.message.text(39, "")
+        action = meaning(code).action
+        if event.mac == "good" and action is Action.STOP:
+            self.session.stop(code, now)
+        elif event.mac != "good" or action is Action.SIGN_ON:
             self.session.ask_for_sign_on()
 
     def _payment_requested(

@@ -273,7 +273,8 @@ class Payments:
 
     def _act_cancel(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
-        return [self._persist(Cancelled(payment.key, facts.reason, now)), ReleaseMeans()]
+        reason = facts.reason if payment.state is State.STARTED else "no_answer"
+        return [self._persist(Cancelled(payment.key, reason, now)), ReleaseMeans()]
 
     def _act_finish(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)

@@ -5,7 +5,6 @@ from the journal, and nothing is taken until a write goes through again. A resta
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from terminal.events import (
     LoadKeys,
     Persist,
     Print,
+    Progress,
     Reconnect,
     RefundRequested,
     ReleaseMeans,
@@ -202,7 +202,19 @@ class Runner:
         inquiry = effect.means == ("card",)
         run = dialogue.run(self.profile, effect.amount, effect.currency, effect.key.trace, inquiry)
         self._dialogue = dialogue
-        self._dialogue_task = self._in_background(_after(previous, run))
+        self._dialogue_task = self._in_background(self._after(previous, self.devices.card_reader, run))
+
+    async def _after(
+        self, previous: asyncio.Task[None] | None, reader: CardReader, dialogue: Coroutine[Any, Any, None]
+    ) -> None:
+        """Begin when the card before has been taken: one that was left in the slot must not pay for the next sale."""
+        if previous is not None and not previous.done():
+            self.post(Progress("remove_card"))
+            await asyncio.wait([previous])
+        if previous is not None and previous.cancelled():
+            await reader.wait_for_removal()
+        await dialogue
+        await reader.wait_for_removal()
 
     def _release_means(self) -> None:
         """Let the devices go. A chip that waits for the host is told that no answer came, and ends by itself."""
@@ -263,11 +275,3 @@ class Runner:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("background_failed", error=type(error).__name__)
-
-
-async def _after(previous: asyncio.Task[None] | None, work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` when `previous` has ended: a card is let go before the next one is asked for."""
-    if previous is not None:
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait([previous])
-    await work

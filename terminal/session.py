@@ -83,6 +83,11 @@ class Session:
         """The host does not trust our keys, or we do not trust its MAC: sign on when the counter is free."""
         self._sign_on_wanted = True
 
+    def stop(self, code: str, now: float) -> None:
+        """The host does not serve this terminal or merchant: out of service until a sign-on succeeds again."""
+        self._failures = len(RETRY_S)
+        self._refused(f"host_{code}", now)
+
     def received(self, event: Received, now: float) -> list[Effect]:
         """Take the answer to a sign-on (0810) or to an echo or sign-off (0830)."""
         if event.message.get(41) != self._profile.terminal_id:

@@ -8,6 +8,7 @@ import pytest
 from iso8583.transactions import missing_fields, type_of
 from terminal.events import (
     AskForMeans,
+    BalanceRequested,
     CancelRequested,
     CardCompleted,
     CodePresented,
@@ -438,3 +439,30 @@ def test_effect_law_persist_stands_first_in_every_decision():
     assert len(acted) >= 12
     assert all(isinstance(decision[0], Persist) for decision in acted)
     assert any(isinstance(record, Answered) for record in till.records)
+
+
+# --- inquiries and codes ----------------------------------------------------------------------------------------------
+
+
+def test_balance_is_told_and_nothing_is_printed():
+    till = ready_till()
+    till.on(BalanceRequested("b", "01"))
+    till.on(CARD)
+    effects = till.on(from_host(answer(till.sent(), f54="1002156C000000123456")))
+    assert the_payment(till).balance == 123456 and not any(isinstance(e, Print) for e in effects)
+
+
+def test_inquiry_without_answer_simply_ends():
+    till = ready_till()
+    till.on(BalanceRequested("b", "01"))
+    till.on(CARD)
+    till.wait(31)
+    assert the_payment(till).state is State.CANCELLED and the_payment(till).reason == "no_answer"
+
+
+@pytest.mark.parametrize("code", ["123", "9" * 18, "62" + "1" * 16, "62" + "1" * 18, "abc" * 6])
+def test_code_of_no_wallet_is_refused_and_the_sale_goes_on_waiting(code):
+    till = ready_till()
+    till.on(SaleRequested("a", 2500, "01"))
+    assert till.on(CodePresented(code)) == []
+    assert till.counter.notice.reason == "code_unknown" and till.counter.busy

@@ -118,3 +118,11 @@ def test_answer_for_another_terminal_changes_nothing():
     till.on(LinkUp())
     till.on(Received(sign_on_answer().with_({41: "87654321"}), "absent"))
     assert till.counter.session.state is SessionState.SIGNING_ON
+
+
+def test_host_that_does_not_know_the_merchant_stops_the_counter():
+    till = ready_till()
+    till.on(from_host(answer(till.sell(), "03")))
+    assert till.counter.session.state is SessionState.REFUSED and till.counter.session.refusal == "host_03"
+    till.on(SaleRequested("next", 100, "01"))
+    assert till.counter.notice.reason == "no_link"
