@@ -72,10 +72,9 @@ class Personalisation:
     @property
     def records(self) -> Mapping[RecordKey, bytes]:
         """The application's records."""
-        templates = {(1, 1): self._magnetic_stripe(), (2, 1): self._static_data(), (2, 2): self._lists()}
-        return {key: build_tlv({0x70: build_tlv(objects)}) for key, objects in templates.items()} | dict(
-            self.certificates
-        )
+        contents = {(1, 1): self._magnetic_stripe(), (2, 1): self._static_data(), (2, 2): self._lists()}
+        own = {key: build_tlv({0x70: build_tlv(objects)}) for key, objects in contents.items()}
+        return {**own, **self.certificates}
 
     @property
     def file_locator(self) -> bytes:
