@@ -1,0 +1,1 @@
+"""The acquirer's host: transactions, channels to issuers, ledger, settlement, reconciliation."""

@@ -1,0 +1,222 @@
+"""Terminals' TCP connections: bytes in, decoded frames out, and patience with a limit.
+
+A connection is closed, with one line in the log and never a traceback, when its bytes cannot be a frame from a
+terminal, when it dawdles over a frame, or when it says nothing at all. What can be answered is answered, even if broken.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import structlog
+
+from host_switch.events import FrameReceived
+from iso8583 import Iso8583Error, Message, load_dialect
+from iso8583.framing import FrameBuffer, with_length
+from iso8583.transactions import type_of
+from iso8583.unionpay import split_frame
+
+_dialect = load_dialect("unionpay_pos")
+_log = structlog.get_logger("host_switch.listener")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of the host one connection, and all together, may take. Times in seconds.
+
+    `first_frame_s` is how long a new connection may say nothing, `frame_s` how long one frame may take from its first
+    byte to its last, `idle_s` how long a terminal that has spoken may be silent. `under_way_max` frames of a connection
+    may wait for their decision; then its bytes are left in the network.
+    """
+
+    connections_max: int = 4096
+    first_frame_s: float = 30.0
+    frame_s: float = 10.0
+    idle_s: float = 600.0
+    under_way_max: int = 32
+    sweep_s: float = 1.0
+
+
+def decoded(connection: str, frame: bytes) -> FrameReceived:
+    """Turn a frame into an input of the switch.
+
+    Raises:
+        Iso8583Error: nothing in it can be answered: no TPDU and header, or not even who sent it.
+    """
+    tpdu, header, data = split_frame(frame)
+    try:
+        message = _dialect.decode(data)
+    except Iso8583Error as error:
+        good = error.partial
+        if good is None or 11 not in good or 41 not in good:
+            raise
+        return FrameReceived(connection, tpdu, header, _answerable(good), data, None, malformed=True)
+    return FrameReceived(connection, tpdu, header, message, data, type_of(message))
+
+
+def _answerable(good: Message) -> Message:
+    """The fields of a broken message that its answer echoes; the rest is of no use to anyone."""
+    return Message(good.mti, {number: good[number] for number in (3, 4, 11, 41, 42, 49, 60) if number in good})
+
+
+class Connections:
+    """All connections of the listener, by name. Names are never used again, not even after a restart."""
+
+    def __init__(self, limits: Limits, on_frame: Callable[[FrameReceived], None], now: Callable[[], float]) -> None:
+        self.limits = limits
+        self._on_frame = on_frame
+        self._now = now
+        self._open: dict[str, Connection] = {}
+        self._run = secrets.token_hex(4)
+        self._count = 0
+
+    def accept(self) -> "Connection":
+        """Make the protocol of a new connection (asyncio's protocol factory)."""
+        self._count += 1
+        return Connection(f"{self._run}-{self._count}", self, self._on_frame, self._now)
+
+    def opened(self, connection: "Connection") -> bool:
+        """Take a connection in, unless there are too many."""
+        if len(self._open) >= self.limits.connections_max:
+            return False
+        self._open[connection.name] = connection
+        return True
+
+    def closed(self, connection: "Connection") -> None:
+        """Forget a connection."""
+        self._open.pop(connection.name, None)
+
+    def send(self, name: str, frame: bytes) -> None:
+        """Send a frame on a connection; if it is closed, the frame is dropped and the terminal will ask again."""
+        connection = self._open.get(name)
+        if connection is not None:
+            connection.send(frame)
+
+    def decided(self, name: str) -> None:
+        """Note that one frame of a connection has been decided, which makes room for another."""
+        connection = self._open.get(name)
+        if connection is not None:
+            connection.decided()
+
+    def close(self, name: str, reason: str) -> None:
+        """Close a connection and say why."""
+        connection = self._open.get(name)
+        if connection is not None:
+            connection.refuse(reason)
+
+    def sweep(self) -> None:
+        """Close whoever has used up our patience."""
+        for connection, reason in list(self._impatient(self._now())):
+            connection.refuse(reason)
+
+    def _impatient(self, now: float) -> Iterator[tuple["Connection", str]]:
+        for connection in self._open.values():
+            reason = connection.overdue(now)
+            if reason:
+                yield connection, reason
+
+    def close_all(self) -> None:
+        """Close everything, because the listener stops."""
+        for connection in list(self._open.values()):
+            connection.abort()
+
+
+class Connection(asyncio.Protocol):
+    """One terminal's connection."""
+
+    def __init__(
+        self, name: str, owner: Connections, on_frame: Callable[[FrameReceived], None], now: Callable[[], float]
+    ) -> None:
+        self.name = name
+        self._owner = owner
+        self._limits = owner.limits
+        self._on_frame = on_frame
+        self._now = now
+        self._buffer = FrameBuffer()
+        self._spoken = False
+        self._since = now()
+        self._under_way = 0
+        self._paused = False
+        self._peer = ""
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or close it at once if there are too many."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._peer = str(transport.get_extra_info("peername"))
+        if not self._owner.opened(self):
+            self.refuse("too many connections")
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Forget it; what is under way will be decided, and its answers dropped."""
+        self._owner.closed(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Cut frames out of the stream."""
+        began_empty = self._buffer.pending == 0
+        self._buffer.receive(data)
+        try:
+            while (frame := self._buffer.next_frame()) is not None:
+                self._frame(frame)
+                began_empty = True
+        except Iso8583Error as error:
+            self.refuse(str(error))
+            return
+        if began_empty:
+            self._since = self._now()
+
+    def _frame(self, frame: bytes) -> None:
+        received = decoded(self.name, frame)
+        self._spoken = True
+        self._under_way += 1
+        if self._under_way >= self._limits.under_way_max:
+            self._pause()
+        self._on_frame(received)
+
+    def decided(self) -> None:
+        """One frame less under way."""
+        self._under_way -= 1
+        if self._paused and self._under_way <= self._limits.under_way_max // 2:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        """Whoever does not read its answers is not read either."""
+        self._pause()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        if self._under_way < self._limits.under_way_max:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _pause(self) -> None:
+        self._paused = True
+        self._transport.pause_reading()
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame."""
+        self._transport.write(with_length(frame))
+
+    def overdue(self, now: float) -> str:
+        """Why our patience with it is used up, "" if it is not."""
+        waited_s = now - self._since
+        if self._under_way:
+            return ""
+        if self._buffer.pending:
+            return "slow sender" if waited_s > self._limits.frame_s else ""
+        if not self._spoken:
+            return "said nothing" if waited_s > self._limits.first_frame_s else ""
+        return "idle" if waited_s > self._limits.idle_s else ""
+
+    def refuse(self, reason: str) -> None:
+        """Close it, with one line in the log."""
+        if not self._transport.is_closing():
+            _log.warning("connection closed", peer=self._peer, reason=reason)
+            self.abort()
+
+    def abort(self) -> None:
+        """Close it now; what is in its buffers is dropped."""
+        self._transport.abort()

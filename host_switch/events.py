@@ -1,0 +1,138 @@
+"""What comes into the switch (inputs) and what goes out (effects). Frozen values, no behaviour.
+
+The effect law: in every decision, Persist stands before Send and CallChannel of the same fact. The shell commits what
+all decisions of a batch persist in one durable transaction, and only then carries out the rest, in order.
+"""
+
+from dataclasses import dataclass, field
+
+from host_switch.channels import ChannelAnswer, ChannelCall
+from host_switch.records import Batch, Detail, Entry, Event, Severity, Terminal, Transaction
+from iso8583 import Message
+from iso8583.transactions import TransactionType
+
+# --- inputs -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReceived:
+    """A frame from a terminal, decoded. `data` is the message as it came (from the MTI on), for its MAC.
+
+    `rules` is its transaction type, None if it is none that we know. `malformed` says that only the good fields of a
+    broken message are there.
+    """
+
+    connection: str
+    tpdu: str
+    header: str
+    message: Message
+    data: bytes = field(repr=False)
+    rules: TransactionType | None
+    malformed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelAnswered:
+    """The issuer answered: in time, late, again, or differently from the first time."""
+
+    answer: ChannelAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelUnavailable:
+    """A call certainly never left, so the issuer cannot have done anything about it."""
+
+    call: ChannelCall
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The due time of a transaction has come, or (`early`) its channel is back and it need not wait longer."""
+
+    number: int
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandGiven:
+    """An operator asks a terminal to do something: `command` is the digit for the header of its answers."""
+
+    terminal: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalRegistered:
+    """An operator registers a terminal, or gives a known one a new merchant or master key."""
+
+    terminal: str
+    merchant: str
+    master_key: bytes = field(repr=False)
+
+
+Input = FrameReceived | ChannelAnswered | ChannelUnavailable | Due | CommandGiven | TerminalRegistered
+
+
+# --- effects ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PutDetails:
+    """Remember lines of a batch upload; the same line again changes nothing."""
+
+    terminal: str
+    batch: str
+    details: tuple[Detail, ...]
+
+
+Change = Transaction | Terminal | Batch | Entry | Event | PutDetails
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Write all changes, durably and together, before anything that follows."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a frame (without its length) on a connection; if that is closed, the frame is dropped."""
+
+    connection: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallChannel:
+    """Call the issuer."""
+
+    call: ChannelCall
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Log something that leaves no trace in the store because anyone could cause it, such as a wrong MAC."""
+
+    severity: Severity
+    kind: str
+    connection: str = ""
+    terminal: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close a connection that cannot be answered."""
+
+    connection: str
+
+
+Effect = Persist | Send | CallChannel | Report | Close
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The effects of one input, in the order in which they must be carried out."""
+
+    effects: tuple[Effect, ...] = ()

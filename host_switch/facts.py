@@ -1,0 +1,139 @@
+"""Facts: what deciding one input may look at. The core never fetches; it says here what it will need.
+
+`wanted` reads an input and names the facts; a store loads them for a whole batch of inputs with a few set queries.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from host_switch.events import (
+    ChannelAnswered,
+    ChannelUnavailable,
+    CommandGiven,
+    Due,
+    FrameReceived,
+    Input,
+    TerminalRegistered,
+)
+from host_switch.records import Batch, Key, Outcome, Terminal, Transaction, WorkingKeys
+from iso8583 import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator of this host has laid down. Amounts in minor units, times in seconds.
+
+    `channel_timeout_s` must stay below the time a terminal waits (30 s), so that it hears 98 rather than nothing.
+    `content_key` keys the hash of what terminals send; `zone_pin_key` encrypts PINs towards the issuer.
+    """
+
+    content_key: bytes = field(repr=False)
+    zone_pin_key: bytes = field(repr=False)
+    acquirer: str = "01030000"
+    currency: str = "156"
+    amount_max: int = 5_000_000
+    channel_timeout_s: float = 20.0
+    retry_first_s: float = 5.0
+    retry_last_s: float = 300.0
+    sign_on_repeat_s: float = 60.0
+    utc_offset_s: int = 8 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """What settlement needs of one transaction of a batch."""
+
+    trace: str
+    kind: str
+    amount: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that deciding one input may look at, loaded by the store before.
+
+    `stored` is the transaction the input is about, `original` the sale that a void or refund names, `dependants` the
+    voids and refunds of that sale (or, for a reversal, of `stored`). `number` is free for a new transaction and
+    `fresh_keys` for a sign-on: numbers and keys are drawn by the shell, never by the core.
+    """
+
+    policy: Policy
+    terminal: Terminal | None = None
+    stored: Transaction | None = None
+    original: Transaction | None = None
+    dependants: tuple[Transaction, ...] = ()
+    number: int = 0
+    fresh_keys: WorkingKeys | None = None
+    batch: Batch | None = None
+    batch_rows: tuple[BatchRow, ...] = ()
+    details: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def touched(self) -> frozenset[Key | str]:
+        """What a decision on these facts may change: two inputs that share any of it never share a batch."""
+        keys: list[Key | str] = [row.key for row in (self.stored, self.original) if row is not None]
+        if self.terminal is not None:
+            keys.append(self.terminal.id)
+        return frozenset(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The names of the facts that one input needs; what is None or False is not loaded.
+
+    `number` asks for the stored transaction by our number, `key` by the terminal's name for it. `batch` asks for the
+    batch with that number, its rows and the lines uploaded so far.
+    """
+
+    terminal: str | None = None
+    key: Key | None = None
+    number: int | None = None
+    original: int | None = None
+    reversal: bool = False
+    opens: bool = False
+    fresh_keys: bool = False
+    batch: str | None = None
+
+
+def wanted(event: Input) -> Wanted:
+    """Name the facts that deciding `event` needs."""
+    match event:
+        case FrameReceived():
+            return _wanted_by_frame(event)
+        case ChannelAnswered(answer):
+            return Wanted(number=reference_number(answer.reference))
+        case ChannelUnavailable(call):
+            return Wanted(number=reference_number(call.reference))
+        case Due(number):
+            return Wanted(number=number)
+        case CommandGiven(terminal) | TerminalRegistered(terminal):
+            return Wanted(terminal=terminal)
+
+
+def _wanted_by_frame(event: FrameReceived) -> Wanted:
+    message, rules = event.message, event.rules
+    terminal = message.text(41, "")
+    if rules is None or event.malformed:
+        return Wanted(terminal)
+    if not rules.mac:
+        batch = batch_number(message) if rules.name in BATCH_TYPES else None
+        return Wanted(terminal, fresh_keys=rules.name == "sign_on", batch=batch)
+    key = Key(terminal, batch_number(message), message.text(11, ""))
+    if rules.name == "reversal":
+        return Wanted(terminal, key, reversal=True, opens=True)
+    original = reference_number(message.text(37, "")) if 61 in rules.mandatory else None
+    return Wanted(terminal, key, original=original, opens=True)
+
+
+BATCH_TYPES = frozenset({"settle", "batch_upload", "batch_upload_end"})
+
+
+def batch_number(message: Message) -> str:
+    """The batch number of a message (60.2), empty if field 60 is missing or too short."""
+    return message.text(60, "")[2:8]
+
+
+def reference_number(reference: str) -> int | None:
+    """Our number behind a retrieval reference (F37), None if it cannot be one of ours."""
+    return int(reference) if len(reference) == 12 and reference.isascii() and reference.isdigit() else None

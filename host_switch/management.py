@@ -1,0 +1,68 @@
+"""Sign-on, sign-off and echo. These messages carry no MAC: a terminal has no keys before its first sign-on.
+
+A sign-on answer brings fresh working keys under the terminal's master key. The same sign-on again, shortly after (a
+frame that came twice), brings the same keys, so that terminal and host cannot end up with different ones.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from host_switch.answers import NO_COMMAND, clock_fields, refuse, send_plain
+from host_switch.events import Effect, FrameReceived, Persist
+from host_switch.facts import Facts
+from host_switch.records import Terminal, WorkingKeys
+from iso8583.transactions import missing_fields
+from iso8583.unionpay import WorkingKeys62
+
+DOUBLE_LENGTH, WITH_TRACK_KEY = "003", "004"
+
+
+def management(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -> tuple[Effect, ...]:
+    """Decide a sign-on, a sign-off or an echo."""
+    assert event.rules is not None
+    if missing_fields(event.message, event.rules):
+        return refuse(event, "30", kind="fields missing or too many")
+    return _ACTS[event.rules.name](event, terminal, facts, now)
+
+
+def _sign_on(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -> tuple[Effect, ...]:
+    management_code = event.message.text(60)[8:11]
+    if management_code not in {DOUBLE_LENGTH, WITH_TRACK_KEY}:
+        return refuse(event, "12", kind="single-length keys asked for")
+    signed_on = _signed_on(event.message.text(11), terminal, facts, now)
+    assert signed_on.keys is not None
+    fields = clock_fields(facts.policy, now) | {
+        32: facts.policy.acquirer, 39: "00", 60: f"00{signed_on.batch}{management_code}",
+        62: _wrapped(signed_on.master_key, signed_on.keys, management_code),
+    }  # fmt: skip
+    return Persist((signed_on,)), send_plain(event, fields)
+
+
+def _signed_on(trace: str, terminal: Terminal, facts: Facts, now: float) -> Terminal:
+    repeated = terminal.keys is not None and terminal.sign_on_trace == trace
+    if repeated and now - terminal.signed_on_at <= facts.policy.sign_on_repeat_s:
+        return terminal
+    assert facts.fresh_keys is not None, "the store hands in fresh keys for every sign-on"
+    command = NO_COMMAND if terminal.command == "3" else terminal.command
+    return replace(terminal, keys=facts.fresh_keys, sign_on_trace=trace, signed_on_at=now, command=command)
+
+
+def _wrapped(master_key: bytes, keys: WorkingKeys, management_code: str) -> bytes:
+    track_key = keys.track_key if management_code == WITH_TRACK_KEY else b""
+    return WorkingKeys62.wrap(master_key, keys.pin_key, keys.mac_key, track_key).to_bytes()
+
+
+def _sign_off(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -> tuple[Effect, ...]:
+    signed_off = replace(terminal, keys=None)
+    return Persist((signed_off,)), send_plain(event, clock_fields(facts.policy, now) | {39: "00"}, terminal.command)
+
+
+def _echo(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -> tuple[Effect, ...]:
+    return (send_plain(event, clock_fields(facts.policy, now) | {39: "00"}, terminal.command),)
+
+
+_ACTS: Mapping[str, Callable[[FrameReceived, Terminal, Facts, float], tuple[Effect, ...]]] = {
+    "sign_on": _sign_on,
+    "sign_off": _sign_off,
+    "echo": _echo,
+}

@@ -1,0 +1,162 @@
+"""What the host keeps: terminals, transactions, batches, ledger entries, events. Frozen values without behaviour.
+
+Nothing here ever holds track data, a PIN, a PIN block or a payment code. A card number is held only while a refund
+may still have to be repeated to its issuer (and is sealed on disk); everywhere else there is `masked`. Amounts are
+integer minor units (fen) with their ISO 4217 numeric code, times are UTC seconds.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+
+class Key(NamedTuple):
+    """The name of a transaction, made by the terminal: its id, the batch (60.2) and the trace number (F11)."""
+
+    terminal: str
+    batch: str
+    trace: str
+
+    def __str__(self) -> str:
+        return f"{self.terminal}-{self.batch}-{self.trace}"
+
+
+class Outcome(StrEnum):
+    """What the terminal is, or will be, told."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    REVERSED = "reversed"
+
+
+class Leg(StrEnum):
+    """How we stand with the issuer. `*_DUE` is a debt: repeated until the issuer answers, and no timer ends it."""
+
+    NONE = "none"
+    CALLED = "called"
+    ANSWERED = "answered"
+    ADVICE_DUE = "advice due"
+    REVERSAL_DUE = "reversal due"
+    REVERSED = "reversed"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingKeys:
+    """The keys of one sign-on: PIN key and track key double length, MAC key single length (3DES, raw bytes)."""
+
+    pin_key: bytes = field(repr=False)
+    mac_key: bytes = field(repr=False)
+    track_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A registered terminal. `keys` is None until it signs on and after it signs off.
+
+    `command` is the digit that stands in the header of every answer until the terminal has obeyed it ("0": none).
+    """
+
+    id: str
+    merchant: str
+    master_key: bytes = field(repr=False)
+    batch: str = "000001"
+    keys: WorkingKeys | None = None
+    sign_on_trace: str = ""
+    signed_on_at: float = 0.0
+    command: str = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One transaction, or the memory of a reversal that came before (or instead of) its original.
+
+    `number` is ours, and so is the retrieval reference made of it. `content` is the keyed hash of what the terminal
+    sent. `reply` and `reversal_reply` are the answers given, without MAC. `due_at` is when something must be done if
+    nothing happens before. `connection`, `tpdu` and `header` are those of the newest request: the answer goes there.
+    """
+
+    key: Key
+    number: int
+    kind: str
+    outcome: Outcome
+    leg: Leg
+    merchant: str
+    amount: int
+    currency: str
+    block60: str
+    content: bytes
+    created_at: float
+    connection: str
+    tpdu: str
+    header: str
+    processing_code: str = ""
+    entry_mode: str = ""
+    masked: str = ""
+    pan: str = field(default="", repr=False)
+    original: int = 0
+    response_code: str = ""
+    auth_code: str = ""
+    voucher: str = ""
+    reply: bytes = field(default=b"", repr=False)
+    reversal_reply: bytes = field(default=b"", repr=False)
+    due_at: float | None = None
+    attempts: int = 0
+
+    @property
+    def reference(self) -> str:
+        """The retrieval reference number (F37): our number in twelve digits, so it never repeats."""
+        return f"{self.number:012d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a terminal claimed about one of its batches, and how that compared with our own sums."""
+
+    terminal: str
+    number: str
+    claimed: str
+    balanced: bool
+    settled_at: float
+    closed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One line of a batch upload, without its card number."""
+
+    trace: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One side of an entry: a positive amount debits the account, a negative one credits it."""
+
+    account: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A balanced movement of money: its postings sum to zero in every currency. Never changed, only countered."""
+
+    key: Key
+    reason: str
+    at: float
+    postings: tuple[Posting, ...]
+
+
+Severity = Literal["security", "attention", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a person should be able to find again: an attack, a contradiction, a debt that will not be paid."""
+
+    severity: Severity
+    kind: str
+    key: Key
+    at: float
+    text: str = ""

@@ -1,0 +1,84 @@
+"""The switch: one pure function from an input, the facts it needs and the time to the effects that follow.
+
+What each kind of input does stands in its own module: `requests` and `reversals` (what terminals ask), `issuer_leg`
+(what issuers answer), `management` and `settlement`, `orders` (what people order). This one only tells them apart.
+"""
+
+from host_switch.answers import refuse
+from host_switch.events import (
+    ChannelAnswered,
+    ChannelUnavailable,
+    Close,
+    CommandGiven,
+    Decision,
+    Due,
+    Effect,
+    FrameReceived,
+    Input,
+    Report,
+    TerminalRegistered,
+)
+from host_switch.facts import BATCH_TYPES, Facts
+from host_switch.issuer_leg import answered, due, unavailable
+from host_switch.management import management
+from host_switch.orders import command_given, terminal_registered
+from host_switch.records import Terminal
+from host_switch.requests import request, untrusted
+from host_switch.reversals import reversal
+from host_switch.settlement import settlement
+
+
+def decide(event: Input, facts: Facts, now: float) -> Decision:
+    """Decide one input.
+
+    Args:
+        event: what happened.
+        facts: what `facts.wanted(event)` names, loaded from the store.
+        now: UTC seconds.
+    """
+    return Decision(_effects(event, facts, now))
+
+
+def _effects(event: Input, facts: Facts, now: float) -> tuple[Effect, ...]:
+    match event:
+        case FrameReceived():
+            return _frame(event, facts, now)
+        case ChannelAnswered():
+            return answered(event, facts, now)
+        case ChannelUnavailable():
+            return unavailable(event, facts, now)
+        case Due():
+            return due(event, facts, now)
+        case CommandGiven():
+            return command_given(event, facts)
+        case TerminalRegistered():
+            return terminal_registered(event, facts)
+
+
+def _frame(event: FrameReceived, facts: Facts, now: float) -> tuple[Effect, ...]:
+    terminal, message = facts.terminal, event.message
+    if 41 not in message or message.mti[2] not in "024":
+        report = Report("security", "neither a request nor from a terminal", event.connection)
+        return report, Close(event.connection)
+    if terminal is None:
+        return refuse(event, "97", kind="unknown terminal", severity="security")
+    if event.malformed:
+        return refuse(event, "30", kind="malformed message")
+    if event.rules is None:
+        return refuse(event, "12", kind="unknown transaction")
+    if event.rules.mac:
+        return _protected(event, terminal, facts, now)
+    if message.get(42) != terminal.merchant:
+        return refuse(event, "03", kind="not this terminal's merchant", severity="security")
+    if event.rules.name in BATCH_TYPES:
+        return settlement(event, terminal, facts, now)
+    return management(event, terminal, facts, now)
+
+
+def _protected(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -> tuple[Effect, ...]:
+    assert event.rules is not None
+    refused = untrusted(event, terminal)
+    if refused:
+        return refused
+    decide_it = reversal if event.rules.name == "reversal" else request
+    return decide_it(event, event.rules, facts, now)
