@@ -70,21 +70,22 @@ def coding(content: Content, encoding: Encoding, pad: Side) -> Coding:
 def _bcd(content: Content, pad: Side) -> Coding:
     """Two digits a byte (class n), or two nibbles (class z)."""
     unpack = _digits if content == "n" else _nibbles
-    check = _track if content == "z" else _checker(content)
+    check = _checker(content)
+
+    padded_left = pad == "left"
 
     def odd(chunk: bytes) -> str:
         nibbles = unpack(chunk)
-        padding = nibbles[0] if pad == "left" else nibbles[-1]
+        kept, padding = (nibbles[1:], nibbles[0]) if padded_left else (nibbles[:-1], nibbles[-1])
         if padding != "0":
-            raise FieldError(
-                0 if pad == "left" else len(chunk) - 1, f"needed 0 as the {pad} pad nibble, there is another"
-            )
-        return nibbles[1:] if pad == "left" else nibbles[:-1]
+            raise FieldError(0 if padded_left else len(chunk) - 1, f"the {pad} pad nibble must be 0, it is another")
+        return kept
 
     def pack(value: str) -> bytes:
-        nibbles = check(value).decode("ascii")
+        nibbles = value.replace("=", "D") if content == "z" else value
+        check(nibbles)
         if len(nibbles) & 1:
-            nibbles = "0" + nibbles if pad == "left" else nibbles + "0"
+            nibbles = "0" + nibbles if padded_left else nibbles + "0"
         return bytes.fromhex(nibbles)
 
     return Coding(unpack, odd, pack)
@@ -105,7 +106,7 @@ def _nibbles(chunk: bytes) -> str:
 def _ascii(content: Content) -> Coding:
     """One character a byte, none outside the class."""
     if content == "z":
-        return Coding(_unpack_track, _unpack_track, lambda value: _track(value).translate(NIBBLE_TO_TEXT))
+        return Coding(_unpack_track, _unpack_track, _pack_track)
     check = _checker(content)
 
     def unpack(chunk: bytes) -> str:
@@ -123,8 +124,8 @@ def _unpack_track(chunk: bytes) -> str:
     return nibbles.decode("ascii")
 
 
-def _track(value: str) -> bytes:
-    return _CHECK_NIBBLES(value.replace("=", "D"))
+def _pack_track(value: str) -> bytes:
+    return _check_nibbles(value.replace("=", "D")).translate(NIBBLE_TO_TEXT)
 
 
 def _checker(content: Content) -> Callable[[str], bytes]:
@@ -148,7 +149,7 @@ def _checker(content: Content) -> Callable[[str], bytes]:
     return check_signed if content == "x+n" else check
 
 
-_CHECK_NIBBLES: Final = _checker("z")
+_check_nibbles = _checker("z")
 
 
 def _stranger(text: str, content: Content) -> FieldError:

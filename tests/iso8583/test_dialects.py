@@ -1,0 +1,52 @@
+"""The tables themselves: each row makes sense, and each dialect is what its name says."""
+
+import pytest
+
+from iso8583 import load_dialect
+from iso8583.dialects import NAMES
+from iso8583.fields import Field
+
+ROWS = [(name, number, field) for name in NAMES for number, field in sorted(load_dialect(name).table.fields.items())]
+
+# A class of contents and the encodings that can carry it.
+FITTING = {
+    "n": {"bcd", "ascii"},
+    "z": {"bcd", "ascii"},
+    "an": {"ascii"},
+    "x+n": {"ascii"},
+    "ans": {"ascii", "latin1", "gb18030"},
+    "b": {"raw", "hex"},
+}
+
+
+@pytest.mark.parametrize(("name", "number", "field"), ROWS, ids=lambda part: str(getattr(part, "name", part)))
+def test_row_is_sound(name: str, number: int, field: Field) -> None:
+    assert 2 <= number <= load_dialect(name).table.bits
+    assert number != 65  # bit 65 would announce a third bitmap
+    assert field.encoding in FITTING[field.content]
+    assert field.name
+    if field.prefix:
+        assert field.minimum < field.length < 10**field.prefix.digits
+    else:
+        assert field.minimum == 0  # it has one length only
+    if field.encoding == "hex":
+        assert field.length % 2 == 0
+
+
+def test_unionpay_pos_has_the_fields_of_the_specification() -> None:
+    numbers = [2, 3, 4, 11, 12, 13, 14, 15, 22, 23, 25, 26, 32, 35, 36, 37, 38, 39, 41, 42, 44, 48, 49]
+    numbers += [52, 53, 54, 55, 58, 59, 60, 61, 62, 63, 64]
+    assert sorted(load_dialect("unionpay_pos").table.fields) == numbers
+
+
+def test_iso87_ascii_has_all_fields_but_the_bitmaps() -> None:
+    assert sorted(load_dialect("iso87_ascii").table.fields) == [*range(2, 65), *range(66, 129)]
+
+
+def test_a_dialect_is_loaded_once() -> None:
+    assert load_dialect("unionpay_pos") is load_dialect("unionpay_pos")
+
+
+def test_an_unknown_dialect_is_named_with_those_there_are() -> None:
+    with pytest.raises(LookupError, match="no dialect 'x'; there are: iso87_ascii, unionpay_pos"):
+        load_dialect("x")
