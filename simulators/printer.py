@@ -7,6 +7,7 @@ ones as switches: paper, cover, power, and a connection that breaks in the middl
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,14 +119,13 @@ class VirtualPrinter:
         task = asyncio.current_task()
         assert task is not None
         self._clients[task] = writer
-        try:
+        with suppress(ConnectionError):  # clients come and go
             async with self._one_client:
                 await self._read(reader, writer)
-        except ConnectionError:
-            pass  # clients come and go
-        finally:
-            del self._clients[task]
-            writer.close()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        del self._clients[task]
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._client = writer

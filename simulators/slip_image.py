@@ -24,9 +24,9 @@ SIDE_DOTS = 36
 END_DOTS = 30
 
 _GLYPH_SCALE = CELL_HEIGHT_DOTS * PIXELS_PER_DOT // GLYPH_PIXELS
-_PAPER = (252, 250, 244)
+PAPER = (252, 250, 244)
 _EDGE = (214, 209, 196)
-_INK = (38, 36, 42)
+INK = (38, 36, 42)
 _TOOTH_PIXELS = 16
 
 
@@ -34,8 +34,8 @@ def render(sheet: Sheet) -> Image.Image:
     """Return a sheet as an RGBA picture, transparent around the paper."""
     ink = _ink(sheet)
     size = (ink.width + 2 * SIDE_DOTS * PIXELS_PER_DOT, ink.height + 2 * END_DOTS * PIXELS_PER_DOT)
-    paper = Image.new("RGB", size, _PAPER)
-    paper.paste(_INK, (SIDE_DOTS * PIXELS_PER_DOT, END_DOTS * PIXELS_PER_DOT), ink)
+    paper = Image.new("RGB", size, PAPER)
+    paper.paste(INK, (SIDE_DOTS * PIXELS_PER_DOT, END_DOTS * PIXELS_PER_DOT), ink)
     return _tear(paper)
 
 

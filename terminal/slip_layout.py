@@ -115,7 +115,7 @@ def _printable_character(character: str) -> str:
     if unicodedata.category(character) in _INVISIBLE:
         return ""
     width_class = unicodedata.east_asian_width(character)
-    base = unicodedata.normalize("NFKD", character)[0]
+    base = unicodedata.normalize("NFD", character)[0]
     if width_class not in _DOUBLE and base.isalpha() and base.isascii():
         return base
     if width_class in _WIDE and character.isprintable() and len(character.encode("gb18030")) == 2:
@@ -167,7 +167,7 @@ def _place(line: Line, columns: int) -> list[Placed]:
             rows = _two_sides(printable(left), printable(right), columns // SCALES[size][0])
             return [Text(row, size=size, bold=bold) for row in rows]
         case Figures(name, count, amount, bold):
-            return [Text(row, bold=bold) for row in _table_row(printable(name), count, printable(amount), columns)]
+            return [Text(row, bold=bold) for row in _table_row(*map(printable, (name, count, amount)), columns=columns)]
         case Flow(items):
             return [Text(row) for row in _flow([printable(item) for item in items], columns)]
         case Rule(character):
@@ -189,7 +189,7 @@ def _two_sides(left: str, right: str, columns: int) -> list[str]:
     return wrap(left, columns) + [_right(row, columns) for row in wrap(right, columns)]
 
 
-def _table_row(name: str, count: str, amount: str, columns: int) -> list[str]:
+def _table_row(name: str, count: str, amount: str, *, columns: int) -> list[str]:
     count_gap = columns // 2 - width(name) - width(count)
     amount_gap = columns - columns // 2 - width(amount)
     if count_gap >= 1 and amount_gap >= 1:

@@ -109,10 +109,10 @@ class TcpPrinter:
         self._leftover = True
         try:
             await self._send_and_wait(link, job)
-            self._leftover = False
-        finally:
-            if self._leftover:
-                link.write(_CLEAR_BUFFERS)
+        except PrinterTrouble:
+            await _clear(link)
+            raise
+        self._leftover = False
 
     async def _send_and_wait(self, link: "_Link", job: bytes) -> None:
         try:
@@ -132,6 +132,13 @@ async def _require_ready(link: "_Link") -> None:
     reason = next((reason for number, bits, reason in _REASONS if answers[number] & bits), "")
     if reason:
         raise PrinterTrouble(reason)
+
+
+async def _clear(link: "_Link") -> None:
+    """Clear what the printer has not printed, and wait until it has: its status comes after that."""
+    with suppress(PrinterTrouble, ConnectionError):  # else it is cleared before the next job
+        link.write(_CLEAR_BUFFERS)
+        await link.status(1)
 
 
 class _Link:
