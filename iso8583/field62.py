@@ -60,10 +60,10 @@ class WorkingKeys62:
     def to_bytes(self) -> bytes:
         """The field as the message carries it, 24, 40 or 60 bytes. Raises Iso8583Error if the keys fit no layout."""
         mac_key = self.mac_key.ljust(len(self.pin_key), b"\0")
-        data = self.pin_key + self.pin_check + mac_key + self.mac_check + self.track_key + self.track_check
-        if len(data) not in LAYOUTS:
-            raise Iso8583Error("62", 0, f"needed keys of 8 or 16 bytes, there are {len(data)} bytes in all")
-        return data
+        widths = (len(self.pin_key), len(mac_key), len(self.track_key))
+        if widths not in LAYOUTS.values():
+            raise Iso8583Error("62", 0, "needed keys of 8 or 16 bytes in one of the layouts, there are others")
+        return self.pin_key + self.pin_check + mac_key + self.mac_check + self.track_key + self.track_check
 
     def unwrap(self, master_key: bytes) -> tuple[bytes, bytes, bytes]:
         """PIN, MAC and track key in clear; the track key empty if there is none.

@@ -81,7 +81,12 @@ def test_corruption_is_refused_at_its_place(name: str) -> None:
         (lambda data: put(data, 2, data[2] | 0x08), 5, POS_AT[11], "unionpay_pos does not define field 5"),
         (lambda data: put(data, POS_AT[2], 0x1A), 2, POS_AT[2], "the prefix is not a number"),
         (lambda data: put(data, POS_AT[2], 0x00), 2, POS_AT[2], "needed a length of 1 to 19 digits, the prefix says 0"),
-        (lambda data: put(data, POS_AT[2], 0x20), 2, POS_AT[2], "needed a length of 1 to 19 digits, the prefix says 20"),
+        (
+            lambda data: put(data, POS_AT[2], 0x20),
+            2,
+            POS_AT[2],
+            "needed a length of 1 to 19 digits, the prefix says 20",
+        ),
         (lambda data: put(data, POS_AT[22] + 1, 0x11), 22, POS_AT[22] + 1, "right pad nibble must be 0"),
         (lambda data: put(data, POS_AT[22] + 1, 0x1F), 22, POS_AT[22] + 1, "needed digits"),
         (lambda data: data[: POS_AT[35] + 5], 35, POS_AT[35] + 1, "needed 17 bytes, 4 are left"),
@@ -138,7 +143,7 @@ def test_secondary_bitmap_faults() -> None:
     assert refused(ASCII, wire[:30]).field == 1
 
 
-# What is saved ---------------------------------------------------------------------------------------------------------
+# What is saved -------------------------------------------------------------------------------------------------------
 
 
 def test_a_bad_content_costs_only_its_own_field() -> None:
@@ -181,7 +186,7 @@ def test_the_partial_message_can_be_answered_with_format_error() -> None:
     assert POS.decode(POS.encode(answer))[39] == "30"
 
 
-# Encoding --------------------------------------------------------------------------------------------------------------
+# Encoding ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ def test_reads_as_a_sentence() -> None:
     assert str(Iso8583Error(4, 19, "needed digits, nibble 5 of 12 is a letter A to F")) == (
         "field 4 at byte 19: needed digits, nibble 5 of 12 is a letter A to F"
     )
-    assert str(Iso8583Error("55/9F26", 3, "needed 8 bytes, 2 are left")) == "55/9F26 at byte 3: needed 8 bytes, 2 are left"
+    assert (
+        str(Iso8583Error("55/9F26", 3, "needed 8 bytes, 2 are left")) == "55/9F26 at byte 3: needed 8 bytes, 2 are left"
+    )
 
 
 def test_seen_from_further_out_only_the_offset_moves() -> None:

@@ -2,12 +2,11 @@
 
 import pytest
 
-from iso8583 import Iso8583Error
+from iso8583 import Iso8583Error, Message
 from iso8583.tlv import OBJECTS_MAX, build_text_tlv, build_tlv, iterate_tlv, parse_text_tlv, parse_tlv
 from tests.iso8583.vectors import GOLDEN
 
-F55 = GOLDEN["chip_sale"].fields[55]
-assert isinstance(F55, bytes)
+F55 = Message("0200", GOLDEN["chip_sale"].fields).binary(55)
 
 
 def refused(data: bytes) -> Iso8583Error:
