@@ -30,16 +30,18 @@ Json = Annotated[bool, typer.Option("--json", help="机器可读 · Machine-read
 
 
 @app.command()
-def run(data: Data) -> None:
-    """运行终端和收银页面 · Run the terminal and its page until Ctrl-C.
+def run(data: Data, as_json: Json = False) -> None:
+    """运行终端和收银页面 · Run the terminal and its page until Ctrl-C; tells first where the page is.
 
     例 / Example: tillgate terminal run --data ./terminal
     """
-    from firmware_config.profile import ProfileError
+    from firmware_config.profile import ProfileError, load_profile
     from terminal.start import run as run_terminal
     from terminal.vault import VaultError
 
     try:
+        address = f"http://127.0.0.1:{load_profile(data / 'profile.toml').page_port}/"
+        _tell({"page": address}, as_json, f"收银页面 · the cashier's page: {address}")
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(run_terminal(data))
     except (ProfileError, VaultError, JournalError) as error:
@@ -50,6 +52,7 @@ def run(data: Data) -> None:
 def keys(
     data: Data,
     master_key_file: Annotated[Path, typer.Option(help="32 个十六进制数字 · A file with 32 hexadecimal digits.")],
+    as_json: Json = False,
 ) -> None:
     """灌入主密钥 · Give the terminal its master key, once; the file is yours to destroy afterwards.
 
@@ -67,7 +70,8 @@ def keys(
         raise typer.TyperException(f"{master_key_file.name} cannot be read as 32 hexadecimal digits") from None
     except VaultError as error:
         raise typer.TyperException(str(error)) from None
-    typer.echo(f"master key loaded, check value {key_check_value(master_key).hex().upper()}")
+    check_value = key_check_value(master_key).hex().upper()
+    _tell({"check_value": check_value}, as_json, f"master key loaded, check value {check_value}")
 
 
 @journal_app.command("verify")
@@ -117,6 +121,7 @@ def add_operator(
     number: Annotated[str, typer.Argument(help="两位编号,主管为 00 · Two digits; 00 is the supervisor.")],
     pin: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
     role: Annotated[str, typer.Option(help="supervisor | cashier")] = "cashier",
+    as_json: Json = False,
 ) -> None:
     """增加操作员或重设密码 · Add an operator, or give one a new PIN (asked for when not given).
 
@@ -129,7 +134,7 @@ def add_operator(
         Operators(data / "operators.json").add(number, checked, pin)
     except OperatorError as error:
         raise typer.TyperException(str(error)) from None
-    typer.echo(f"operator {number} is {role}")
+    _tell({"number": number, "role": role}, as_json, f"operator {number} is {role}")
 
 
 def _journal(data: Path) -> Journal:

@@ -1,6 +1,8 @@
 """The journal: durable, append-only, and able to prove it."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,8 +25,9 @@ CLOSING = (
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "journal.db")
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        yield journal
 
 
 def filled(journal: Journal) -> Journal:
@@ -47,7 +50,8 @@ def test_record_survives_its_entry(record):
 
 def test_what_was_appended_is_read_back_in_order(journal):
     filled(journal)
-    assert list(Journal(journal.path).replay()) == list(SALE)
+    with closing(Journal(journal.path)) as reopened:
+        assert list(reopened.replay()) == list(SALE)
 
 
 def test_replay_begins_at_the_last_settlement(journal):
@@ -83,7 +87,8 @@ def test_intact_chain_verifies(journal):
 )
 def test_any_change_is_found_where_it_is(journal, statement, at):
     edit(filled(journal), statement)
-    verdict = Journal(journal.path).verify()
+    with closing(Journal(journal.path)) as reopened:
+        verdict = reopened.verify()
     assert not verdict.intact and verdict.broken_at == at
 
 

@@ -1,0 +1,81 @@
+"""`tillgate terminal …` as a technician types it."""
+
+import json
+import sqlite3
+
+import pytest
+
+from terminal.journal import Journal
+from terminal.records import Key, Sent, Started
+from tillgate import main
+
+KEY = Key("12345678", "000001", "000001")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    journal = Journal(tmp_path / "journal.db")
+    journal.append(Started(KEY, "sale", 2500, "156", "01", "r1", 1.0))
+    journal.append(Sent(KEY, "sale", "051", "629999******0009", 2.0, card="5EA1ED"))
+    journal.close()
+    return tmp_path
+
+
+def test_intact_journal_verifies(folder, capsys):
+    assert main(["terminal", "journal", "verify", "--data", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 2
+
+
+def test_broken_journal_is_told_with_its_place(folder, capsys):
+    with sqlite3.connect(folder / "journal.db") as db:
+        db.executescript("DROP TRIGGER records_stay; UPDATE records SET entry = '{}' WHERE sequence = 2")
+    db.close()
+    assert main(["terminal", "journal", "verify", "--data", str(folder)]) == 1
+    assert "broken at record 2" in capsys.readouterr().err
+
+
+def test_queue_shows_what_is_owed(folder, capsys):
+    assert main(["terminal", "queue", "list", "--data", str(folder), "--json"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["state"] == "sent"
+
+
+def test_journal_is_shown_without_the_sealed_card(folder, capsys):
+    assert main(["terminal", "journal", "show", "--data", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "629999******0009" in out and "5EA1ED" not in out
+
+
+def test_keys_are_given_once(tmp_path, capsys):
+    (tmp_path / "tmk.hex").write_text("11111111111111112222222222222222")
+    command = ["terminal", "keys", "--data", str(tmp_path), "--master-key-file", str(tmp_path / "tmk.hex")]
+    assert main(command) == 0
+    assert "check value" in capsys.readouterr().out
+    assert main(command) == 1
+    assert "has keys already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "zz" * 16, "11" * 8])
+def test_what_is_no_master_key_is_refused_in_words(tmp_path, capsys, content):
+    (tmp_path / "tmk.hex").write_text(content)
+    assert main(["terminal", "keys", "--data", str(tmp_path), "--master-key-file", str(tmp_path / "tmk.hex")]) == 1
+    error = capsys.readouterr().err
+    assert "hexadecimal digits" in error and "Traceback" not in error
+
+
+def test_operator_is_added_without_showing_the_pin(tmp_path, capsys):
+    folder = str(tmp_path)
+    arguments = ["terminal", "operator", "add", "00", "--data", folder, "--role", "supervisor", "--pin", "123456"]
+    assert main(arguments) == 0
+    assert "123456" not in capsys.readouterr().out + (tmp_path / "operators.json").read_text()
+
+
+@pytest.mark.parametrize("command", ["verify", "show"])
+def test_folder_without_a_journal_is_told_in_words(tmp_path, capsys, command):
+    assert main(["terminal", "journal", command, "--data", str(tmp_path)]) == 1
+    assert "no journal" in capsys.readouterr().err
+
+
+def test_terminal_that_was_never_set_up_is_told_what_is_missing(tmp_path, capsys):
+    assert main(["terminal", "run", "--data", str(tmp_path)]) == 1
+    assert "cannot read the profile" in capsys.readouterr().err
