@@ -44,8 +44,10 @@ _RESULTS: dict[SettlementResult, tuple[str, str]] = {
 def slip_lines(slip: Slip) -> list[Line]:
     """Return the printable lines of one copy of a transaction's slip."""
     return [
-        *_heading(_title(slip), _COPY_NAMES[slip.copy]),
+        *_centered(_title(slip)),
+        Text(_COPY_NAMES[slip.copy], align="center", bold=True),
         *_markers(slip),
+        Rule(),
         *_shop(slip.shop, slip.operator_no),
         Rule(),
         *_payment(slip),
@@ -56,6 +58,7 @@ def slip_lines(slip: Slip) -> list[Line]:
         *_reference(slip),
         *_ic(slip),
         *_foot(slip),
+        *([Rule()] if slip.duplicate or slip.test else []),
         *_markers(slip),
         Feed(),
         Cut(),
@@ -65,8 +68,9 @@ def slip_lines(slip: Slip) -> list[Line]:
 def settlement_lines(slip: SettlementSlip) -> list[Line]:
     """Return the printable lines of a settlement slip: totals by type, the host's verdict, and what was left over."""
     return [
-        *_heading(_SETTLEMENT_TITLE),
+        *_centered(_SETTLEMENT_TITLE),
         *_markers(slip),
+        Rule(),
         *_shop(slip.shop, slip.operator_no),
         *_labelled(("批次号 BATCH NO", slip.batch), ("日期/时间 DATE/TIME", _time(slip))),
         *_totals("境内卡 DOMESTIC", slip.domestic, slip.currency),
@@ -86,10 +90,6 @@ def _title(slip: Slip) -> tuple[str, str]:
     if slip.copy == "fault":
         return _FAULT_TITLE
     return _QR_SLIP_TITLE if slip.entry == "Q" else _SLIP_TITLE
-
-
-def _heading(title: tuple[str, str], copy_name: str = "") -> list[Line]:
-    return [*_centered(title), Text(copy_name, align="center", bold=True), Rule()]
 
 
 def _centered(words: tuple[str, str]) -> list[Line]:
