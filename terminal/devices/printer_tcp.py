@@ -118,10 +118,11 @@ class TcpPrinter:
         try:
             async with asyncio.timeout(self._patience.job_s):
                 await link.send_job(job)
-                while not link.job_done:
-                    await _require_ready(link)
+                done = False
+                while not done:
                     await link.wait_for_job()
-                await _require_ready(link)
+                    done = link.job_done
+                    await _require_ready(link)
         except TimeoutError:
             raise PrinterTrouble("not_finished") from None
 

@@ -147,7 +147,7 @@ async def test_what_a_killed_process_left_in_the_printer_is_not_printed() -> Non
 
 @in_a_loop
 async def test_close_ends_a_job_in_progress() -> None:
-    async with scripted_printer(finishes=False) as (asked, port):
+    async with scripted_printer(READY, finishes=False) as (asked, port):
         driver = TcpPrinter("127.0.0.1", port)
         job = asyncio.create_task(trouble(driver))
         await asked.wait()
@@ -161,24 +161,27 @@ READY = {1: b"\x12", 2: b"\x12", 4: b"\x12"}
 
 
 @asynccontextmanager
-async def scripted_printer(
-    before: dict[int, bytes] = READY, after: dict[int, bytes] = READY, *, finishes: bool = True
-) -> AsyncIterator[tuple[asyncio.Event, int]]:
-    """Serve a printer that answers DLE EOT from `before`, and from `after` once the event says that a job has come."""
+async def scripted_printer(*moods: dict[int, bytes], finishes: bool = True) -> AsyncIterator[tuple[asyncio.Event, int]]:
+    """Serve a printer that answers DLE EOT from its first mood until a job comes, then from the next ones, thrice each.
+
+    The last mood lasts. The event says that a job has come.
+    """
     job_came = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        queries = 0
         while command := await reader.read(3):
             if command[:2] == b"\x10\x04":
-                writer.write((after if job_came.is_set() else before)[command[2]])
-                continue
-            if command[:2] == b"\x10\x14":
+                mood = min(1 + queries // 3 if job_came.is_set() else 0, len(moods) - 1)
+                queries += job_came.is_set()
+                writer.write(moods[mood][command[2]])
+            elif command[:2] == b"\x10\x14":
                 await reader.readexactly(7)
-                continue
-            rest = await reader.readuntil(b"\x1dr\x01")
-            assert command + rest == b"\x1da\x00" + JOB + b"\x1dr\x01"
-            job_came.set()
-            writer.write(b"\x00" if finishes else b"")
+            else:
+                rest = await reader.readuntil(b"\x1dr\x01")
+                assert command + rest == b"\x1da\x00" + JOB + b"\x1dr\x01"
+                job_came.set()
+                writer.write(b"\x00" if finishes else b"")
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
@@ -202,18 +205,24 @@ async def test_each_trouble_is_seen_before_and_after_the_job(
     number: int, answer: bytes, reason: str, finishes: bool
 ) -> None:
     ill = READY | {number: answer}
-    async with scripted_printer(before=ill) as (job_came, port):
+    async with scripted_printer(ill) as (job_came, port):
         assert await trouble(TcpPrinter("127.0.0.1", port, IMPATIENT)) == reason
         assert not job_came.is_set()
     patient_job = Patience(answer_s=0.05, ask_again_s=0.01)
-    async with scripted_printer(after=ill, finishes=finishes) as (job_came, port):
+    async with scripted_printer(READY, ill, finishes=finishes) as (job_came, port):
         assert await trouble(TcpPrinter("127.0.0.1", port, patient_job)) == reason
         assert job_came.is_set()
 
 
 @in_a_loop
+async def test_trouble_while_the_job_is_under_way_is_seen_although_it_was_ready_before() -> None:
+    async with scripted_printer(READY, READY, READY | {2: b"\x16"}, finishes=False) as (_, port):
+        assert await trouble(TcpPrinter("127.0.0.1", port, Patience(ask_again_s=0.01))) == "cover_open"
+
+
+@in_a_loop
 async def test_a_job_that_the_printer_never_says_is_done_is_not_done() -> None:
-    async with scripted_printer(finishes=False) as (_, port):
+    async with scripted_printer(READY, finishes=False) as (_, port):
         driver = TcpPrinter("127.0.0.1", port, IMPATIENT)
         assert await trouble(driver) == "not_finished"
         assert driver.health() == DeviceHealth("unknown", "not_finished")
@@ -223,7 +232,7 @@ async def test_a_job_that_the_printer_never_says_is_done_is_not_done() -> None:
 async def test_bytes_that_nobody_asked_for_are_not_taken_for_an_answer() -> None:
     """Flow control, an automatic status before the job, the answer to a cleared buffer."""
     chatty = {number: b"\x11\x13\x10\x00\x00\x0f\x37\x25\x00" + answer for number, answer in READY.items()}
-    async with scripted_printer(before=chatty, finishes=False) as (_, port):
+    async with scripted_printer(chatty, READY, finishes=False) as (_, port):
         assert await trouble(TcpPrinter("127.0.0.1", port, IMPATIENT)) == "not_finished"
-    async with scripted_printer(before=chatty) as (_, port):
+    async with scripted_printer(chatty, READY) as (_, port):
         await TcpPrinter("127.0.0.1", port).print(JOB)

@@ -86,6 +86,11 @@ def test_a_value_that_does_not_fit_goes_below_its_label() -> None:
     assert plain_text([Pair("终端编号 TERMINAL NO", "10000001")], 32) == "终端编号 TERMINAL NO    10000001\n"
 
 
+def test_label_and_value_never_touch() -> None:
+    assert plain_text([Pair("a" * 16, "b" * 15)], 32) == "a" * 16 + " " + "b" * 15 + "\n"
+    assert plain_text([Pair("a" * 16, "b" * 16)], 32) == "a" * 16 + "\n" + " " * 16 + "b" * 16 + "\n"
+
+
 def test_large_type_that_does_not_fit_gets_narrower_before_it_wraps() -> None:
     sizes = [
         [row.size for row in lay_out([Text("9" * length, size="large")], 32) if isinstance(row, Text)]
