@@ -71,7 +71,6 @@ def _bcd(content: Content, pad: Side) -> Coding:
     """Two digits a byte (class n), or two nibbles (class z)."""
     unpack = _digits if content == "n" else _nibbles
     check = _checker(content)
-
     padded_left = pad == "left"
 
     def odd(chunk: bytes) -> str:

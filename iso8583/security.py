@@ -14,13 +14,9 @@ from functools import reduce
 from operator import xor
 from typing import Final, Literal
 
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import SM4
-
-try:
-    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-except ImportError:  # before cryptography 43 it lived here
-    from cryptography.hazmat.primitives.ciphers.algorithms import TripleDES
 
 Algorithm = Literal["3des", "sm4"]
 
@@ -97,16 +93,19 @@ def key_check_value(key: bytes, algorithm: Algorithm = "3des") -> bytes:
 
 def wrap_key(master_key: bytes, key: bytes, algorithm: Algorithm = "3des") -> bytes:
     """`key` encrypted under the terminal's master key (ECB), as field 62 of a sign-on answer carries it."""
-    return _cipher(master_key, algorithm)[0].encryptor().update(key)
+    cipher, block = _cipher(master_key, algorithm)
+    return cipher.encryptor().update(_whole(key, block))
 
 
 def unwrap_key(master_key: bytes, wrapped: bytes, check_value: bytes, algorithm: Algorithm = "3des") -> bytes:
     """The key inside `wrapped`.
 
     Raises:
-        ValueError: its check value is not `check_value`, so master key and working key do not belong together.
+        ValueError: it is not whole blocks; or its check value is not `check_value`, so that master key and working
+            key do not belong together.
     """
-    key = _cipher(master_key, algorithm)[0].decryptor().update(wrapped)
+    cipher, block = _cipher(master_key, algorithm)
+    key = cipher.decryptor().update(_whole(wrapped, block))
     if not hmac.compare_digest(key_check_value(key, algorithm), check_value):
         raise ValueError("the key does not have the check value that came with it")
     return key
@@ -133,12 +132,13 @@ def pin_block_sm4(pin: bytearray, pan: str) -> bytearray:
 def _pin_block(pin: bytearray, pan: str, block: int) -> bytearray:
     if len(pin) not in PIN_LENGTHS or not pin.isdigit():
         raise ValueError("a PIN has 4 to 12 digits")
+    masks = _pan_part(pan)
     made = bytearray(b"\xff") * block
     made[0] = len(pin)
     for at in range(0, len(pin), 2):
         low = pin[at + 1] & 0x0F if at + 1 < len(pin) else 0x0F
         made[1 + at // 2] = (pin[at] & 0x0F) << 4 | low
-    for at, mask in enumerate(_pan_part(pan), block - 6):
+    for at, mask in enumerate(masks, block - 6):
         made[at] ^= mask
     return made
 
@@ -219,12 +219,19 @@ def _recoded_track(track: str, recode: Callable[[bytes], bytes]) -> str:
 
 def ecb_encrypt(key: bytes, blocks: bytes) -> bytes:
     """`blocks`, each of 8 bytes, encrypted one by one under a 3DES key: the step that key derivations are made of."""
-    return _des(key).encryptor().update(blocks)
+    return _des(key).encryptor().update(_whole(blocks, DES_BLOCK))
 
 
 def wipe(secret: bytearray) -> None:
     """Overwrite `secret` with zeros, in place."""
     secret[:] = bytes(len(secret))
+
+
+def _whole(blocks: bytes, block: int) -> bytes:
+    """`blocks`, if it is whole blocks: a cipher would keep the rest to itself without a word."""
+    if not blocks or len(blocks) % block:
+        raise ValueError(f"keys and blocks come in multiples of {block} bytes")
+    return blocks
 
 
 def _cipher(key: bytes, algorithm: Algorithm) -> tuple[Cipher[modes.ECB], int]:

@@ -6,6 +6,7 @@ import pytest
 
 from iso8583 import Iso8583Error, Message, load_dialect
 from iso8583.dialect import Dialect
+from tests.iso8583.refusals import refused
 from tests.iso8583.vectors import GOLDEN
 
 POS = load_dialect("unionpay_pos")
@@ -14,16 +15,12 @@ SALE = GOLDEN["sale"].message
 ASCII_SALE = ASCII.encode(Message("0200", GOLDEN["sale"].fields))
 
 
-def refused(dialect: Dialect, data: bytes) -> Iso8583Error:
-    with pytest.raises(Iso8583Error) as caught:
-        dialect.decode(data)
-    return caught.value
+def decode_refused(dialect: Dialect, data: bytes) -> Iso8583Error:
+    return refused(dialect.decode, data)
 
 
 def encode_refused(fields: dict[int, str | bytes], mti: str = "0200", dialect: Dialect = POS) -> Iso8583Error:
-    with pytest.raises(Iso8583Error) as caught:
-        dialect.encode(Message(mti, fields))
-    return caught.value
+    return refused(dialect.encode, Message(mti, fields))
 
 
 def put(data: bytes, at: int, byte: int) -> bytes:
@@ -63,7 +60,7 @@ CORRUPTIONS: dict[str, tuple[Dialect, bytes, int | str, int]] = {
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_corruption_is_refused_at_its_place(name: str) -> None:
     dialect, data, field, offset = CORRUPTIONS[name]
-    error = refused(dialect, data)
+    error = decode_refused(dialect, data)
     assert (error.field, error.offset) == (field, offset)
 
 
@@ -95,7 +92,7 @@ def test_corruption_is_refused_at_its_place(name: str) -> None:
     ],
 )
 def test_other_faults(change: Callable[[bytes], bytes], field: int, offset: int, reason: str) -> None:
-    error = refused(POS, change(SALE))
+    error = decode_refused(POS, change(SALE))
     assert (error.field, error.offset) == (field, offset)
     assert reason in error.reason
 
@@ -108,7 +105,7 @@ def test_pad_nibbles_on_both_sides_must_be_zero() -> None:
     for at in pads:
         for nibble in range(1, 16):
             shifted = nibble << 4 if at == pads[2] else nibble
-            assert isinstance(refused(POS, put(wire, at, wire[at] | shifted)), Iso8583Error)
+            assert isinstance(decode_refused(POS, put(wire, at, wire[at] | shifted)), Iso8583Error)
 
 
 def test_empty_ic_data_is_legal() -> None:
@@ -135,52 +132,52 @@ def test_secondary_bitmap_appears_only_when_needed() -> None:
 def test_secondary_bitmap_faults() -> None:
     wire = ASCII.encode(Message("0800", {11: "000001", 70: "301"}))
     empty = wire[:20] + b"0" * 16 + b"000001"
-    assert (refused(ASCII, empty).field, refused(ASCII, empty).offset) == (1, 20)
+    assert (decode_refused(ASCII, empty).field, decode_refused(ASCII, empty).offset) == (1, 20)
     tertiary = wire[:20] + b"8400000000000000" + wire[36:]
-    assert refused(ASCII, tertiary).field == 65
+    assert decode_refused(ASCII, tertiary).field == 65
     lower_case = wire.replace(b"8020", b"802a", 1)
-    assert (refused(ASCII, lower_case).field, refused(ASCII, lower_case).offset) == (1, 7)
-    assert refused(ASCII, wire[:30]).field == 1
+    assert (decode_refused(ASCII, lower_case).field, decode_refused(ASCII, lower_case).offset) == (1, 7)
+    assert decode_refused(ASCII, wire[:30]).field == 1
 
 
 # What is saved -------------------------------------------------------------------------------------------------------
 
 
 def test_a_bad_content_costs_only_its_own_field() -> None:
-    error = refused(POS, put(SALE, POS_AT[4] + 3, 0x0A))
+    error = decode_refused(POS, put(SALE, POS_AT[4] + 3, 0x0A))
     assert error.partial == POS.decode(SALE).without(4)
 
 
 def test_two_bad_contents_name_the_first_and_save_the_rest() -> None:
-    error = refused(POS, put(put(SALE, POS_AT[49], 0x41), POS_AT[4] + 3, 0x0A))
+    error = decode_refused(POS, put(put(SALE, POS_AT[49], 0x41), POS_AT[4] + 3, 0x0A))
     assert error.field == 4
     assert error.partial == POS.decode(SALE).without(4, 49)
 
 
 def test_fields_behind_a_fault_are_saved_only_if_all_lengths_add_up() -> None:
-    error = refused(POS, put(SALE, POS_AT[4] + 3, 0x0A) + b"\0")
+    error = decode_refused(POS, put(SALE, POS_AT[4] + 3, 0x0A) + b"\0")
     assert error.field == 4
     assert error.partial is not None
     assert list(error.partial) == [2, 3]
 
 
 def test_a_bad_length_saves_what_comes_before_it() -> None:
-    error = refused(POS, put(SALE, POS_AT[35], 0x99))
+    error = decode_refused(POS, put(SALE, POS_AT[35], 0x99))
     assert error.partial is not None
     assert list(error.partial) == [2, 3, 4, 11, 14, 22, 25, 26]
 
 
 def test_surplus_bytes_save_every_field() -> None:
-    assert refused(POS, SALE + b"\0").partial == POS.decode(SALE)
+    assert decode_refused(POS, SALE + b"\0").partial == POS.decode(SALE)
 
 
 def test_a_bad_bitmap_saves_the_message_type() -> None:
-    assert refused(POS, SALE[:5]).partial == Message("0200", {})
-    assert refused(POS, SALE[:1]).partial is None
+    assert decode_refused(POS, SALE[:5]).partial == Message("0200", {})
+    assert decode_refused(POS, SALE[:1]).partial is None
 
 
 def test_the_partial_message_can_be_answered_with_format_error() -> None:
-    partial = refused(POS, put(SALE, POS_AT[4] + 3, 0x0A)).partial
+    partial = decode_refused(POS, put(SALE, POS_AT[4] + 3, 0x0A)).partial
     assert partial is not None
     answer = partial.response({number: partial[number] for number in (11, 41, 42)} | {39: "30"})
     assert POS.decode(POS.encode(answer))[39] == "30"

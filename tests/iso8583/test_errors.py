@@ -41,3 +41,18 @@ def test_no_card_data_in_text_args_repr_traceback_or_pickle() -> None:
 def test_survives_pickling_without_its_partial_message() -> None:
     error = pickle.loads(pickle.dumps(Iso8583Error(4, 19, "why", Message("0200", {2: "6299990000000009"}))))
     assert (error.field, error.offset, error.reason, error.partial) == (4, 19, "why", None)
+
+
+def test_no_damage_brings_card_data_into_an_error() -> None:
+    dialect, golden = load_dialect("unionpay_pos"), GOLDEN["sale"]
+    digits = str(golden.fields[2]) + str(golden.fields[35])
+    pieces = {digits[at : at + 7] for at in range(len(digits) - 6)} - {"0000000"}
+    for at in range(len(golden.message)):
+        damaged = bytearray(golden.message)
+        damaged[at] ^= 0xFF
+        for data in (bytes(damaged), golden.message[:at]):
+            try:
+                shown = repr(dialect.decode(data).without(2))
+            except Iso8583Error as error:
+                shown = f"{error} {error!r} {error.args} {error.partial and error.partial.without(2)!r}"
+            assert not any(piece in shown for piece in pieces)

@@ -233,3 +233,15 @@ def test_wipe_overwrites_in_place() -> None:
     secret = bytearray(b"123456")
     security.wipe(secret)
     assert secret == bytes(6)
+
+
+def test_parts_of_a_block_are_refused_rather_than_dropped() -> None:
+    for call in (
+        lambda: security.wrap_key(KEY_16, bytes(12)),
+        lambda: security.wrap_key(KEY_16, bytes(8), "sm4"),
+        lambda: security.unwrap_key(KEY_16, bytes(9), bytes(4)),
+        lambda: security.unwrap_key(KEY_16, b"", bytes(4)),
+        lambda: security.ecb_encrypt(KEY_16, bytes(7)),
+    ):
+        with pytest.raises(ValueError, match="multiples of"):
+            call()

@@ -20,6 +20,12 @@ class Golden:
     fields: dict[int, str | bytes]
     mac_trace: dict[str, str] | None
 
+    def text(self, number: int) -> str:
+        """One of its text fields."""
+        value = self.fields[number]
+        assert isinstance(value, str)
+        return value
+
     @property
     def frame(self) -> bytes:
         """What `Frame.parse` takes: no length."""
