@@ -113,6 +113,19 @@ async def test_power_loss_forgets_what_is_not_on_paper_and_keeps_the_port() -> N
 
 
 @in_a_loop
+async def test_power_loss_forgets_a_job_that_waits_for_a_person() -> None:
+    async with switched_on() as printer:
+        printer.open_cover()
+        await send(printer, b"old\n\x1dV\x00" + STATUS, 1)
+        await printer.lose_power()
+        await printer.restore_power()
+        await printer.close_cover()
+        await send(printer, b"new\n\x1dV\x00")
+        (slip,) = await printer.wait_for(1)
+        assert slip.sheet.lines == ["new"]
+
+
+@in_a_loop
 async def test_the_connection_breaks_after_so_many_bytes_and_only_once() -> None:
     async with switched_on() as printer:
         printer.drop_connection_after(4)
