@@ -10,12 +10,12 @@ import structlog
 
 from firmware_config.profile import HostEndpoint
 from iso8583 import Iso8583Error, Message
-from iso8583.unionpay import Frame
+from iso8583.framing import FrameBuffer, with_length
+from iso8583.unionpay import Frame, split_frame
 from terminal.events import Event, LinkLost, LinkUp, Received
 from terminal.vault import Vault
 
-LENGTH_BYTES = 2
-FRAME_BYTES_MAX = 4096
+READ_BYTES = 4096
 RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 UNSENT_BYTES_MAX = 64 * 1024
 
@@ -52,7 +52,7 @@ class HostLink:
             self.reconnect()
             return
         frame = Frame(self._endpoint.tpdu, self._endpoint.header, message).to_bytes()
-        self._writer.write(len(frame).to_bytes(LENGTH_BYTES, "big") + frame)
+        self._writer.write(with_length(frame))
 
     def reconnect(self) -> None:
         """Drop the connection; run() makes a new one."""
@@ -62,12 +62,15 @@ class HostLink:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self._report(LinkUp())
+        frames = FrameBuffer()
         try:
-            while True:
-                self._report(self._understand(await _read_frame(reader)))
-                self._failures = 0
-        except (OSError, asyncio.IncompleteReadError):
-            log.info("host_link_lost", host=self._endpoint.address, port=self._endpoint.port)
+            while data := await reader.read(READ_BYTES):
+                frames.receive(data)
+                while (frame := frames.next_frame()) is not None:
+                    self._report(self._understand(frame))
+                    self._failures = 0
+        except OSError as error:
+            log.info("host_link_broken", reason=error.strerror)
         except Iso8583Error as error:
             log.warning("host_frame_refused", field=str(error.field), offset=error.offset, reason=error.reason)
         finally:
@@ -77,16 +80,10 @@ class HostLink:
 
     def _understand(self, data: bytes) -> Received:
         frame = Frame.parse(data)
-        return Received(frame.message, self._vault.mac_state(data[11:], frame.message), frame.command)
+        _, _, message_bytes = split_frame(data)
+        return Received(frame.message, self._vault.mac_state(message_bytes, frame.message), frame.command)
 
     async def _pause(self) -> None:
         pause_s = RECONNECT_S[min(self._failures, len(RECONNECT_S) - 1)]
         self._failures += 1
         await asyncio.sleep(pause_s)
-
-
-async def _read_frame(reader: asyncio.StreamReader) -> bytes:
-    length = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
-    if not 0 < length <= FRAME_BYTES_MAX:
-        raise Iso8583Error("length", 0, f"needed 1 to {FRAME_BYTES_MAX} bytes, the frame announces {length}")
-    return await reader.readexactly(length)

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field, replace
 from firmware_config.profile import TerminalProfile
 from iso8583 import Message
 from iso8583.masking import mask_code
-from iso8583.response_codes import Action, meaning
+from iso8583.message import response_mti
+from iso8583.response_codes import REVERSAL_DONE, Action, meaning
 from iso8583.unionpay import Balance54
 from terminal import messages
 from terminal.book import Book, Payment
@@ -54,7 +55,6 @@ from terminal.records import (
 from terminal.transitions import TABLE, Act, Happening, State
 
 NO_ANSWER, BAD_MAC, CARD_REFUSED = "98", "A0", "06"
-REVERSAL_DONE_CODES = frozenset({"00", "12", "25"})
 
 # Seconds until an unanswered reversal or repeat is sent again: soon at first, then ever rarer, but for ever.
 RETRY_S = (5, 10, 20, 40, 80, 160, 320, 640, 1200)
@@ -149,7 +149,7 @@ class Payments:
         amount = f"{payment.amount:012d}"
         amount_is_free = answer.get(39) == "10" or payment.rules.direction == "none"
         return (
-            int(answer.mti) == int(request_mti) + 10
+            answer.mti == response_mti(request_mti)
             and answer.get(3) == payment.rules.processing_code
             and answer.get(42) == self._profile.merchant_id
             and (amount_is_free or answer.get(4, amount) == amount)
@@ -166,7 +166,7 @@ class Payments:
         return Happening.APPROVED_CHIP_WAITS if chip_waits else Happening.APPROVED
 
     def _reversal_answered(self, payment: Payment, event: Received, now: float) -> list[Effect]:
-        done = event.mac == "good" and event.message.get(39) in REVERSAL_DONE_CODES
+        done = event.mac == "good" and event.message.get(39) in REVERSAL_DONE
         happening = Happening.REVERSAL_DONE if done else Happening.REVERSAL_REFUSED
         return self._happen(payment, happening, now, _Facts(answer=event.message))
 
