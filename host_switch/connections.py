@@ -1,7 +1,7 @@
 """Terminals' TCP connections: bytes in, decoded frames out, and patience with a limit.
 
 A connection is closed, with one line in the log and never a traceback, when its bytes cannot be a frame from a
-terminal, when it dawdles over a frame, or when it says nothing at all. What can be answered is answered, even if broken.
+terminal, when it dawdles over a frame, or when it says nothing at all. What can be answered is answered.
 """
 
 import asyncio

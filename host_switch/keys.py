@@ -79,18 +79,15 @@ class KeyRoom:
 
     def fresh_keys(self) -> WorkingKeys:
         """New working keys for one sign-on."""
-        return WorkingKeys(self._des_key(16), self._des_key(8), self._des_key(16))
+        return WorkingKeys(des_key(16, self._draw), des_key(8, self._draw), des_key(16, self._draw))
 
-    def fresh_master_key(self) -> bytes:
-        """A new terminal master key, double length."""
-        return self._des_key(16)
 
-    def _des_key(self, length: int) -> bytes:
-        """Random bytes of odd parity, halves that differ: EDE with equal halves would be single DES."""
-        while True:
-            key = bytes(_odd_parity(byte) for byte in self._draw(length))
-            if key[:8] != key[8:]:
-                return key
+def des_key(length: int, draw: Callable[[int], bytes]) -> bytes:
+    """A new DES key of 8 or 16 bytes, of odd parity; the halves differ, or EDE would be single DES."""
+    while True:
+        key = bytes(_odd_parity(byte) for byte in draw(length))
+        if key[:8] != key[8:]:
+            return key
 
 
 def _odd_parity(byte: int) -> int:

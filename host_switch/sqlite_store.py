@@ -1,84 +1,29 @@
 """The durable store: one SQLite file, WAL, synchronous=FULL, one writer, one transaction per batch of decisions.
 
-Secrets are sealed by the key room before they are written. What SQLite itself can hold to, it does: a key names one
-transaction, postings are never updated or deleted. Terminals and open transactions are also kept in memory, because
-the next input about them is milliseconds away; the file stays the only truth.
+What SQLite itself can hold to, it does: a key names one transaction, postings are never updated or deleted. Terminals
+and open transactions are also kept in memory, because the next input about them is milliseconds away; the file stays
+the only truth.
 """
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from host_switch import sqlite_rows
 from host_switch.events import Change, Decision, Due, Input, PutDetails
 from host_switch.facts import BatchRow, Facts, Policy, Wanted, wanted
 from host_switch.keys import KeyRoom
 from host_switch.ledger import Head, Record, chain
-from host_switch.records import Batch, Entry, Event, Key, Leg, Outcome, Terminal, Transaction, WorkingKeys
+from host_switch.records import Batch, Entry, Event, Key, Leg, Outcome, Terminal, Transaction
+from host_switch.sqlite_rows import COLUMNS, INSERT, SCHEMA, SCHEMA_VERSION, SELECT, UPDATE, Rows
 from host_switch.store import Books, StoreError, changes_of
 
-SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 5.0
 STATEMENTS_CACHED = 256  # set queries come in as many lengths as batches do
 CACHED_ROWS_MAX = 20_000
-
-_SCHEMA = """
-CREATE TABLE terminals (
-    id TEXT PRIMARY KEY, merchant TEXT NOT NULL, master_key BLOB NOT NULL, batch TEXT NOT NULL, keys BLOB,
-    sign_on_trace TEXT NOT NULL, signed_on_at REAL NOT NULL, command TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE transactions (
-    number INTEGER PRIMARY KEY, terminal TEXT NOT NULL, batch TEXT NOT NULL, trace TEXT NOT NULL,
-    kind TEXT NOT NULL, merchant TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount >= 0), currency TEXT NOT NULL,
-    block60 TEXT NOT NULL, content BLOB NOT NULL, created_at REAL NOT NULL, processing_code TEXT NOT NULL,
-    entry_mode TEXT NOT NULL, masked TEXT NOT NULL, pan BLOB, original INTEGER NOT NULL,
-    outcome TEXT NOT NULL, leg TEXT NOT NULL, connection TEXT NOT NULL, tpdu TEXT NOT NULL, header TEXT NOT NULL,
-    response_code TEXT NOT NULL, auth_code TEXT NOT NULL, voucher TEXT NOT NULL, reply BLOB NOT NULL,
-    reversal_reply BLOB NOT NULL, due_at REAL, attempts INTEGER NOT NULL,
-    UNIQUE (terminal, batch, trace)
-) STRICT;
-CREATE INDEX transactions_due ON transactions (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX transactions_dependants ON transactions (original) WHERE original > 0;
-CREATE TABLE batches (
-    terminal TEXT NOT NULL, number TEXT NOT NULL, claimed TEXT NOT NULL, balanced INTEGER NOT NULL,
-    settled_at REAL NOT NULL, closed_at REAL, PRIMARY KEY (terminal, number)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE details (
-    terminal TEXT NOT NULL, batch TEXT NOT NULL, trace TEXT NOT NULL, amount INTEGER NOT NULL,
-    PRIMARY KEY (terminal, batch, trace)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE postings (
-    sequence INTEGER PRIMARY KEY, entry INTEGER NOT NULL, terminal TEXT NOT NULL, batch TEXT NOT NULL,
-    trace TEXT NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL, account TEXT NOT NULL, amount INTEGER NOT NULL,
-    currency TEXT NOT NULL, digest BLOB NOT NULL
-) STRICT;
-CREATE TABLE events (
-    sequence INTEGER PRIMARY KEY, severity TEXT NOT NULL, kind TEXT NOT NULL, terminal TEXT NOT NULL,
-    batch TEXT NOT NULL, trace TEXT NOT NULL, at REAL NOT NULL, text TEXT NOT NULL
-) STRICT;
-CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TRIGGER postings_stay BEFORE UPDATE ON postings BEGIN SELECT RAISE(ABORT, 'postings are never changed'); END;
-CREATE TRIGGER postings_remain BEFORE DELETE ON postings BEGIN SELECT RAISE(ABORT, 'postings are never deleted'); END;
-CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
-CREATE TRIGGER transactions_remain BEFORE DELETE ON transactions
-BEGIN SELECT RAISE(ABORT, 'transactions are never deleted'); END;
-"""
-
-# Columns that a transaction gets once, and those that change with its life.
-_FIXED = (
-    "number", "terminal", "batch", "trace", "kind", "merchant", "amount", "currency", "block60", "content",
-    "created_at", "processing_code", "entry_mode", "masked", "pan", "original",
-)  # fmt: skip
-_MOVING = (
-    "outcome", "leg", "connection", "tpdu", "header", "response_code", "auth_code", "voucher", "reply",
-    "reversal_reply", "due_at", "attempts",
-)  # fmt: skip
-_COLUMNS = ", ".join(_FIXED + _MOVING)
-_SET = ", ".join(f"{name} = ?" for name in _MOVING)
-_INSERT = f"INSERT INTO transactions ({_COLUMNS}) VALUES ({', '.join('?' * len(_FIXED + _MOVING))})"  # noqa: S608
-_UPDATE = f"UPDATE transactions SET {_SET} WHERE number = ?"  # noqa: S608
-_SELECT = f"SELECT {_COLUMNS} FROM transactions WHERE "  # noqa: S608
 
 
 class SqliteStore:
@@ -87,23 +32,22 @@ class SqliteStore:
     def __init__(self, connection: sqlite3.Connection, room: KeyRoom, policy: Policy) -> None:
         self._db = connection
         self._room = room
-        self._policy = policy
+        self.policy = policy
+        self._convert = Rows(room)
         self._terminals: dict[str, Terminal] = {}
         self._open_rows: dict[int, Transaction] = {}
         self._highest = self._last_number = self._max_number()
         self._head = self._read_head()
 
     @classmethod
-    def open(cls, path: Path, room: KeyRoom, policy: Policy) -> "SqliteStore":
-        """Open the store, making its tables the first time.
+    def open(cls, path: Path, room: KeyRoom, policy: Policy, *, to_write: bool = True) -> "SqliteStore":
+        """Open the store, making its tables the first time; only to read it, it must be there.
 
         Raises:
-            StoreError: the file is no store, or one of a newer version, or cannot be written.
+            StoreError: the file is no store, or one of a newer version, or cannot be read or written.
         """
-        try:
-            return cls(_connect(path), room, policy)
-        except sqlite3.Error as error:
-            raise StoreError(f"cannot use the host store {path}: {error}") from None
+        with _as_store_error("open"):
+            return cls(_connect(path, to_write=to_write), room, policy)
 
     # --- facts --------------------------------------------------------------------------------------------------------
 
@@ -122,7 +66,7 @@ class SqliteStore:
         sale = stored if want.reversal else original
         terminal = want.terminal or (stored.key.terminal if stored else "")
         facts = Facts(
-            policy=self._policy,
+            policy=self.policy,
             terminal=self._terminals.get(terminal),
             stored=stored,
             original=original,
@@ -140,7 +84,7 @@ class SqliteStore:
         details = self._rows(f"SELECT trace, amount FROM details {where}", place)  # noqa: S608
         return replace(
             facts,
-            batch=next(map(_batch, batches), None),
+            batch=next(map(sqlite_rows.batch, batches), None),
             batch_rows=tuple(BatchRow(trace, kind, amount, Outcome(outcome)) for trace, kind, amount, outcome in rows),
             details=dict(details),
         )
@@ -153,21 +97,21 @@ class SqliteStore:
         if not keys:
             return {}
         values = ", ".join(["(?, ?, ?)"] * len(keys))
-        query = f"{_SELECT} (terminal, batch, trace) IN (VALUES {values})"
+        query = f"{SELECT} (terminal, batch, trace) IN (VALUES {values})"
         found = self._rows(query, [part for key in keys for part in key])
-        return {row.key: row for row in map(self._transaction, found)}
+        return {row.key: row for row in map(self._convert.transaction, found)}
 
     def _by_numbers(self, numbers: set[int]) -> dict[int, Transaction]:
         cached = {number: self._open_rows[number] for number in numbers if number in self._open_rows}
         missing = [number for number in sorted(numbers) if number not in cached]
         if missing:
-            found = self._rows(f"{_SELECT} number IN ({', '.join('?' * len(missing))})", missing)
-            cached |= {row.number: row for row in map(self._transaction, found)}
+            found = self._rows(f"{SELECT} number IN ({', '.join('?' * len(missing))})", missing)
+            cached |= {row.number: row for row in map(self._convert.transaction, found)}
         return cached
 
     def _dependants_of(self, sale: Transaction) -> tuple[Transaction, ...]:
-        found = self._rows(f"{_SELECT} original > 0 AND original = ?", (sale.number,))
-        return tuple(map(self._transaction, found))
+        found = self._rows(f"{SELECT} original > 0 AND original = ?", (sale.number,))
+        return tuple(map(self._convert.transaction, found))
 
     def _load_terminals(self, ids: set[str]) -> None:
         missing = [terminal for terminal in ids if terminal not in self._terminals]
@@ -175,25 +119,8 @@ class SqliteStore:
             return
         query = f"SELECT * FROM terminals WHERE id IN ({', '.join('?' * len(missing))})"  # noqa: S608
         for row in self._rows(query, missing):
-            terminal = self._terminal(row)
+            terminal = self._convert.terminal(row)
             self._terminals[terminal.id] = terminal
-
-    def _transaction(self, columns: tuple[Any, ...]) -> Transaction:
-        values = dict(zip(_FIXED + _MOVING, columns, strict=True))
-        sealed = values.pop("pan")
-        key = Key(values.pop("terminal"), values.pop("batch"), values.pop("trace"))
-        outcome, leg = Outcome(values.pop("outcome")), Leg(values.pop("leg"))
-        repeatable = leg is Leg.ADVICE_DUE and sealed
-        pan = self._room.unseal(sealed, f"transaction/{key}/pan").decode() if repeatable else ""
-        return Transaction(key=key, outcome=outcome, leg=leg, pan=pan, **values)
-
-    def _terminal(self, columns: tuple[Any, ...]) -> Terminal:
-        name, merchant, master_key, batch, keys, trace, signed_on_at, command = columns
-        return Terminal(
-            id=name, merchant=merchant, master_key=self._room.unseal(master_key, f"terminal/{name}/master"),
-            batch=batch, keys=_split(self._room.unseal(keys, f"terminal/{name}/keys")) if keys else None,
-            sign_on_trace=trace, signed_on_at=signed_on_at, command=command,
-        )  # fmt: skip
 
     # --- changes ------------------------------------------------------------------------------------------------------
 
@@ -203,11 +130,8 @@ class SqliteStore:
         Raises:
             StoreError: it could not be written (a full disk, say); nothing of the open transaction remains.
         """
-        try:
+        with self._all_or_nothing():
             self._stage(list(changes_of(decisions)))
-        except sqlite3.Error as error:
-            self._forget()
-            raise StoreError(f"cannot write to the host store: {error}") from None
 
     def _stage(self, changes: Sequence[Change]) -> None:
         if changes and not self._db.in_transaction:
@@ -219,17 +143,23 @@ class SqliteStore:
 
     def flush(self) -> None:
         """Make everything staged durable. Raises StoreError as `stage` does."""
-        try:
+        with self._all_or_nothing():
             if self._db.in_transaction:
                 self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._forget()
-            raise StoreError(f"cannot write to the host store: {error}") from None
 
     def commit(self, decisions: Iterable[Decision]) -> None:
         """Stage and flush."""
         self.stage(decisions)
         self.flush()
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        try:
+            with _as_store_error("write to"):
+                yield
+        except StoreError:
+            self._forget()
+            raise
 
     def _forget(self) -> None:
         """Undo what was staged, and what we remember of it."""
@@ -244,9 +174,9 @@ class SqliteStore:
         for row in rows:
             if row.number > self._highest:
                 self._highest = row.number
-                self._db.execute(_INSERT, (*self._fixed(row), *_moving(row)))
+                self._db.execute(INSERT, (*self._convert.fixed(row), *sqlite_rows.moving(row)))
             else:
-                self._db.execute(_UPDATE, (*_moving(row), row.number))
+                self._db.execute(UPDATE, (*sqlite_rows.moving(row), row.number))
             self._remember(row)
 
     def _remember(self, row: Transaction) -> None:
@@ -254,16 +184,10 @@ class SqliteStore:
         if row.due_at is not None and len(self._open_rows) < CACHED_ROWS_MAX:
             self._open_rows[row.number] = row
 
-    def _fixed(self, row: Transaction) -> tuple[Any, ...]:
-        pan = self._room.seal(row.pan.encode(), f"transaction/{row.key}/pan") if row.pan else None
-        return (
-            row.number, *row.key, row.kind, row.merchant, row.amount, row.currency, row.block60, row.content,
-            row.created_at, row.processing_code, row.entry_mode, row.masked, pan, row.original,
-        )  # fmt: skip
-
     def _append(self, entries: Sequence[Entry]) -> None:
         records = [record for entry in entries for record in self._chained(entry)]
-        self._db.executemany("INSERT INTO postings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_posting, records))
+        insert = "INSERT INTO postings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._db.executemany(insert, map(sqlite_rows.posting, records))
 
     def _chained(self, entry: Entry) -> Iterator[Record]:
         for record in chain(self._head, entry):
@@ -275,25 +199,16 @@ class SqliteStore:
             case Terminal():
                 self._terminals[change.id] = change
                 insert = "INSERT OR REPLACE INTO terminals VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-                self._db.execute(insert, self._sealed(change))
+                self._db.execute(insert, self._convert.sealed(change))
             case Batch():
-                columns = tuple(getattr(change, column.name) for column in fields(change))
-                self._db.execute("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?)", columns)
+                insert = "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?)"
+                self._db.execute(insert, sqlite_rows.batch_columns(change))
             case Event():
                 columns = (change.severity, change.kind, *change.key, change.at, change.text)
                 self._db.execute("INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", columns)
             case PutDetails():
                 lines = ((change.terminal, change.batch, line.trace, line.amount) for line in change.details)
                 self._db.executemany("INSERT OR REPLACE INTO details VALUES (?, ?, ?, ?)", lines)
-
-    def _sealed(self, terminal: Terminal) -> tuple[Any, ...]:
-        place, keys = f"terminal/{terminal.id}", terminal.keys
-        joined = keys.pin_key + keys.mac_key + keys.track_key if keys else b""
-        return (
-            terminal.id, terminal.merchant, self._room.seal(terminal.master_key, f"{place}/master"), terminal.batch,
-            self._room.seal(joined, f"{place}/keys") if keys else None,
-            terminal.sign_on_trace, terminal.signed_on_at, terminal.command,
-        )  # fmt: skip
 
     # --- timers, books, settings --------------------------------------------------------------------------------------
 
@@ -318,17 +233,15 @@ class SqliteStore:
 
     def books(self) -> Books:
         """Everything, for validation, as of one moment."""
+        transactions = f"SELECT {COLUMNS} FROM transactions ORDER BY number"  # noqa: S608
         self._db.execute("BEGIN")
         try:
             return Books(
-                tuple(map(self._terminal, self._rows("SELECT * FROM terminals ORDER BY id"))),
-                tuple(
-                    replace(self._transaction(row), pan="")
-                    for row in self._rows(f"SELECT {_COLUMNS} FROM transactions ORDER BY number")  # noqa: S608
-                ),
-                tuple(map(_record, self._rows("SELECT * FROM postings ORDER BY sequence"))),
-                tuple(map(_batch, self._rows("SELECT * FROM batches ORDER BY terminal, number"))),
-                tuple(map(_event, self._rows("SELECT * FROM events ORDER BY sequence"))),
+                tuple(map(self._convert.terminal, self._rows("SELECT * FROM terminals ORDER BY id"))),
+                tuple(replace(self._convert.transaction(row), pan="") for row in self._rows(transactions)),
+                tuple(map(sqlite_rows.record, self._rows("SELECT * FROM postings ORDER BY sequence"))),
+                tuple(map(sqlite_rows.batch, self._rows("SELECT * FROM batches ORDER BY terminal, number"))),
+                tuple(map(sqlite_rows.event, self._rows("SELECT * FROM events ORDER BY sequence"))),
             )
         finally:
             self._db.execute("COMMIT")
@@ -340,18 +253,20 @@ class SqliteStore:
 
     def put_secret(self, name: str, value: bytes) -> None:
         """Set a sealed setting, durably."""
-        sealed = self._room.seal(value, f"setting/{name}")
-        self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, sealed))
+        with _as_store_error("write to"):
+            sealed = self._room.seal(value, f"setting/{name}")
+            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, sealed))
 
     def close(self) -> None:
         """Let go of the file. What is staged and not flushed is undone."""
         self._db.close()
 
     def _rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._db.execute(query, parameters).fetchall()
+        with _as_store_error("read"):
+            return self._db.execute(query, parameters).fetchall()
 
     def _one(self, query: str, parameters: Sequence[Any] = ()) -> Any:
-        return self._db.execute(query, parameters).fetchone()[0]
+        return self._rows(query, parameters)[0][0]
 
     def _max_number(self) -> int:
         highest: int = self._one("SELECT coalesce(max(number), 0) FROM transactions")
@@ -362,53 +277,31 @@ class SqliteStore:
         return Head(*last[0]) if last else Head()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+@contextmanager
+def _as_store_error(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot {doing} the host store: {error}") from None
+
+
+def _connect(path: Path, *, to_write: bool) -> sqlite3.Connection:
+    mode = "rwc" if to_write else "ro"
     db = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS_CACHED, timeout=BUSY_TIMEOUT_S
-    )
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False,
+        cached_statements=STATEMENTS_CACHED, timeout=BUSY_TIMEOUT_S,
+    )  # fmt: skip
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise StoreError(f"{path} was written by a newer Tillgate (schema {version}): use that one")
+    if to_write:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
     if version == 0:
-        db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     return db
 
 
 def _terminal_ids(wants: Sequence[Wanted], stored: Sequence[Transaction | None]) -> set[str]:
     ids = {want.terminal for want in wants if want.terminal}
     return ids | {row.key.terminal for row in stored if row is not None}
-
-
-def _moving(row: Transaction) -> tuple[Any, ...]:
-    return (
-        row.outcome.value, row.leg.value, row.connection, row.tpdu, row.header, row.response_code, row.auth_code,
-        row.voucher, row.reply, row.reversal_reply, row.due_at, row.attempts,
-    )  # fmt: skip
-
-
-def _split(keys: bytes) -> WorkingKeys:
-    return WorkingKeys(pin_key=keys[:16], mac_key=keys[16:24], track_key=keys[24:])
-
-
-def _posting(record: Record) -> tuple[Any, ...]:
-    return (
-        record.sequence, record.entry, *record.key, record.reason, record.at, record.account, record.amount,
-        record.currency, record.digest,
-    )  # fmt: skip
-
-
-def _record(columns: tuple[Any, ...]) -> Record:
-    sequence, entry, terminal, batch, trace, *rest = columns
-    return Record(sequence, entry, Key(terminal, batch, trace), *rest)
-
-
-def _batch(columns: tuple[Any, ...]) -> Batch:
-    terminal, number, claimed, balanced, settled_at, closed_at = columns
-    return Batch(terminal, number, claimed, bool(balanced), settled_at, closed_at)
-
-
-def _event(columns: tuple[Any, ...]) -> Event:
-    _, severity, kind, terminal, batch, trace, at, text = columns
-    return Event(severity, kind, Key(terminal, batch, trace), at, text)

@@ -136,23 +136,28 @@ class IsoIssuer:
         self._keeper = asyncio.create_task(self._keep_connected(host, port))
 
     async def _keep_connected(self, host: str, port: int) -> None:
-        pause_s = RECONNECT_FIRST_S
+        while True:
+            self._link = await self._connected(host, port)
+            _log.info("issuer connected", issuer=f"{host}:{port}")
+            self._on_connected()
+            await self._link.lost
+            self._link = None
+            _log.warning("issuer connection lost", issuer=f"{host}:{port}")
+
+    async def _connected(self, host: str, port: int) -> "_Link":
+        """Try until it works; the log hears of the first failure only."""
         loop = asyncio.get_running_loop()
+        pause_s = RECONNECT_FIRST_S
         while True:
             try:
                 _, link = await loop.create_connection(lambda: _Link(self._received), host, port)
             except OSError as error:
-                _log.warning("issuer cannot be reached", issuer=f"{host}:{port}", reason=error.strerror)
+                if pause_s == RECONNECT_FIRST_S:
+                    _log.warning("issuer cannot be reached", issuer=f"{host}:{port}", reason=error.strerror)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, RECONNECT_LAST_S)
-                continue
-            pause_s = RECONNECT_FIRST_S
-            self._link = link
-            _log.info("issuer connected", issuer=f"{host}:{port}")
-            self._on_connected()
-            await link.lost
-            self._link = None
-            _log.warning("issuer connection lost", issuer=f"{host}:{port}")
+            else:
+                return link
 
     def call(self, call: ChannelCall) -> None:
         """Send the call, or report it as never having left."""

@@ -1,0 +1,242 @@
+"""`tillgate host …`: run the acquirer's switch, register terminals, see ledger and events, prove the books."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from host_switch.orders import COMMANDS
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="收单主机 · The acquirer's host.\n\n例 / Example: tillgate host run --data ./host --issuer 127.0.0.1:9800",
+)
+terminal_app = typer.Typer(no_args_is_help=True, help="终端登记 · The terminals that this host knows.")
+app.add_typer(terminal_app, name="terminal")
+
+Data = Annotated[Path, typer.Option("--data", help="主机目录 · The host's folder.", file_okay=False)]
+Json = Annotated[bool, typer.Option("--json", help="机器可读 · Machine-readable output.")]
+TerminalId = Annotated[str, typer.Argument(help="终端编号, 8 位 · Terminal id, 8 characters.")]
+
+TERMINAL_ID_LENGTH, MERCHANT_ID_LENGTH, MASTER_KEY_BYTES = 8, 15, 16
+
+
+@contextmanager
+def _in_one_sentence() -> Iterator[None]:
+    """Turn what the host's own errors say into a refusal of the command."""
+    from host_switch.door import DoorError
+    from host_switch.keys import KeyRoomError
+    from host_switch.start import HostError
+    from host_switch.store import StoreError
+
+    try:
+        yield
+    except (DoorError, HostError, KeyRoomError, StoreError) as error:
+        raise typer.TyperException(str(error)) from None
+
+
+def _tell(facts: dict[str, Any], as_json: bool) -> None:
+    """One line for a machine, or for a person."""
+    words = "  ".join(f"{name}={value}" for name, value in facts.items() if value not in ("", None))
+    typer.echo(json.dumps(facts, ensure_ascii=False) if as_json else words)
+
+
+@app.command()
+def run(
+    data: Data,
+    issuer: Annotated[str, typer.Option(help="发卡行地址 · Where the issuer is, as HOST:PORT.")],
+    port: Annotated[int, typer.Option(help="终端接入端口 · Port for terminals; 0: any free one.")] = 9700,
+    listen: Annotated[str, typer.Option(help="监听地址 · Address to listen on.")] = "127.0.0.1",
+    tls_certificate: Annotated[Path | None, typer.Option(help="TLS 证书 · PEM file: speak TLS.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="TLS 私钥 · PEM file of its key.")] = None,
+    as_json: Json = False,
+) -> None:
+    """运行主机 · Run the host until Ctrl-C. One line says when terminals can connect.
+
+    例 / Example: tillgate host run --data ./host --issuer 127.0.0.1:9800 --port 9700
+    """
+    from host_switch import start
+
+    def on_ready(listening: int) -> None:
+        _tell({"ready": True, "listen": listen, "port": listening, "issuer": issuer}, as_json)
+
+    _log_to_stderr(as_json)
+    with _in_one_sentence():
+        address, listening = start.Address.parse(issuer), start.Address(listen, port)
+        tls = start.tls_context(tls_certificate, tls_key) if tls_certificate else None
+        asyncio.run(start.run(data, listening, address, tls=tls, on_ready=on_ready))
+
+
+def _log_to_stderr(as_json: bool) -> None:
+    import sys
+
+    import structlog
+
+    last = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), last],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+@app.command("zone-keys")
+def give_zone_keys(
+    data: Data,
+    file: Annotated[Path, typer.Option(help='JSON: {"pin_key": 32 位, "mac_key": 32 位} · 32 hex digits each.')],
+    as_json: Json = False,
+) -> None:
+    """灌入区域密钥 · Give the host the keys it shares with the issuer; the file is yours to destroy afterwards.
+
+    例 / Example: tillgate host zone-keys --data ./host --file zone.json
+    """
+    from host_switch import start
+
+    with _in_one_sentence():
+        joined = start.read_zone_keys(file)
+        with start.opened_store(data, to_write=True) as store:
+            store.put_secret(start.ZONE_KEYS, joined)
+    _tell({"zone_keys": "loaded"}, as_json)
+
+
+@terminal_app.command("add")
+def add_terminal(
+    data: Data,
+    terminal: TerminalId,
+    merchant: Annotated[str, typer.Option(help="商户编号, 15 位 · Merchant id, 15 characters.")],
+    master_key_file: Annotated[Path, typer.Option(help="32 个十六进制数字 · File of 32 hex digits; made if absent.")],
+    as_json: Json = False,
+) -> None:
+    """登记终端 · Register a terminal with its master key; a new key is drawn if the file does not exist.
+
+    例 / Example: tillgate host terminal add 12345678 --data ./host --merchant 898110053110001 --master-key-file tmk.hex
+    """
+    from host_switch import start
+    from host_switch.events import TerminalRegistered
+    from iso8583.security import key_check_value
+
+    if len(terminal) != TERMINAL_ID_LENGTH or len(merchant) != MERCHANT_ID_LENGTH:
+        raise typer.TyperException("a terminal id has 8 characters and a merchant id 15")
+    with _in_one_sentence():
+        master_key = start.master_key_in(master_key_file)
+        start.carry_out(data, TerminalRegistered(terminal, merchant, master_key))
+    check_value = key_check_value(master_key).hex().upper()
+    _tell({"terminal": terminal, "merchant": merchant, "master_key_check_value": check_value}, as_json)
+
+
+@terminal_app.command("list")
+def list_terminals(data: Data, as_json: Json = False) -> None:
+    """列出终端 · List the terminals: merchant, batch, signed on or not, command waiting.
+
+    例 / Example: tillgate host terminal list --data ./host
+    """
+    for terminal in _books(data).terminals:
+        facts = {
+            "terminal": terminal.id, "merchant": terminal.merchant, "batch": terminal.batch,
+            "signed_on": terminal.keys is not None, "command": _command_name(terminal.command),
+        }  # fmt: skip
+        _tell(facts, as_json)
+
+
+def _command_name(digit: str) -> str:
+    return next((name for name, known in COMMANDS.items() if known == digit), digit)
+
+
+@terminal_app.command("command")
+def command_terminal(
+    data: Data,
+    terminal: TerminalId,
+    command: Annotated[str, typer.Argument(help=" | ".join(COMMANDS))],
+    as_json: Json = False,
+) -> None:
+    """下达指令 · Ask a terminal, in every answer until it obeys, to do something.
+
+    例 / Example: tillgate host terminal command 12345678 sign-on --data ./host
+    """
+    from host_switch import start
+    from host_switch.events import CommandGiven
+
+    if command not in COMMANDS:
+        raise typer.BadParameter(f"{command} is no command; there are: {', '.join(COMMANDS)}")
+    if terminal not in {known.id for known in _books(data).terminals}:
+        raise typer.TyperException(f"no terminal {terminal}: register it with tillgate host terminal add")
+    with _in_one_sentence():
+        start.carry_out(data, CommandGiven(terminal, COMMANDS[command]))
+    _tell({"terminal": terminal, "command": command}, as_json)
+
+
+@app.command()
+def ledger(data: Data, as_json: Json = False) -> None:
+    """账户余额 · Balances, derived from all postings; amounts in minor units, what is owed to us positive.
+
+    例 / Example: tillgate host ledger --data ./host --json
+    """
+    from host_switch.ledger import balances
+
+    for (account, currency), amount in sorted(balances(_books(data).records).items()):
+        _tell({"account": account, "currency": currency, "balance": amount}, as_json)
+
+
+@app.command()
+def reconcile(data: Data, as_json: Json = False) -> None:
+    """核对账簿 · Prove the books: run every validation; exit code 1 if one is broken.
+
+    例 / Example: tillgate host reconcile --data ./host
+    """
+    from host_switch.invariants import VALIDATIONS, breaches
+
+    books = _books(data)
+    found = breaches(books)
+    for breach in found:
+        _tell(asdict(breach), as_json)
+    open_now = sum(row.due_at is not None for row in books.transactions)
+    counts = {"validations": len(VALIDATIONS), "transactions": len(books.transactions), "open": open_now}
+    _tell({**counts, "records": len(books.records), "breaches": len(found)}, as_json)
+    if found:
+        raise typer.TyperException(f"{len(found)} breaches: stop this host and keep its folder as it is")
+
+
+@app.command()
+def settle(data: Data, as_json: Json = False) -> None:
+    """批次结算 · List the batches that terminals have settled: balanced or not, closed or not.
+
+    例 / Example: tillgate host settle --data ./host
+    """
+    for batch in _books(data).batches:
+        facts = {"terminal": batch.terminal, "batch": batch.number, "balanced": batch.balanced}
+        _tell({**facts, "closed": batch.closed_at is not None, "settled_at": batch.settled_at}, as_json)
+
+
+@app.command()
+def events(data: Data, as_json: Json = False) -> None:
+    """待关注事项 · List what a person should look at: contradictions, attacks, batches that do not balance.
+
+    例 / Example: tillgate host events --data ./host
+    """
+    for event in _books(data).events:
+        facts = {"severity": event.severity, "kind": event.kind, "transaction": str(event.key)}
+        _tell({**facts, "at": event.at, "text": event.text}, as_json)
+
+
+@app.command()
+def routes(data: Data, as_json: Json = False) -> None:
+    """交易路由 · Show which channel takes which transactions. There is one so far, and it takes all.
+
+    例 / Example: tillgate host routes --data ./host
+    """
+    from host_switch import start
+
+    with _in_one_sentence(), start.opened_store(data, to_write=False) as store:
+        ready = store.secret(start.ZONE_KEYS) is not None
+    _tell({"transactions": "all", "channel": "iso_issuer", "zone_keys": "loaded" if ready else "missing"}, as_json)
+
+
+def _books(data: Path) -> Any:
+    from host_switch import start
+
+    with _in_one_sentence(), start.opened_store(data, to_write=False) as store:
+        return store.books()

@@ -1,0 +1,95 @@
+"""The operators' door: a Unix socket in the host's directory, through which commands reach the running host.
+
+One JSON object a line in, one out. Only who may enter the directory (the owner) can open it. An order becomes an input
+of the switch like any other, so it is decided, committed and carried out in turn.
+"""
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from host_switch.events import CommandGiven, TerminalRegistered
+from host_switch.listener import Listener
+from host_switch.store import StoreError
+
+SOCKET_NAME = "host.sock"
+LINE_MAX = 4096
+ANSWER_TIMEOUT_S = 10.0
+
+Order = CommandGiven | TerminalRegistered
+
+
+class DoorError(Exception):
+    """The running host did not carry out an order; the text says why."""
+
+
+def to_line(order: Order) -> bytes:
+    """Write an order as one line."""
+    match order:
+        case CommandGiven(terminal, command):
+            fields = {"order": "command", "terminal": terminal, "command": command}
+        case TerminalRegistered(terminal, merchant, master_key):
+            fields = {"order": "register", "terminal": terminal, "merchant": merchant, "key": master_key.hex()}
+    return json.dumps(fields).encode() + b"\n"
+
+
+def from_line(line: bytes) -> Order:
+    """Read an order. Raises ValueError or KeyError if it is none."""
+    fields: dict[str, str] = json.loads(line)
+    if fields["order"] == "command":
+        return CommandGiven(fields["terminal"], fields["command"])
+    if fields["order"] == "register":
+        return TerminalRegistered(fields["terminal"], fields["merchant"], bytes.fromhex(fields["key"]))
+    raise ValueError("no such order")
+
+
+async def open_door(listener: Listener, directory: Path) -> asyncio.Server:
+    """Begin to take orders for a running host."""
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(await _carried_out(listener, line)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError):
+            pass  # the operator's command has gone away, or sent no line
+        finally:
+            writer.close()
+
+    path = directory / SOCKET_NAME
+    path.unlink(missing_ok=True)
+    return await asyncio.start_unix_server(take, path, limit=LINE_MAX)
+
+
+async def _carried_out(listener: Listener, line: bytes) -> dict[str, Any]:
+    try:
+        await listener.ask(from_line(line))
+    except (ValueError, KeyError, TypeError):
+        return {"ok": False, "reason": "not an order"}
+    except StoreError as error:
+        return {"ok": False, "reason": str(error)}
+    return {"ok": True}
+
+
+def through_door(directory: Path, order: Order) -> bool:
+    """Give an order to the host that runs in `directory`; False if none runs there.
+
+    Raises:
+        DoorError: it runs, and refuses or does not answer.
+    """
+    with socket.socket(socket.AF_UNIX) as door:
+        door.settimeout(ANSWER_TIMEOUT_S)
+        try:
+            door.connect(str(directory / SOCKET_NAME))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        try:
+            door.sendall(to_line(order))
+            answer: dict[str, Any] = json.loads(door.makefile("rb").readline(LINE_MAX))
+        except (OSError, ValueError):
+            raise DoorError("the running host does not answer: look at its log, then try again") from None
+    if not answer["ok"]:
+        raise DoorError(f"the running host refuses: {answer['reason']}")
+    return True

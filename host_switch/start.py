@@ -1,0 +1,189 @@
+"""Putting a host together: its directory, its lock, its keys and store, its channel, its listener.
+
+The directory holds ``master.key`` (only for the owner), ``host.db`` (the store), ``host.lock`` (held while a process
+writes the store) and ``host.sock`` (the operators' door, while the host runs).
+"""
+
+import asyncio
+import fcntl
+import json
+import secrets
+import signal
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from host_switch.channels.iso_issuer import IsoIssuer
+from host_switch.door import open_door, through_door
+from host_switch.events import CommandGiven, Effect, TerminalRegistered
+from host_switch.facts import Policy
+from host_switch.keys import KeyRoom, ZoneKeys, des_key, write_secret
+from host_switch.listener import Listener
+from host_switch.sqlite_store import SqliteStore
+from host_switch.switch import decide
+
+ZONE_KEYS = "zone keys"
+DES_KEY_BYTES = 16
+
+
+class HostError(Exception):
+    """The host cannot be started or used; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where something listens."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read ``127.0.0.1:9800``. Raises HostError if it is no address."""
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdigit() or int(port) >= 1 << 16:
+            raise HostError(f"{text} is not an address such as 127.0.0.1:9800")
+        return cls(host, int(port))
+
+
+@contextmanager
+def opened_store(directory: Path, *, to_write: bool) -> Iterator[SqliteStore]:
+    """Open the store of a host directory; to write, only while no other process does.
+
+    Raises:
+        HostError: another process writes it.
+        KeyRoomError, StoreError: it cannot be used.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (directory / "host.lock").open("a") as lock:
+        if to_write:
+            _take(lock.fileno(), directory)
+        room = KeyRoom.in_file(directory / "master.key")
+        store = SqliteStore.open(directory / "host.db", room, Policy(room.content_key, b""), to_write=to_write)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def _take(lock: int, directory: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise HostError(f"another process is using {directory}: stop it first, or give it another --data") from None
+
+
+def carry_out(directory: Path, order: CommandGiven | TerminalRegistered) -> None:
+    """Carry out an operator's order, through the running host if there is one.
+
+    Raises:
+        DoorError, HostError, KeyRoomError, StoreError: it was not carried out.
+    """
+    if through_door(directory, order):
+        return
+    with opened_store(directory, to_write=True) as store:
+        facts = store.facts_for([order])
+        store.commit([decide(order, facts[0], 0.0)])
+
+
+def read_zone_keys(path: Path) -> bytes:
+    """Read a file of zone keys, JSON with ``pin_key`` and ``mac_key`` of 32 hexadecimal digits each.
+
+    Raises:
+        HostError: the file is missing or is something else.
+    """
+    try:
+        fields = json.loads(path.read_text())
+        joined = bytes.fromhex(fields["pin_key"]) + bytes.fromhex(fields["mac_key"])
+    except OSError as error:
+        raise HostError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise HostError(f'{path.name} must be JSON: {{"pin_key": 32 hex digits, "mac_key": 32 hex digits}}') from None
+    if len(joined) != 2 * DES_KEY_BYTES:
+        raise HostError(f"the keys in {path.name} must have {2 * DES_KEY_BYTES} hexadecimal digits each")
+    return joined
+
+
+def zone_keys(store: SqliteStore) -> ZoneKeys:
+    """The keys shared with the issuer. Raises HostError if none were given."""
+    joined = store.secret(ZONE_KEYS)
+    if joined is None:
+        raise HostError("no zone keys yet: give them with tillgate host zone-keys --file zone.json")
+    return ZoneKeys(joined[:DES_KEY_BYTES], joined[DES_KEY_BYTES:])
+
+
+async def run(
+    directory: Path,
+    listen: Address,
+    issuer: Address,
+    *,
+    tls: ssl.SSLContext | None = None,
+    on_ready: Callable[[int], None] = lambda _port: None,
+    after_effect: Callable[[Effect], None] | None = None,
+) -> None:
+    """Run a host until SIGTERM or SIGINT. `on_ready` is told the port when terminals can connect.
+
+    Raises:
+        HostError, KeyRoomError, StoreError: it cannot be started.
+    """
+    with opened_store(directory, to_write=True) as store:
+        keys = zone_keys(store)
+        store.policy = replace(store.policy, zone_pin_key=keys.pin_key)
+        listener = Listener(store, after_effect=after_effect)
+        channel = IsoIssuer(
+            keys, listener.channel_answered, listener.channel_unavailable, listener.channel_connected
+        )
+        listener.channel = channel
+        port = await listener.start(listen.host, listen.port, tls)
+        channel.connect(issuer.host, issuer.port)
+        door = await open_door(listener, directory)
+        on_ready(port)
+        try:
+            await _until_stopped(listener)
+        finally:
+            door.close()
+            await listener.stop()
+            await channel.close()
+            (directory / "host.sock").unlink(missing_ok=True)
+
+
+async def _until_stopped(listener: Listener) -> None:
+    loop = asyncio.get_running_loop()
+    work = loop.create_task(listener.serve_until_broken())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    await asyncio.wait([work])
+    if not work.cancelled():
+        work.result()
+
+
+def master_key_in(path: Path) -> bytes:
+    """The terminal master key in a file of 32 hexadecimal digits; a new one is drawn and written if it is not there.
+
+    Raises:
+        HostError: the file holds something else, or cannot be read or written.
+    """
+    try:
+        if not path.exists():
+            write_secret(path, des_key(DES_KEY_BYTES, secrets.token_bytes).hex().upper().encode())
+        master_key = bytes.fromhex(path.read_text())
+    except OSError as error:
+        raise HostError(f"cannot use {path}: {error.strerror}") from None
+    except ValueError:
+        raise HostError(f"{path.name} must hold 32 hexadecimal digits") from None
+    if len(master_key) != DES_KEY_BYTES:
+        raise HostError(f"{path.name} must hold 32 hexadecimal digits")
+    return master_key
+
+
+def tls_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
+    """TLS for the terminals' port, version 1.2 or later. Raises HostError if the files cannot be used."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError):
+        raise HostError(f"{certificate} and its key cannot be used: give PEM files that belong together") from None
+    return context
