@@ -162,6 +162,7 @@ class VirtualPinPad:
     """A pad whose line the terminal finds at `path`. Needs a running loop.
 
     Press keys with `press`, or leave them with `script`: they are pressed, all at once, when a PIN is asked for.
+    `memory` is a file for what a pad's battery keeps while it is off: its working key, as it came, under the master key.
     """
 
     def __init__(
@@ -171,8 +172,11 @@ class VirtualPinPad:
         *,
         on_display: Callable[[Display], None] | None = None,
         acknowledge_within_s: float = ACKNOWLEDGE_WITHIN_S,
+        memory: Path | None = None,
     ) -> None:
         self._machine = PinPadMachine(master_key, on_display)
+        self._memory = memory
+        self._remember()
         self._scripts: deque[tuple[str, ...]] = deque()
         self._frames = FrameReader()
         self._last: int | None = None
@@ -190,6 +194,11 @@ class VirtualPinPad:
     def display(self) -> Display:
         """The lines on the display."""
         return self._machine.display
+
+    @property
+    def asks_for_pin(self) -> bool:
+        """Somebody is to enter a PIN."""
+        return self._machine.asks_for_pin
 
     def press(self, key: str) -> None:
         """Press a digit, ``enter``, ``cancel`` or ``clear``."""
@@ -236,9 +245,16 @@ class VirtualPinPad:
         self._last = frame.sequence
         self._answers.clear()
         self._send(self._machine.handle(frame))
+        if self._memory is not None and frame.command == "K":
+            self._memory.write_bytes(frame.data)
         if self._machine.asks_for_pin:
             self._expiry = asyncio.get_running_loop().call_later(self._machine.seconds, self._expire)
             self._play()
+
+    def _remember(self) -> None:
+        """Load the key that was kept; one that is spoiled, or under another master key, is none."""
+        if self._memory is not None and self._memory.exists():
+            self._machine.handle(Frame(0, "K", self._memory.read_bytes()))
 
     def _play(self) -> None:
         if self._scripts and self._machine.asks_for_pin:

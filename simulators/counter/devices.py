@@ -1,0 +1,176 @@
+"""All devices of one counter and what a person may do with them: a table of orders, the state, and its changes."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from iso8583.masking import mask_code
+from simulators.counter.phone import Phone
+from simulators.counter.roll import PaperRoll
+from simulators.counter.slot import CardSlot
+from simulators.pin_pad import VirtualPinPad
+from simulators.printer import PrintedSlip, VirtualPrinter
+from simulators.scanner import VirtualScanner
+
+DECK_ORDER = ("good", "golden", "insufficient_funds", "lost", "refuses_approvals", "pulled_out")
+PIN = "123456"
+"""The PIN of every card in the deck, for the hint; the issuer holds it too."""
+
+PAD_KEYS = (*"123456789", "cancel", "0", "clear", "enter")
+
+
+class OrderRefused(Exception):
+    """A person wants something that the devices do not have; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the devices stand: `folder` holds the serial lines ``pin_pad`` and ``scanner``, and the slips."""
+
+    folder: Path
+    reader_port: int
+    printer_port: int
+    paper_columns: int = 32
+
+
+class Devices:
+    """The devices of one counter. Make them with `plugged_in`."""
+
+    def __init__(self, places: Places, master_key: bytes) -> None:
+        self._places = places
+        slips = places.folder / "slips"
+        slips.mkdir(parents=True, exist_ok=True)
+        self.roll = PaperRoll(slips)
+        self.phone = Phone()
+        self.slot = CardSlot(places.reader_port, self._changed)
+        self.pin_pad = VirtualPinPad(
+            places.folder / "pin_pad", master_key, on_display=lambda _: self._changed(),
+            memory=places.folder / "pin_pad.key",
+        )  # fmt: skip
+        self.scanner = VirtualScanner(places.folder / "scanner")
+        self.printer = VirtualPrinter(slips, places.paper_columns, self._slip_out)
+        self._powered = False
+        self._life = secrets.token_hex(4)
+        self._changes = 0
+        self._change = asyncio.Event()
+
+    @classmethod
+    async def plugged_in(cls, places: Places, master_key: bytes) -> "Devices":
+        """Set the devices up. Raises OSError if the printer's port is taken."""
+        devices = cls(places, master_key)
+        await devices.printer.start(places.printer_port)
+        devices._powered = True
+        return devices
+
+    async def close(self) -> None:
+        """Take everything away."""
+        await self.slot.remove()
+        self.pin_pad.close()
+        self.scanner.close()
+        if self._powered:
+            await self.printer.close()
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the state does, and with every new process."""
+        return f"{self._life}-{self._changes}"
+
+    async def changed_since(self, version: str) -> None:
+        """Return when the state is another than that of `version`."""
+        while version == self.version:
+            await self._change.wait()
+
+    async def obey(self, order: str, value: str = "") -> None:
+        """Do what a person does with a device. Raises OrderRefused for what is not in the table."""
+        if order not in ORDERS:
+            raise OrderRefused(f"no order {order!r}: there are {', '.join(ORDERS)}")
+        await ORDERS[order](self, value)
+        self._changed()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a person sees on the counter, as plain values; nothing here is secret."""
+        printer = self.printer.interpreter
+        return {
+            "version": self.version,
+            "card": self.slot.inside,
+            "deck": [{"name": name, "number": self.slot.masked(name)} for name in DECK_ORDER],
+            "pin_pad": {"display": list(self.pin_pad.display), "asks": self.pin_pad.asks_for_pin},
+            "phone": {"code": mask_code(self.phone.code), "picture": self.phone.picture()},
+            "printer": {"power": self._powered, "paper": not printer.roll.empty, "cover_open": printer.cover_open},
+            "slips": [
+                {"number": slip.number, "torn": slip.torn, "text": slip.text, "file": str(slip.picture)}
+                for slip in reversed(self.roll.slips)
+            ],
+        }
+
+    async def insert_card(self, name: str) -> None:
+        """Put a card of the deck into the slot."""
+        if name not in DECK_ORDER:
+            raise OrderRefused(f"no card {name!r}: the deck has {', '.join(DECK_ORDER)}")
+        await self.slot.insert(name)
+
+    async def remove_card(self, _value: str) -> None:
+        """Pull the card out."""
+        await self.slot.remove()
+
+    async def press(self, keys: str) -> None:
+        """Press keys of the PIN pad: one by its name, or digits in a row."""
+        for key in [keys] if keys in PAD_KEYS else keys:
+            if key not in PAD_KEYS:
+                raise OrderRefused(f"no key {key!r}: the pad has {', '.join(PAD_KEYS)}")
+            self.pin_pad.press(key)
+
+    async def scan(self, _value: str) -> None:
+        """Hold the phone under the scanner; then it shows another code."""
+        self.scanner.scan(self.phone.code)
+        self.phone.show_fresh_code()
+
+    async def fresh_code(self, _value: str) -> None:
+        """Let the phone show another code."""
+        self.phone.show_fresh_code()
+
+    async def paper(self, value: str) -> None:
+        """``out``: the roll is at its end; ``in``: a new roll is put in."""
+        if value == "out":
+            self.printer.run_out_of_paper()
+        else:
+            await self.printer.load_paper()
+
+    async def cover(self, value: str) -> None:
+        """``open`` the printer's cover, or close it."""
+        if value == "open":
+            self.printer.open_cover()
+        else:
+            await self.printer.close_cover()
+
+    async def power(self, value: str) -> None:
+        """Switch the printer ``off``, or on."""
+        wanted = value != "off"
+        if wanted != self._powered:
+            await (self.printer.restore_power() if wanted else self.printer.lose_power())
+        self._powered = wanted
+
+    def _slip_out(self, slip: PrintedSlip) -> None:
+        self.roll.add(slip)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._changes += 1
+        self._change.set()
+        self._change = asyncio.Event()
+
+
+ORDERS: Mapping[str, Callable[[Devices, str], Awaitable[None]]] = {
+    "insert_card": Devices.insert_card,
+    "remove_card": Devices.remove_card,
+    "press": Devices.press,
+    "scan": Devices.scan,
+    "fresh_code": Devices.fresh_code,
+    "paper": Devices.paper,
+    "cover": Devices.cover,
+    "power": Devices.power,
+}
+"""What a person may do, by the word of the page and of the JSON door."""

@@ -1,0 +1,70 @@
+"""The card slot: cards of the deck go in and come out, and stay in when the terminal restarts."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from iso8583.masking import mask_pan
+from simulators.cards import DECK, Card, InsertedCard, load_card
+
+LOOK_AGAIN_S = 0.2
+"""How often a card that is in the slot tries whether the reader has power again."""
+
+
+class CardSlot:
+    """The slot of the reader that listens on `reader_port`. Needs a running loop."""
+
+    def __init__(self, reader_port: int, changed: Callable[[], None]) -> None:
+        self._reader_port = reader_port
+        self._changed = changed
+        self._cards = {name: Card(load_card(name)) for name in DECK}  # a chip counts its sales: one object a card
+        self._inside = ""
+        self._staying: asyncio.Task[None] | None = None
+
+    @property
+    def inside(self) -> str:
+        """The name of the card in the slot, or an empty text."""
+        return self._inside
+
+    def masked(self, name: str) -> str:
+        """A card's number as it may be shown."""
+        return mask_pan(self._cards[name].personalisation.pan)
+
+    async def insert(self, name: str) -> None:
+        """Put a card in, in exchange for one that is there. Raises KeyError if it is not in the deck."""
+        card = self._cards[name]
+        await self.remove()
+        self._inside = name
+        self._staying = asyncio.create_task(self._stay(card))
+        self._changed()
+
+    async def remove(self) -> None:
+        """Pull the card out, whatever it is doing; harmless if there is none."""
+        if self._staying is not None:
+            self._staying.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._staying
+        self._leave()
+
+    def _leave(self) -> None:
+        self._inside, self._staying = "", None
+        self._changed()
+
+    async def _stay(self, card: Card) -> None:
+        """Be in the slot: in contact while the reader has power, until somebody pulls the card out."""
+        while not await self._contact(card):
+            await asyncio.sleep(LOOK_AGAIN_S)  # noqa: ASYNC110 - whether another process listens is no event of ours
+        self._leave()
+
+    async def _contact(self, card: Card) -> bool:
+        """Serve the reader as long as it holds the card; return whether the card is one that was then pulled out."""
+        try:
+            inserted = await InsertedCard.insert(card, self._reader_port)
+        except OSError:
+            return False
+        try:
+            await inserted.wait_until_out()
+        except asyncio.CancelledError:
+            await inserted.remove()
+            raise
+        return card.personalisation.pulled_out_at is not None

@@ -1,0 +1,196 @@
+"""The devices of one counter, worked as a person would, and seen through the terminal's own drivers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from iso8583.security import key_check_value, wrap_key
+from simulators.counter.devices import DECK_ORDER, PIN, Devices, OrderRefused, Places
+from terminal.devices import CardGone, PrinterTrouble
+from terminal.devices.card_reader_vpcd import VpcdCardReader
+from terminal.devices.escpos import build
+from terminal.devices.pin_pad_serial import SerialPinPad
+from terminal.devices.printer_tcp import TcpPrinter
+from terminal.devices.scanner_serial import SerialScanner
+from terminal.receipts import slip_lines
+from tests.in_a_loop import in_a_loop
+from tests.terminal.sample_slips import CHIP_SALE
+
+MASTER_KEY = bytes(range(16))
+PIN_KEY = bytes(range(16, 32))
+PAN = "6299990000000017"
+SELECT_DIRECTORY = bytes.fromhex("00A404000E315041592E5359532E444446303100")
+WAIT_S = 5.0
+JOB = build(slip_lines(CHIP_SALE), 32)
+
+
+@asynccontextmanager
+async def counter(folder: Path, reader_port: int = 1) -> AsyncIterator[Devices]:
+    devices = await Devices.plugged_in(Places(folder, reader_port, printer_port=0), MASTER_KEY)
+    try:
+        yield devices
+    finally:
+        await devices.close()
+
+
+async def until(devices: Devices, **wanted: object) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while any(devices.state()[name] != value for name, value in wanted.items()):
+            await devices.changed_since(devices.version)
+
+
+async def ready(device: SerialPinPad | SerialScanner) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while device.health().state != "ready":
+            await asyncio.sleep(0)  # noqa: ASYNC110 - the driver's health is asked for, not announced
+
+
+async def load_pin_key(pad: SerialPinPad) -> None:
+    await ready(pad)
+    await pad.load_key("pin", wrap_key(MASTER_KEY, PIN_KEY), key_check_value(PIN_KEY))
+
+
+async def wait_for_asking(devices: Devices) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not devices.state()["pin_pad"]["asks"]:
+            await devices.changed_since(devices.version)
+
+
+@in_a_loop
+async def test_a_card_goes_in_answers_and_comes_out(tmp_path: Path) -> None:
+    reader = await VpcdCardReader.listen()
+    async with counter(tmp_path, reader.port) as devices:
+        await devices.obey("insert_card", "golden")
+        assert devices.state()["card"] == "golden"
+        await asyncio.wait_for(reader.wait_for_card(), WAIT_S)
+        assert (await reader.transmit(SELECT_DIRECTORY))[-2:] == b"\x90\x00"
+        await devices.obey("remove_card")
+        await asyncio.wait_for(reader.wait_for_removal(), WAIT_S)
+        assert devices.state()["card"] == ""
+    await reader.close()
+
+
+@in_a_loop
+async def test_a_card_stays_in_the_slot_while_the_terminal_restarts(tmp_path: Path) -> None:
+    reader = await VpcdCardReader.listen()
+    port = reader.port
+    async with counter(tmp_path, port) as devices:
+        await devices.obey("insert_card", "good")
+        await asyncio.wait_for(reader.wait_for_card(), WAIT_S)
+        await reader.close()
+        assert devices.state()["card"] == "good"
+        reader = await VpcdCardReader.listen(port)
+        await asyncio.wait_for(reader.wait_for_card(), WAIT_S)
+    await reader.close()
+
+
+@in_a_loop
+async def test_a_card_that_is_pulled_out_is_no_longer_in_the_slot(tmp_path: Path) -> None:
+    reader = await VpcdCardReader.listen()
+    async with counter(tmp_path, reader.port) as devices:
+        await devices.obey("insert_card", "pulled_out")
+        await asyncio.wait_for(reader.wait_for_card(), WAIT_S)
+        with pytest.raises(CardGone):
+            await asyncio.gather(*(reader.transmit(SELECT_DIRECTORY) for _ in range(10)))
+        await until(devices, card="")
+    await reader.close()
+
+
+@in_a_loop
+async def test_the_phone_is_scanned_and_shows_a_fresh_code(tmp_path: Path) -> None:
+    async with counter(tmp_path) as devices:
+        scanner = SerialScanner(str(tmp_path / "scanner"))
+        await ready(scanner)
+        shown = devices.phone.code
+        assert shown.startswith("62")
+        assert len(shown) == 19
+        await devices.obey("scan")
+        assert await asyncio.wait_for(scanner.next_code(), WAIT_S) == shown
+        assert devices.phone.code != shown
+        await scanner.close()
+
+
+@in_a_loop
+async def test_the_pad_asks_shows_the_hint_and_sends_no_clear_pin(tmp_path: Path) -> None:
+    async with counter(tmp_path) as devices:
+        pad = SerialPinPad(str(tmp_path / "pin_pad"))
+        await load_pin_key(pad)
+        entering = asyncio.create_task(pad.enter_pin(PAN, 2500, "156"))
+        await wait_for_asking(devices)
+        assert "25.00" in "".join(devices.state()["pin_pad"]["display"])
+        await devices.obey("press", PIN)
+        assert devices.state()["pin_pad"]["display"][-1].endswith("*" * len(PIN))
+        await devices.obey("press", "enter")
+        block = await asyncio.wait_for(entering, WAIT_S)
+        assert len(block) == 8
+        await pad.close()
+
+
+@in_a_loop
+async def test_the_pads_battery_keeps_the_working_key_over_a_kill(tmp_path: Path) -> None:
+    async with counter(tmp_path):
+        pad = SerialPinPad(str(tmp_path / "pin_pad"))
+        await load_pin_key(pad)
+        await pad.close()
+    assert PIN_KEY not in (tmp_path / "pin_pad.key").read_bytes()
+    async with counter(tmp_path) as devices:
+        pad = SerialPinPad(str(tmp_path / "pin_pad"))
+        await ready(pad)
+        entering = asyncio.create_task(pad.enter_pin(PAN, 100, "156"))
+        await wait_for_asking(devices)
+        await devices.obey("press", "cancel")
+        with pytest.raises(Exception, match="pin_cancelled"):
+            await asyncio.wait_for(entering, WAIT_S)
+        await pad.close()
+
+
+@in_a_loop
+async def test_slips_come_out_as_picture_and_text_and_outlive_the_process(tmp_path: Path) -> None:
+    async with counter(tmp_path) as devices:
+        await TcpPrinter("127.0.0.1", devices.printer.port).print(JOB)
+        (slip,) = devices.state()["slips"]
+        assert slip["number"] == 1
+        assert "MERCHANT COPY" in slip["text"]
+        assert slip["file"] == str(tmp_path / "slips" / "slip-000001.png")
+    async with counter(tmp_path) as devices:
+        assert devices.state()["slips"] == [slip]
+
+
+@pytest.mark.parametrize(
+    ("order", "bad", "good", "reason"),
+    [
+        ("paper", "out", "in", "paper_out"),
+        ("cover", "open", "closed", "cover_open"),
+        ("power", "off", "on", "no_connection"),
+    ],
+)
+@in_a_loop
+async def test_the_printers_switches_are_felt_by_the_terminal(
+    tmp_path: Path, order: str, bad: str, good: str, reason: str
+) -> None:
+    async with counter(tmp_path) as devices:
+        printer = TcpPrinter("127.0.0.1", devices.printer.port)
+        await devices.obey(order, bad)
+        with pytest.raises(PrinterTrouble, match=reason):
+            await printer.print(JOB)
+        await devices.obey(order, good)
+        await printer.print(JOB)
+        assert len(devices.state()["slips"]) == 1
+
+
+@pytest.mark.parametrize(("order", "value"), [("shout", ""), ("insert_card", "platinum"), ("press", "12x4")])
+@in_a_loop
+async def test_what_the_counter_does_not_have_is_refused_by_name(tmp_path: Path, order: str, value: str) -> None:
+    async with counter(tmp_path) as devices:
+        with pytest.raises(OrderRefused, match=r"there are|has"):
+            await devices.obey(order, value)
+
+
+@in_a_loop
+async def test_every_card_of_the_deck_is_on_the_page(tmp_path: Path) -> None:
+    from simulators.cards import DECK
+
+    assert sorted(DECK_ORDER) == sorted(DECK)
