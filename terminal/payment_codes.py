@@ -28,3 +28,8 @@ WALLETS = (
 def wallet_of(code: str) -> Wallet | None:
     """Return the wallet that shows such codes, or None."""
     return next((wallet for wallet in WALLETS if wallet.shape.fullmatch(code)), None)
+
+
+def wallet_of_masked(masked: str) -> Wallet | None:
+    """Return the wallet of a code of which only the first two and last four digits are left; its length is kept."""
+    return wallet_of(masked.replace("*", "0"))

@@ -14,6 +14,7 @@ from terminal.devices import Printer, PrinterTrouble
 from terminal.devices.escpos import build
 from terminal.events import Event, Print, SlipFailed, SlipPrinted
 from terminal.journal import Journal
+from terminal.payment_codes import wallet_of_masked
 from terminal.receipts import settlement_lines, slip_lines
 from terminal.records import BatchClosed, SettleStarted
 from terminal.settlement import SETTLEMENT_TRACE
@@ -92,20 +93,24 @@ class Printing:
 def slip_of(profile: TerminalProfile, payment: Payment, original: Payment | None, copy: Copy, duplicate: bool) -> Slip:
     """State the facts of a payment on one copy of its slip."""
     zh, en = TYPE_NAMES[payment.type]
-    back = payment.rules.direction == "credit"
-    chip = dict(payment.chip)
+    back = original if payment.rules.direction == "credit" else None
     return Slip(
         copy=copy, shop=_shop(profile), operator_no=payment.operator, type_zh=zh, type_en=en,
-        amount=-payment.amount if back else payment.amount, currency=payment.currency,
+        amount=-payment.amount if payment.rules.direction == "credit" else payment.amount, currency=payment.currency,
         local_time=_host_time(profile, payment), batch=payment.key.batch, voucher=payment.key.trace,
-        entry=_ENTRY_LETTERS.get(payment.entry_mode[:2], "M"), card=payment.means, issuer=payment.issuer[:11].strip(),
+        entry=_ENTRY_LETTERS.get(payment.entry_mode[:2], "M"), card=payment.means, issuer=_payer(payment),
         acquirer=payment.issuer[11:].strip(), auth_no=payment.authorisation, reference_no=payment.reference,
         pay_voucher=payment.reference if payment.rules.scan else "",
-        original_voucher=original.key.trace if original and back else "",
-        original_reference_no=original.reference if original and back else "",
-        original_date=original.host_date if original and back else "",
-        ic_lines=tuple(chip.items()), signature_needed=payment.signature, duplicate=duplicate,
+        original_voucher=back.key.trace if back else "", original_reference_no=back.reference if back else "",
+        original_date=back.host_date if back else "",
+        ic_lines=tuple(payment.chip.items()), signature_needed=payment.signature, duplicate=duplicate,
     )  # fmt: skip
+
+
+def _payer(payment: Payment) -> str:
+    """The card's issuer (first half of field 44), or the wallet that showed the code."""
+    wallet = wallet_of_masked(payment.means) if payment.rules.scan else None
+    return f"{wallet.name_zh} {wallet.name_en}" if wallet else payment.issuer[:11].strip()
 
 
 def settlement_slip(
@@ -132,11 +137,11 @@ def _local(profile: TerminalProfile, at: float) -> datetime:
 
 
 def _host_time(profile: TerminalProfile, payment: Payment) -> datetime:
-    """The host's clock is the one that slips show; the year is ours, the host sends none."""
+    """The host's clock is the one that slips show. It sends no year: the nearest one to ours is meant."""
     local = _local(profile, payment.at)
-    if not (payment.host_date and payment.host_time):
-        return local
     try:
-        return datetime.strptime(f"{local.year}{payment.host_date}{payment.host_time}", "%Y%m%d%H%M%S")  # noqa: DTZ007
+        clock = datetime.strptime(f"2000{payment.host_date}{payment.host_time}", "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        candidates = [clock.replace(year=local.year + shift) for shift in (-1, 0, 1)]
     except ValueError:
         return local
+    return min(candidates, key=lambda candidate: abs(candidate - local))

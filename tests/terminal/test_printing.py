@@ -1,0 +1,163 @@
+"""From the journal to the slip, and what a printer's trouble means: nothing for the money."""
+
+import asyncio
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from terminal.book import Payment
+from terminal.devices import DeviceHealth, PrinterStatus, PrinterTrouble
+from terminal.events import CodePresented, Print, ReprintRequested, SettleRequested, SlipFailed, SlipPrinted
+from terminal.journal import Journal
+from terminal.printing import JOBS_MAX, Printing, slip_of
+from tests.terminal.rig import CARD, CODE, PROFILE, Till, answer, from_host, ready_till, settle_answer
+from tests.terminal.test_payment import approved_sale, refund_of, void_of
+from tests.terminal.test_settlement import upload_answer
+
+SHOP_TIME = timezone(timedelta(minutes=PROFILE.utc_offset_minutes))
+
+
+class PaperAndTrouble:
+    """A printer that prints into a list, or has the trouble it is told to have."""
+
+    def __init__(self, trouble: str = "") -> None:
+        self.jobs: list[bytes] = []
+        self.trouble = trouble
+
+    async def print(self, job: bytes) -> None:
+        if self.trouble:
+            raise PrinterTrouble(self.trouble)
+        self.jobs.append(job)
+
+    async def status(self) -> PrinterStatus:
+        return PrinterStatus("ready")
+
+    def health(self) -> DeviceHealth:
+        return DeviceHealth("ready")
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        yield journal
+
+
+def written(journal: Journal, till: Till) -> Journal:
+    for record in till.records:
+        journal.append(record)
+    return journal
+
+
+def printed(journal: Journal, printer: PaperAndTrouble | None, *jobs: Print) -> list[SlipPrinted | SlipFailed]:
+    """Let the queue print these jobs; return what it reports."""
+
+    async def scene():
+        reports: asyncio.Queue = asyncio.Queue()
+        printing = Printing(PROFILE, journal, printer, reports.put_nowait)
+        for job in jobs:
+            printing.enqueue(job)
+        task = asyncio.create_task(printing.run())
+        found = [await asyncio.wait_for(reports.get(), 5) for _ in jobs]
+        task.cancel()
+        await asyncio.wait([task])
+        return found
+
+    return asyncio.run(scene())
+
+
+def test_slip_of_a_card_sale_has_both_copies_and_no_full_number(journal):
+    till = ready_till()
+    sale = approved_sale(till, means=CARD)
+    text = Printing(PROFILE, written(journal, till), None, print).text(Print(sale.key))
+    assert "商户存根" in text and "持卡人存根" in text and "RMB 25.00" in text
+    assert "6299990000000009" not in text.replace(" ", "") and "DUPLICATED" not in text
+
+
+def test_reprint_says_duplicate_on_every_copy(journal):
+    till = ready_till()
+    sale = approved_sale(till)
+    (job,) = till.on(ReprintRequested(sale.key))
+    text = Printing(PROFILE, written(journal, till), None, print).text(job)
+    assert text.count("DUPLICATED") == 4
+
+
+def test_slip_of_a_code_sale_names_the_wallet(journal):
+    till = ready_till()
+    sale = approved_sale(till, means=CodePresented(CODE))
+    text = Printing(PROFILE, written(journal, till), None, print).text(Print(sale.key))
+    assert "银联云闪付" in text and CODE not in text
+
+
+@pytest.mark.parametrize("back", ["void", "refund"])
+def test_slip_of_money_back_is_negative_and_names_its_sale(journal, back):
+    till = ready_till()
+    sale = approved_sale(till)
+    till.on(void_of(sale) if back == "void" else refund_of(sale, 1000))
+    till.on(from_host(answer(till.sent())))
+    payment = list(till.counter.book.payments.values())[-1]
+    slip = slip_of(PROFILE, payment, sale, "merchant", duplicate=False)
+    assert slip.amount < 0 and slip.original_voucher == sale.key.trace and slip.original_date == "0115"
+
+
+def test_settlement_slip_states_totals_and_verdict(journal):
+    till = ready_till()
+    approved_sale(till)
+    till.on(SettleRequested("01"))
+    till.on(from_host(settle_answer(till.sent(), "1"), mac="absent"))
+    till.on(upload_answer(till.sent()))
+    job = next(effect for effect in till.effects if isinstance(effect, Print))
+    text = Printing(PROFILE, written(journal, till), None, print).text(job)
+    assert "对账平" in text and "25.00" in text
+
+
+def test_jobs_are_printed_in_order_and_reported(journal):
+    till = ready_till()
+    sales = [approved_sale(till), approved_sale(till)]
+    printer = PaperAndTrouble()
+    reports = printed(written(journal, till), printer, *(Print(sale.key) for sale in sales))
+    assert reports == [SlipPrinted(sale.key, duplicate=False) for sale in sales] and len(printer.jobs) == 2
+
+
+def test_paper_out_leaves_the_sale_and_makes_the_receipt_due(journal):
+    till = ready_till()
+    sale = approved_sale(till)
+    (report,) = printed(written(journal, till), PaperAndTrouble("paper_out"), Print(sale.key))
+    till.on(report)
+    assert till.counter.book.payments[sale.key].receipt_due and till.counter.notice.reason == "printer_paper_out"
+    till.on(SlipPrinted(sale.key, duplicate=True))
+    assert not till.counter.book.payments[sale.key].receipt_due and till.counter.notice is None
+
+
+def test_counter_without_a_printer_says_so(journal):
+    till = ready_till()
+    sale = approved_sale(till)
+    assert printed(written(journal, till), None, Print(sale.key)) == [SlipFailed(sale.key, "no_printer")]
+
+
+def test_full_queue_refuses_at_once_and_the_receipt_stays_due(journal):
+    reports = []
+    printing = Printing(PROFILE, journal, PaperAndTrouble(), reports.append)
+    key = approved_sale(ready_till()).key
+    for _ in range(JOBS_MAX + 1):
+        printing.enqueue(Print(key))
+    assert reports == [SlipFailed(key, "queue_full")]
+
+
+@pytest.mark.parametrize(
+    ("ours", "date", "clock", "shown"),
+    [
+        (datetime(2026, 12, 31, 23, 59, tzinfo=SHOP_TIME), "0101", "000003", "2027-01-01 00:00:03"),
+        (datetime(2027, 1, 1, 0, 1, tzinfo=SHOP_TIME), "1231", "235959", "2026-12-31 23:59:59"),
+        (datetime(2026, 6, 1, 12, 0, tzinfo=SHOP_TIME), "", "", "2026-06-01 12:00:00"),
+        (datetime(2026, 6, 1, 12, 0, tzinfo=SHOP_TIME), "9999", "999999", "2026-06-01 12:00:00"),
+    ],
+)
+def test_hosts_clock_is_shown_with_the_nearest_year(ours, date, clock, shown):
+    payment: Payment = replace(approved_sale(ready_till()), at=ours.timestamp(), host_date=date, host_time=clock)
+    slip = slip_of(PROFILE, payment, None, "merchant", duplicate=False)
+    assert slip.local_time.strftime("%Y-%m-%d %H:%M:%S") == shown
