@@ -1,0 +1,127 @@
+"""A counter around the kernel: a virtual card, an issuer that knows its key, and a customer, all in plain calls."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from iso8583.emv_crypto import arpc, card_key, session_key
+from iso8583.tlv import build_tlv, parse_tlv
+from simulators.cards import Card, Personalisation, PulledOutError, load_card
+from terminal.emv import (
+    Answer,
+    AskPin,
+    CardRemoved,
+    ChooseApplication,
+    ContactKernel,
+    Finished,
+    GoOnline,
+    NoAnswer,
+    OnlineAnswer,
+    Outcome,
+    PinResult,
+    SaleFacts,
+    Step,
+    TerminalParameters,
+    Transmit,
+)
+from terminal.emv.flags import Tvr
+
+PARAMETERS = TerminalParameters(
+    merchant_name="TEST MERCHANT", merchant_id="123456789012345", terminal_id="12345678", ifd_serial="SN000001"
+)
+FACTS = SaleFacts(
+    amount=1234, date="260115", time="103045", sequence=3, unpredictable_number=bytes.fromhex("1A2B3C4D"),
+    random_percent=50,
+)  # fmt: skip
+GOOD = load_card("good")
+GOLDEN = load_card("golden")
+PIN_BLOCK = bytes.fromhex("02635C2F1B247C28")
+ENTERED = PinResult("entered", PIN_BLOCK)
+
+BACKGROUND = Tvr.ODA_NOT_PERFORMED | Tvr.FLOOR_LIMIT_EXCEEDED
+"""What is always found here: no offline authentication, and a floor limit of zero."""
+
+Reply = str | Callable[[bytes], bytes] | None
+"""What a card answers instead: hexadecimal, a function of the command, or None for having gone."""
+
+
+def patched(card: Personalisation, changes: Mapping[int, bytes | None]) -> Personalisation:
+    """The same card with data objects of its records changed, added (to record 2.1) or, with None, left out."""
+    records = {key: parse_tlv(parse_tlv(record)[0x70]) for key, record in card.records.items()}
+    homes = {tag: key for key, objects in records.items() for tag in objects}
+    for tag, value in changes.items():
+        objects = records[homes.get(tag, (2, 1))]
+        objects.pop(tag, None)
+        objects |= {} if value is None else {tag: value}
+    return replace(card, certificates={key: build_tlv({0x70: build_tlv(objects)}) for key, objects in records.items()})
+
+
+def issuer_answer(card: Card, code: str = "00", more: bytes = b"") -> OnlineAnswer:
+    """The issuer's good word on the card's last cryptogram."""
+    p = card.personalisation
+    key = session_key(card_key(p.issuer_key, p.pan, p.sequence), card.counter.to_bytes(2, "big"))
+    authentication = arpc(key, card._cryptogram, code.encode()) + code.encode()
+    return OnlineAnswer(code, code == "00", build_tlv({0x91: authentication}) + more)
+
+
+@dataclass
+class Counter:
+    """Runs one sale. `replies` gives answers in place of the card's, by the first hexadecimal digits of the command."""
+
+    card: Card
+    parameters: TerminalParameters = PARAMETERS
+    facts: SaleFacts = FACTS
+    replies: Mapping[str, Reply] = field(default_factory=dict)
+    pin: PinResult = ENTERED
+    choice: int | None = 0
+    host: Callable[[Card], OnlineAnswer | NoAnswer] = issuer_answer
+    steps: list[Step] = field(default_factory=list)
+
+    def run(self) -> Outcome:
+        kernel = ContactKernel(self.parameters, self.facts)
+        step = kernel.start()
+        while not isinstance(step, Finished):
+            self.steps.append(step)
+            step = kernel.resume(self.answer(step))
+        return step.outcome
+
+    def answer(self, step: Step) -> Answer:
+        match step:
+            case Transmit(apdu):
+                return self.transmit(apdu)
+            case ChooseApplication():
+                return self.choice
+            case AskPin():
+                return self.pin
+            case GoOnline():
+                return self.host(self.card)
+        raise AssertionError(step)
+
+    def transmit(self, apdu: bytes) -> bytes | CardRemoved:
+        command = apdu.hex().upper()
+        for start, reply in self.replies.items():
+            if command.startswith(start):
+                if reply is None:
+                    return CardRemoved()
+                return bytes.fromhex(reply) if isinstance(reply, str) else reply(apdu)
+        try:
+            return self.card.process(apdu)
+        except PulledOutError:
+            return CardRemoved()
+
+    @property
+    def commands(self) -> list[str]:
+        return [step.apdu.hex().upper() for step in self.steps if isinstance(step, Transmit)]
+
+    def sent(self) -> dict[int, bytes]:
+        """Run the sale; return the data objects of field 55 as they were sent."""
+        self.run()
+        return parse_tlv(self.online.card.f55)
+
+    def findings(self) -> tuple[Tvr, str]:
+        """Run the sale; return the terminal's findings and CVM results as they were sent."""
+        sent = self.sent()
+        return Tvr.parse(sent[0x95]) & ~BACKGROUND, sent[0x9F34].hex().upper()
+
+    @property
+    def online(self) -> GoOnline:
+        return next(step for step in self.steps if isinstance(step, GoOnline))
