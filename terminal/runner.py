@@ -161,7 +161,7 @@ class Runner:
         except JournalUnwritable as error:
             log.error("journal_unwritable", reason=str(error))
             self._writable = False
-            self._measure_room()
+            self._rebuild()
         finally:
             self._changed.set()
             self._changed = asyncio.Event()
@@ -259,11 +259,15 @@ class Runner:
         self.counter.handle(RoomMeasured(self.journal.free_bytes(), self._writable), time.time())
 
     def _start_over(self) -> None:
-        """Build the cores from the journal and take up what was interrupted."""
+        """Take up what was interrupted, from the journal."""
+        self._rebuild()
+        self._carry_out(self.counter.resume(time.time()))
+
+    def _rebuild(self) -> None:
+        """Build the cores from the journal: nobody may see, or go on from, what is not in it."""
         self._release_means()
         self.counter = Counter(self.profile, self.journal.replay())
         self._measure_room()
-        self._carry_out(self.counter.resume(time.time()))
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
