@@ -5,7 +5,6 @@ from the journal, and nothing is taken until a write goes through again. A resta
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +43,7 @@ from terminal.events import (
 from terminal.host_link import HostLink
 from terminal.journal import Journal, JournalUnwritable
 from terminal.printing import Printing
+from terminal.steady_clock import SteadyClock
 from terminal.vault import Vault, VaultError
 from terminal.view import view_of
 
@@ -97,6 +97,7 @@ class Runner:
         self._codes_wanted = False
         self._changed = asyncio.Event()
         self._writable = True
+        self._clock = SteadyClock()
         self._background: set[asyncio.Task[None]] = set()
         self.counter = Counter(profile, journal.replay())
 
@@ -143,7 +144,7 @@ class Runner:
         if deadline is None:
             return await self._events.get()
         try:
-            async with asyncio.timeout(max(0.0, deadline - time.time())):
+            async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
                 return await self._events.get()
         except TimeoutError:
             return Tick()
@@ -151,7 +152,7 @@ class Runner:
     def _handle(self, event: Event) -> None:
         if not self._writable and not isinstance(event, (*_REQUESTS, RoomMeasured)):
             return
-        self._carry_out(self.counter.handle(event, time.time()))
+        self._carry_out(self.counter.handle(event, self._clock.now()))
 
     def _carry_out(self, effects: list[Effect]) -> None:
         try:
@@ -246,22 +247,24 @@ class Runner:
                 self.post(CodePresented(code))
 
     async def _watch_room(self) -> None:
-        """Measure the journal's disk now and then; start over when writes go through again."""
+        """Measure the journal's disk now and then; start over when writes go through again, or the clock was set."""
         while True:
             await asyncio.sleep(ROOM_INTERVAL_S)
-            if not self._writable and self.journal.probe():
-                self._writable = True
+            works_again = not self._writable and self.journal.probe()
+            if works_again or (self._clock.is_off and not self.counter.busy):
+                self._writable = self._writable or works_again
                 self._start_over()
                 self._link.reconnect()
             self._measure_room()
 
     def _measure_room(self) -> None:
-        self.counter.handle(RoomMeasured(self.journal.free_bytes(), self._writable), time.time())
+        self.counter.handle(RoomMeasured(self.journal.free_bytes(), self._writable), self._clock.now())
 
     def _start_over(self) -> None:
         """Take up what was interrupted, from the journal."""
+        self._clock.follow()
         self._rebuild()
-        self._carry_out(self.counter.resume(time.time()))
+        self._carry_out(self.counter.resume(self._clock.now()))
 
     def _rebuild(self) -> None:
         """Build the cores from the journal: nobody may see, or go on from, what is not in it."""
