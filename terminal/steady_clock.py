@@ -2,7 +2,7 @@
 
 Deadlines are times. Were the wall clock put back by a day while a reversal waits for its next try, it would wait for a
 day; were it put forward, answers under way would be given up. So this clock takes the wall's time once and then only
-counts. When the wall has gone another way, the runner starts over from the journal, as after a restart, and `follow`s it.
+counts. When the wall has gone another way, the runner starts over from the journal, as after a restart, and follows it.
 """
 
 import time
