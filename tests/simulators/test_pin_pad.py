@@ -155,7 +155,11 @@ class Line:
     """The terminal's end of a pad's line, on which the test decides about every byte."""
 
     def __init__(self, pad: VirtualPinPad) -> None:
-        self._file = os.open(pad.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        self._pad = pad
+        self.reopen()
+
+    def reopen(self) -> None:
+        self._file = os.open(self._pad.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         self._reader = FrameReader()
         self._heard: asyncio.Queue[object] = asyncio.Queue()
         asyncio.get_running_loop().add_reader(self._file, self._readable)
@@ -261,5 +265,39 @@ def test_greeting_forgets_the_last_sequence(tmp_path: Path) -> None:
                     Frame(frame.sequence, frame.command.lower(), b"0"),
                 ]
                 line.say(ACK)
+
+    play(tmp_path, scene)
+
+
+def test_script_left_while_the_question_is_open_is_typed_at_once(tmp_path: Path) -> None:
+    async def scene(pad: VirtualPinPad, line: Line) -> None:
+        line.command(Frame(1, "K", b"P" + key_check_value(PIN_KEY) + wrap_key(MASTER_KEY, PIN_KEY)))
+        assert [await line.hear(), await line.hear()] == ["ack", Frame(1, "k", b"0")]
+        line.say(ACK)
+        line.command(ASK)
+        assert await line.hear() == "ack"
+        pad.script(["cancel"])
+        assert await line.hear() == Frame(9, "p", CANCELLED.encode())
+        line.say(ACK)
+
+    play(tmp_path, scene)
+
+
+def test_unplugged_pad_forgets_the_question_and_is_welcoming_again(tmp_path: Path) -> None:
+    async def scene(pad: VirtualPinPad, line: Line) -> None:
+        line.command(Frame(1, "K", b"P" + key_check_value(PIN_KEY) + wrap_key(MASTER_KEY, PIN_KEY)))
+        line.command(ASK)
+        while not pad.display[0].startswith("金额"):
+            await line.hear()
+        pad.press("1")
+        line.close()
+        pad.unplug()
+        assert pad.display == IDLE
+        pad.press("2")
+        pad.replug()
+        line.reopen()
+        line.command(Frame(0, "H"))
+        assert [await line.hear(), await line.hear()] == ["ack", Frame(0, "h", b"0")]
+        line.say(ACK)
 
     play(tmp_path, scene)
