@@ -162,7 +162,7 @@ class VirtualPinPad:
     """A pad whose line the terminal finds at `path`. Needs a running loop.
 
     Press keys with `press`, or leave them with `script`: they are pressed, all at once, when a PIN is asked for.
-    `memory` is a file for what a pad's battery keeps while it is off: its working key, as it came, under the master key.
+    `memory` is a file for what a battery keeps while the pad is off: its working key, as it came, under the master key.
     """
 
     def __init__(
