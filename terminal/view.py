@@ -9,17 +9,21 @@ from terminal import risk
 from terminal.book import Payment
 from terminal.counter import Counter
 from terminal.devices import DeviceHealth
+from terminal.records import Key
+from terminal.settlement import SETTLEMENT_TRACE
 from terminal.transitions import State
 
 
 def view_of(counter: Counter, devices: dict[str, DeviceHealth]) -> dict[str, Any]:
     """Describe the counter: profile, session, payment in hand, last result, list, totals, settlement, devices."""
     book, profile = counter.book, counter.profile
-    payments = [_payment(payment) for payment in reversed(book.payments.values())]
+    payments = [payment_view(payment) for payment in reversed(book.payments.values())]
     return {
         "terminal": {
             "id": profile.terminal_id, "merchant_id": profile.merchant_id, "merchant_zh": profile.merchant_name_zh,
             "merchant_en": profile.merchant_name_en, "currency": profile.currency, "language": profile.language,
+            "utc_offset_minutes": profile.utc_offset_minutes, "sale_amount_max": profile.limits.sale_amount_max,
+            "means_timeout_s": profile.limits.means_timeout_s, "reply_timeout_s": profile.host.reply_timeout_s,
         },
         "session": {
             "state": counter.session.state.value, "refusal": counter.session.refusal,
@@ -45,7 +49,7 @@ def _current(counter: Counter) -> dict[str, Any] | None:
         return None
     payment = counter.book.payments[key]
     stage = "chip" if payment.state is State.COMPLETING else counter.stage
-    return _payment(payment) | {"stage": stage, "cancellable": payment.state is State.STARTED}
+    return payment_view(payment) | {"stage": stage, "cancellable": payment.state is State.STARTED}
 
 
 def _notice(counter: Counter) -> dict[str, str] | None:
@@ -53,9 +57,11 @@ def _notice(counter: Counter) -> dict[str, str] | None:
     return None if notice is None else {"reason": notice.reason, "key": str(notice.key or "")}
 
 
-def _payment(payment: Payment) -> dict[str, Any]:
+def payment_view(payment: Payment) -> dict[str, Any]:
+    """Describe one payment; card number or code masked."""
     return {
-        "key": str(payment.key), "trace": payment.key.trace, "type": payment.type, "amount": payment.amount,
+        "key": str(payment.key), "batch": payment.key.batch, "trace": payment.key.trace, "type": payment.type,
+        "amount": payment.amount, "scan": payment.rules.scan, "signature": payment.signature,
         "currency": payment.currency, "direction": payment.rules.direction, "state": payment.state.value,
         "means": payment.means, "operator": payment.operator, "at": payment.at, "response_code": payment.response_code,
         "reference": payment.reference, "authorisation": payment.authorisation, "reason": payment.reason,
@@ -78,8 +84,9 @@ def _totals(counter: Counter) -> dict[str, int]:
 
 def _settlement(counter: Counter) -> dict[str, Any]:
     book = counter.book
-    closed = book.last_closed
-    return {
-        "step": counter.settlement.step.value,
-        "last": None if closed is None else {"batch": closed.batch, "balanced": closed.balanced, "at": closed.at},
-    }
+    closed, totals = book.last_closed, book.last_settled
+    last = None if closed is None or totals is None else {
+        "key": str(Key(counter.profile.terminal_id, closed.batch, SETTLEMENT_TRACE)), "batch": closed.batch,
+        "balanced": closed.balanced, "at": closed.at, "net": totals.debit_amount - totals.credit_amount,
+    }  # fmt: skip
+    return {"step": counter.settlement.step.value, "last": last}

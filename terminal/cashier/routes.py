@@ -1,0 +1,212 @@
+"""What a browser may ask for. A press becomes an event, and is answered by the address of the page that shows it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from terminal.cashier import live, render
+from terminal.cashier.amounts import parse_amount
+from terminal.cashier.forms import read_form
+from terminal.cashier.sessions import Session, Sessions
+from terminal.cashier.sheets import Place, find
+from terminal.cashier.texts import LANGUAGES
+from terminal.cashier.till import Till
+from terminal.events import (
+    BalanceRequested,
+    CancelRequested,
+    Event,
+    RefundRequested,
+    ReprintRequested,
+    SaleRequested,
+    SettleRequested,
+    VoidRequested,
+)  # fmt: skip
+from terminal.records import Key
+
+Form = Mapping[str, str]
+Press = Callable[["Desk", Session, Form], Awaitable[Place]]
+
+NOT_KEPT = {"cache-control": "no-store"}
+HOME = Place()
+OLD_PAGE = Place(said="page_old")
+
+
+class Desk:
+    """The page's handlers."""
+
+    def __init__(self, till: Till, sessions: Sessions) -> None:
+        self.till = till
+        self.sessions = sessions
+
+    def routes(self) -> list[Route]:
+        """Every address of the page but its static files."""
+        presses = [
+            Route(f"/{name}", self._answering(press), methods=["POST"], name=name) for name, press in PRESSES.items()
+        ]
+        return [
+            Route("/", self.show, name="show"), Route("/updates", self.updates, name="updates"),
+            Route("/state", self.state, name="state"),
+            Route("/language", self.language, methods=["POST"], name="language"), *presses,
+        ]  # fmt: skip
+
+    async def show(self, request: Request) -> Response:
+        """The page, or its regions for a page that is open."""
+        session, place = self.sessions.of(request), Place.of(request.query_params)
+        draw = render.fragments if request.headers.get("hx-request") else render.page
+        response = HTMLResponse(draw(self.till, session, place), headers=NOT_KEPT)
+        self.sessions.attach(request, response, session)
+        return response
+
+    async def updates(self, request: Request) -> StreamingResponse:
+        """What changes from now on."""
+        return live.updates(self.till, self.sessions.of(request), request.query_params.get("shown", ""))
+
+    async def state(self, request: Request) -> Response:
+        """``/state[?after=VERSION]``: what the page shows as JSON, for programs that work or watch this till."""
+        return JSONResponse(await live.state(self.till, request.query_params.get("after")), headers=NOT_KEPT)
+
+    async def language(self, request: Request) -> Response:
+        """Switch the language in place, whatever is open there."""
+        session, form = self.sessions.of(request), await read_form(request)
+        if form.get("language") in LANGUAGES:
+            session.language = form["language"]
+        came_from = dict(parse_qsl(urlsplit(request.headers.get("referer", "")).query))
+        return self._go(request, session, Place.of(came_from))
+
+    def _go(self, request: Request, session: Session, place: Place) -> Response:
+        response = RedirectResponse(place.address, status_code=303)
+        self.sessions.attach(request, response, session)
+        return response
+
+    def _answering(self, press: Press) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            session = self.sessions.of(request)
+            return self._go(request, session, await press(self, session, await read_form(request)))
+
+        return answer
+
+    async def log_on(self, session: Session, form: Form) -> Place:
+        """Operator's number and PIN."""
+        number = form.get("operator", "")
+        refusal = await self.till.check(number, form.get("pin", ""))
+        if not refusal:
+            self.sessions.log_on(session, number)
+        return Place(said=refusal)
+
+    async def log_off(self, session: Session, _: Form) -> Place:
+        """Nobody works here for now."""
+        session.operator = ""
+        return HOME
+
+    async def charge(self, session: Session, form: Form) -> Place:
+        """Begin a sale."""
+        amount = parse_amount(form.get("amount", ""), self.till.runner.profile.currency)
+        if amount is None:
+            return Place(said="amount_invalid" if form.get("amount") else "amount_zero")
+        request_id = form.get("request_id", "")
+        return await self._begin(session, request_id, SaleRequested(request_id, amount, session.operator))
+
+    async def balance(self, session: Session, form: Form) -> Place:
+        """Begin a balance inquiry."""
+        request_id = form.get("request_id", "")
+        return await self._begin(session, request_id, BalanceRequested(request_id, session.operator))
+
+    async def void(self, session: Session, form: Form) -> Place:
+        """Take back a sale, with the supervisor's leave."""
+        request_id, again = form.get("request_id", ""), Place("void", form.get("key", ""))
+        sale = find(self.till, again.key)
+        refusal = "not_in_this_batch" if sale is None else await self._supervise(form)
+        if refusal:
+            return Place(again.sheet, again.key, refusal)
+        event = VoidRequested(request_id, Key.parse(again.key), session.operator, form["supervisor"])
+        return await self._begin(session, request_id, event)
+
+    async def refund(self, session: Session, form: Form) -> Place:
+        """Give back a sale or a part of it, with the supervisor's leave."""
+        request_id, again = form.get("request_id", ""), Place("refund", form.get("key", ""))
+        amount = parse_amount(form.get("amount", ""), self.till.runner.profile.currency)
+        refusal = "amount_invalid" if amount is None else await self._supervise(form)
+        found = find(self.till, again.key)
+        original = self.till.original(Key.parse(again.key)) if found else None
+        if not refusal and original is None:
+            refusal = "not_an_approved_sale"
+        if refusal or original is None or amount is None:
+            return Place(again.sheet, again.key, refusal)
+        event = RefundRequested(request_id, original, amount, session.operator, form["supervisor"])
+        return await self._begin(session, request_id, event)
+
+    async def settle(self, session: Session, form: Form) -> Place:
+        """Close the batch, with the supervisor's leave."""
+        refusal = await self._supervise(form)
+        if refusal:
+            return Place("settle", said=refusal)
+        if not session.operator:
+            return Place(said="log_on_first")
+        if not self.till.use(form.get("request_id", "")):
+            return OLD_PAGE
+        counter = self.till.runner.counter
+        batch = counter.book.batch
+
+        def begun() -> bool:
+            return counter.book.settling is not None or counter.book.batch != batch
+
+        return Place(said=await self.till.carry_out(SettleRequested(session.operator), begun))
+
+    async def cancel(self, _: Session, form: Form) -> Place:
+        """Give up the payment that the form names, if it is still the one under way."""
+        payments = self.till.runner.counter.payments
+        named = form.get("key", "")
+        if str(payments.current) != named:
+            return HOME
+        return Place(said=await self.till.carry_out(CancelRequested(), lambda: str(payments.current) != named))
+
+    async def reprint(self, session: Session, form: Form) -> Place:
+        """Print a slip again; it will say DUPLICATE."""
+        sheet = form.get("sheet", "")
+        key = form.get("key", "")
+        if not session.operator:
+            return Place(said="log_on_first")
+        if find(self.till, key) is None or not self.till.use(form.get("request_id", "")):
+            return Place(sheet, key if sheet else "")
+        self.till.runner.post(ReprintRequested(Key.parse(key)))
+        return Place(sheet, key if sheet else "", "reprinting")
+
+    async def next_sale(self, _: Session, form: Form) -> Place:
+        """Go on from a result."""
+        self.till.seen = form.get("key", "")
+        return HOME
+
+    async def look_up(self, _: Session, form: Form) -> Place:
+        """Find a payment by the numbers on its slip."""
+        batch, voucher = (form.get(name, "").strip().zfill(6) for name in ("batch", "voucher"))
+        key = f"{self.till.runner.profile.terminal_id}-{batch}-{voucher}"
+        return Place("payment", key) if find(self.till, key) else Place("find", said="not_found")
+
+    async def _begin(self, session: Session, request_id: str, event: Event) -> Place:
+        """Hand a payment to the machine, once; go where its progress or its refusal is shown."""
+        if not session.operator:
+            return Place(said="log_on_first")
+        if not self.till.is_fresh(request_id):
+            return OLD_PAGE
+        return Place(said=await self.till.carry_out(event, lambda: self.till.started(request_id)))
+
+    async def _supervise(self, form: Form) -> str:
+        return await self.till.check(form.get("supervisor", ""), form.get("pin", ""), "supervisor")
+
+
+PRESSES: Mapping[str, Press] = {
+    "log-on": Desk.log_on,
+    "log-off": Desk.log_off,
+    "charge": Desk.charge,
+    "balance": Desk.balance,
+    "void": Desk.void,
+    "refund": Desk.refund,
+    "settle": Desk.settle,
+    "cancel": Desk.cancel,
+    "reprint": Desk.reprint,
+    "next": Desk.next_sale,
+    "find": Desk.look_up,
+}

@@ -1,0 +1,251 @@
+"""The left side of the page: amount, what the machine waits for, result. One of five panels, decided by the view.
+
+A payment or a settlement under way comes first; then a result that nobody has gone on from; then the amount, for
+somebody who is logged on. Pure: amounts and words, nothing here acts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from terminal.cashier import words
+from terminal.cashier.texts import Money, Texts
+from terminal.cashier.words import FAMILIES, Badge, View
+from terminal.settlement import Step as SettlementStep
+from terminal.transitions import State
+
+RESULT_STAYS_S = 600
+"""How long the last result is shown after a restart of the page; one that is still open is always shown."""
+
+_STAGES = {"card_or_code": 0, "remove_card": 0, "card": 0, "pin": 1, "host": 2, "chip": 3}
+_STAGE_ICONS = {"pin": "pin", "host": "bank"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the steps of a payment: ``done``, ``now`` or ``next``."""
+
+    label: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The customer, the bank or the chip has the word."""
+
+    what: str
+    amount: Money | None
+    means: str
+    headline: Badge
+    steps: tuple[Step, ...] = ()
+    cancel_key: str = ""
+    message: str = ""
+    kind: str = "progress"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a payment or a settlement ended, or that its end is not known."""
+
+    key: str
+    what: str
+    amount: Money | None
+    means: str
+    headline: Badge
+    story: tuple[str, ...]
+    slip: str
+    code: str = ""
+    waits: bool = False
+    reprintable: bool = False
+    message: str = ""
+    kind: str = "result"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The next amount. `blocked` says why nothing can be charged now."""
+
+    blocked: str = ""
+    message: str = ""
+    kind: str = "entry"
+
+
+@dataclass(frozen=True, slots=True)
+class LogOn:
+    """Nobody is logged on."""
+
+    message: str = ""
+    kind: str = "log_on"
+
+
+Panel = Progress | Result | Entry | LogOn
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the panel depends on beside the view: who is logged on, which result was gone on from, and the time."""
+
+    operator: str
+    seen: str
+    now: float
+    said: str = ""
+
+
+def panel(view: View, moment: Moment, texts: Texts, slip_of: Callable[[str], str]) -> Panel:
+    """Decide what the left side shows. `slip_of` gives the text of a slip by its key."""
+    if view["current"] is not None:
+        return _progress(view, view["current"], moment, texts)
+    if view["settlement"]["step"] != SettlementStep.IDLE:
+        return _settling(view, texts)
+    payment, settlement = view["payments"][:1], view["settlement"]["last"]
+    if payment and _is_shown(payment[0], moment):
+        return _result(view, payment[0], moment, texts, slip_of)
+    if not payment and settlement and _is_fresh(settlement, moment):
+        return _settled(view, settlement, moment, texts, slip_of)
+    if not moment.operator:
+        return LogOn(_message(view, moment, texts))
+    return Entry(blocked(view, texts), _message(view, moment, texts))
+
+
+def blocked(view: View, texts: Texts) -> str:
+    """Why the counter takes no payment now; empty if it does."""
+    refusal = view["refusal"]
+    if refusal == "no_link":
+        return session_detail(view, texts)
+    return texts.either("reason", refusal, limit=_limit(view, texts)) if refusal else ""
+
+
+def session_detail(view: View, texts: Texts) -> str:
+    """What the state of the session means for selling."""
+    state, refusal = words.name_of(view["session"]["state"]), view["session"]["refusal"]
+    if state == "refused" and refusal.startswith("host_"):
+        return texts("session_refusal.host", meaning=texts.meaning(refusal.removeprefix("host_")))
+    if state == "refused" and f"session_refusal.{refusal}" in texts.keys:
+        return texts(f"session_refusal.{refusal}")
+    return texts(f"session.{state}_detail")
+
+
+def shown_result(view: View, moment: Moment) -> str:
+    """The key of the payment whose result is shown, if one is."""
+    payment = view["payments"][:1]
+    idle = view["current"] is None and view["settlement"]["step"] == SettlementStep.IDLE
+    return payment[0]["key"] if idle and payment and _is_shown(payment[0], moment) else ""
+
+
+def _is_shown(payment: View, moment: Moment) -> bool:
+    stuck = payment["state"] == State.REVERSAL_DUE
+    return stuck or (payment["key"] != moment.seen and not payment["final"]) or _is_fresh(payment, moment)
+
+
+def _is_fresh(ended: View, moment: Moment) -> bool:
+    return bool(ended["key"] != moment.seen and moment.now - ended["at"] < RESULT_STAYS_S)
+
+
+def _progress(view: View, payment: View, moment: Moment, texts: Texts) -> Progress:
+    stage = payment["stage"]
+    facts = view["terminal"]
+    seconds = int(facts["reply_timeout_s"] if stage == "host" else facts["means_timeout_s"])
+    said = _stage_said(view, payment)
+    icon = "code" if said == "code_only" else _STAGE_ICONS.get(stage, "card")
+    return Progress(
+        what=words.what(payment, texts), amount=_amount(payment, texts), means=payment["means"],
+        headline=Badge(texts(f"stage.{said}"), icon, detail=texts(f"stage.{said}_detail", seconds=seconds)),
+        steps=_steps(payment, texts), cancel_key=payment["key"] if payment["cancellable"] else "",
+        message=_message(view, moment, texts),
+    )  # fmt: skip
+
+
+def _stage_said(view: View, payment: View) -> str:
+    """The first stage names only what can be presented here."""
+    if payment["stage"] != "card_or_code":
+        return str(payment["stage"])
+    missing = {name for name, device in view["devices"].items() if device["reason"] == "not_configured"}
+    if payment["type"] == "balance_inquiry" or "scanner" in missing:
+        return "card_only"
+    return "code_only" if "card_reader" in missing else "card_or_code"
+
+
+def _steps(payment: View, texts: Texts) -> tuple[Step, ...]:
+    """Card, PIN, bank, result: only where a customer presents something."""
+    family = FAMILIES[payment["type"]]
+    if family not in ("sale", "inquiry"):
+        return ()
+    first = "present" if family == "sale" else "card"
+    now = _STAGES[payment["stage"]]
+    return tuple(
+        Step(texts(f"step.{name}"), "done" if index < now else "now" if index == now else "next")
+        for index, name in enumerate((first, "pin", "bank", "confirm"))
+    )
+
+
+def _settling(view: View, texts: Texts) -> Progress:
+    step = words.name_of(view["settlement"]["step"])
+    totals = view["totals"]
+    net = texts.money(totals["debit_amount"] - totals["credit_amount"], view["terminal"]["currency"])
+    detail = texts(f"settlement.{step}_detail")
+    return Progress(
+        texts("family.settlement"), net, texts("sales.batch", batch=view["batch"]),
+        Badge(texts(f"settlement.{step}"), "bank", detail=detail),
+    )  # fmt: skip
+
+
+def _result(view: View, payment: View, moment: Moment, texts: Texts, slip_of: Callable[[str], str]) -> Result:
+    approved = payment["state"] == State.APPROVED
+    prints = approved and payment["direction"] != "none"
+    code = payment["response_code"] if payment["state"] == State.DECLINED else ""
+    return Result(
+        key=payment["key"], what=words.what(payment, texts), amount=_amount(payment, texts), means=payment["means"],
+        headline=words.headline(payment, None, texts),
+        story=words.story(payment, texts, _limit(view, texts)) + _slip_story(view, payment, texts),
+        slip=slip_of(payment["key"]) if prints else "", code=texts("result.code", code=code) if code else "",
+        waits=payment["state"] == State.REVERSAL_DUE, reprintable=prints, message=_message(view, moment, texts),
+    )  # fmt: skip
+
+
+def _slip_story(view: View, payment: View, texts: Texts) -> tuple[str, ...]:
+    if not payment["receipt_due"]:
+        return ()
+    trouble = printer_trouble(view, payment["key"])
+    return (texts.either("reason", trouble) if trouble else texts("result.printing"),)
+
+
+def printer_trouble(view: View, key: str) -> str:
+    """Why the slip of a payment did not come out, if that has just been said."""
+    notice = view["notice"]
+    about_it = notice is not None and notice["key"] == key and notice["reason"].startswith("printer_")
+    return str(notice["reason"]) if about_it else ""
+
+
+def _settled(view: View, last: View, moment: Moment, texts: Texts, slip_of: Callable[[str], str]) -> Result:
+    word = "balanced" if last["balanced"] else "unbalanced"
+    look = Badge(texts(f"settlement.{word}"), *(("check", "good") if last["balanced"] else ("unknown", "doubt")))
+    trouble = printer_trouble(view, last["key"])
+    story = (texts(f"settlement.{word}_money", batch=last["batch"]), texts.either("reason", trouble) if trouble else "")
+    return Result(
+        key=last["key"], what=texts("family.settlement"), amount=texts.money(last["net"], view["terminal"]["currency"]),
+        means=texts("sales.batch", batch=last["batch"]), headline=look,
+        story=tuple(sentence for sentence in story if sentence), slip=slip_of(last["key"]),
+        message=_message(view, moment, texts),
+    )  # fmt: skip
+
+
+def _amount(payment: View, texts: Texts) -> Money | None:
+    if payment["type"] != "balance_inquiry":
+        return words.signed_amount(payment, texts)
+    return None if payment["balance"] is None else texts.money(payment["balance"], payment["currency"])
+
+
+def _message(view: View, moment: Moment, texts: Texts) -> str:
+    """What the last press led to, when it led to nothing else; said here once, where the cashier looks."""
+    if moment.said:
+        return texts.either("reason", moment.said, limit=_limit(view, texts))
+    notice, current = view["notice"], view["current"]
+    if notice is None:
+        return ""
+    about = notice["key"]
+    here = current is not None and about == current["key"]
+    general = not about and (notice["reason"] == "busy") == (current is not None)
+    return texts.either("reason", notice["reason"], limit=_limit(view, texts)) if here or general else ""
+
+
+def _limit(view: View, texts: Texts) -> Money:
+    return texts.money(view["terminal"]["sale_amount_max"], view["terminal"]["currency"])

@@ -1,0 +1,146 @@
+"""Sheets: what is laid over the page to look something up, or to look twice before money goes back.
+
+A sheet is named in the address, such as ``/?sheet=void&key=…``, so that reload and back work as anywhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from terminal.cashier import words
+from terminal.cashier.sale import Moment
+from terminal.cashier.sales import Sum, sums
+from terminal.cashier.texts import Money, Texts, shop_time
+from terminal.cashier.till import Till
+from terminal.cashier.words import Badge, View
+from terminal.records import Key
+from terminal.risk import refusal_of_settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where on the page somebody is: which sheet is open, on which payment, and what the last press led to."""
+
+    sheet: str = ""
+    key: str = ""
+    said: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "Place":
+        """Read it from an address."""
+        return cls(query.get("sheet", ""), query.get("key", ""), query.get("said", ""))
+
+    @property
+    def address(self) -> str:
+        """The address of this place."""
+        parts = {"sheet": self.sheet, "key": self.key, "said": self.said}
+        query = urlencode({name: value for name, value in parts.items() if value})
+        return f"/?{query}" if query else "/"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSheet:
+    """One payment: all that is known of it, its slip, and what can be done. `kind` is what is being confirmed."""
+
+    kind: str
+    title: str
+    key: str
+    amount: Money | None
+    means: str
+    state: Badge
+    facts: tuple[tuple[str, str], ...]
+    story: tuple[str, ...]
+    slip: str
+    voidable: bool
+    refundable: bool
+    reprintable: bool
+    left: Money
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FindSheet:
+    """Find a payment by the numbers on its slip."""
+
+    batch: str
+    message: str = ""
+    kind: str = "find"
+
+
+@dataclass(frozen=True, slots=True)
+class SettleSheet:
+    """The second look before the batch is closed."""
+
+    batch: str
+    sums: tuple[Sum, ...]
+    receipts_due: int
+    is_empty: bool
+    blocked: str = ""
+    message: str = ""
+    kind: str = "settle"
+
+
+Sheet = PaymentSheet | FindSheet | SettleSheet
+
+
+def sheet(place: Place, till: Till, view: View, moment: Moment, texts: Texts) -> Sheet | None:
+    """The sheet of a place; None if there is none, or nobody is logged on to see it."""
+    message = texts.either("reason", place.said, limit="") if place.said else ""
+    if not moment.operator:
+        return None
+    match place.sheet:
+        case "payment" | "void" | "refund":
+            found = find(till, place.key)
+            return payment_sheet(place.sheet, found, till, view, texts, message) if found else None
+        case "find":
+            return FindSheet(view["batch"], message)
+        case "settle":
+            return _settle_sheet(till, view, texts, message)
+        case _:
+            return None
+
+
+def find(till: Till, key: str) -> View | None:
+    """The payment that a form or an address names."""
+    try:
+        return till.find(Key.parse(key))
+    except ValueError:
+        return None
+
+
+def payment_sheet(kind: str, payment: View, till: Till, view: View, texts: Texts, message: str) -> PaymentSheet:
+    """Describe a payment; a void or refund that is not possible is shown as the payment alone."""
+    possible = {"void": payment["voidable"], "refund": payment["refundable"]}.get(kind, True)
+    counts = payment["direction"] != "none"
+    prints = payment["state"] == "approved" and counts
+    limit = texts.money(view["terminal"]["sale_amount_max"], payment["currency"])
+    return PaymentSheet(
+        kind=kind if possible else "payment",
+        title=texts("sheet.payment", what=words.what(payment, texts), voucher=payment["trace"]), key=payment["key"],
+        amount=words.signed_amount(payment, texts) if counts else None, means=payment["means"],
+        state=words.badge(payment, view["current"], texts), facts=_facts(payment, view, texts),
+        story=words.story(payment, texts, limit), slip=till.slip(payment["key"]) if prints else "",
+        voidable=payment["voidable"], refundable=payment["refundable"], reprintable=prints and payment["here"],
+        left=texts.money(payment["amount"] - payment["refunded"], payment["currency"]), message=message,
+    )  # fmt: skip
+
+
+def _facts(payment: View, view: View, texts: Texts) -> tuple[tuple[str, str], ...]:
+    at = shop_time(payment["at"], view["terminal"]["utc_offset_minutes"])
+    refunded = str(texts.money(payment["refunded"], payment["currency"])) if payment["refunded"] else ""
+    rows = (
+        ("code" if payment["scan"] else "card", payment["means"]), ("time", at.strftime("%Y-%m-%d %H:%M:%S")),
+        ("operator", payment["operator"]), ("reference", payment["reference"]),
+        ("authorisation", payment["authorisation"]), ("refunded", refunded),
+        ("original", payment["original"].rpartition("-")[2]),
+    )  # fmt: skip
+    return tuple((texts(f"sheet.{name}"), value) for name, value in rows if value)
+
+
+def _settle_sheet(till: Till, view: View, texts: Texts, message: str) -> SettleSheet:
+    counter = till.runner.counter
+    refusal = refusal_of_settlement(counter.book, counter.session.ready, counter.busy)
+    return SettleSheet(
+        view["batch"], sums(view, texts), sum(payment["receipt_due"] for payment in view["payments"]),
+        not any(view["totals"].values()), texts.either("reason", refusal) if refusal else "", message,
+    )  # fmt: skip

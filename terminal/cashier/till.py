@@ -1,0 +1,126 @@
+"""What the page knows beside the view, and how a press reaches the machine.
+
+Every form that could move money carries a `request_id`. There is one at a time for the whole till: whichever form uses
+it first has it, and the page then shows another. So a double click, a second tab and the browser's *back* start at most
+one payment, and a form from a page that is out of date starts none.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from terminal.book import Payment
+from terminal.events import Event, Original, Print
+from terminal.operators import Operators, Role
+from terminal.records import Key
+from terminal.runner import Runner
+from terminal.settlement import SETTLEMENT_TRACE
+from terminal.slip_layout import Cut, plain_text
+from terminal.transitions import State
+from terminal.view import payment_view
+
+TAKEN_UP_WITHIN_S = 3.0
+
+
+class Till:
+    """One terminal as its page sees it."""
+
+    def __init__(self, runner: Runner, operators: Operators) -> None:
+        self.runner = runner
+        self.operators = operators
+        self.seen = ""
+        self._request_id = ""
+        self._used = ""
+        self._one_at_a_time = asyncio.Lock()
+
+    def view(self) -> dict[str, Any]:
+        """The machine's state."""
+        return self.runner.view()
+
+    @property
+    def request_id(self) -> str:
+        """The name that the next request will have. It is of this batch, so no form outlives its batch."""
+        book = self.runner.counter.book
+        held = self._request_id
+        if held == self._used or held in book.requests or not held.startswith(f"{book.batch}-"):
+            self._request_id = f"{book.batch}-{secrets.token_hex(8)}"
+        return self._request_id
+
+    def is_fresh(self, request_id: str) -> bool:
+        """Whether a form is of the page as it stands, or of a payment that it has started already."""
+        return request_id == self.request_id or request_id in self.runner.counter.book.requests
+
+    def use(self, request_id: str) -> bool:
+        """Take the request id for something that is no payment; False if it was used before."""
+        if request_id != self.request_id:
+            return False
+        self._used = request_id
+        return True
+
+    async def check(self, number: str, pin: str, role: Role | None = None) -> str:
+        """Check a PIN off the loop (it takes a while on purpose); return an empty text or a reason."""
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(self.operators.check, number, pin, role)
+
+    async def carry_out(self, event: Event, taken_up: Callable[[], bool]) -> str:
+        """Hand an event to the machine and wait until it has taken it up or refused it; a refusal is in the view.
+
+        Returns a reason if it did neither.
+        """
+        notice = self.runner.counter.notice
+        self.runner.post(event)
+        try:
+            async with asyncio.timeout(TAKEN_UP_WITHIN_S):
+                async for _ in self.runner.changes():
+                    if taken_up() or self.runner.counter.notice is not notice:
+                        break
+        except TimeoutError:
+            return "not_heard"
+        return ""
+
+    def started(self, request_id: str) -> bool:
+        """Whether a payment stands under this name."""
+        return request_id in self.runner.counter.book.requests
+
+    def find(self, key: Key) -> dict[str, Any] | None:
+        """Describe a payment of this batch or of an earlier one; None if there is none.
+
+        `here`: it is of the open batch; only then can it be voided, and its slip printed.
+        """
+        here = self.runner.counter.book.payments.get(key)
+        payment = here or self._from_earlier(key)
+        if payment is None:
+            return None
+        shown = payment_view(payment)
+        return shown | {"here": here is not None, "voidable": shown["voidable"] and here is not None}
+
+    def original(self, key: Key) -> Original | None:
+        """What a refund must know of its sale; None if there is no such payment."""
+        payment = self._from_earlier(key)
+        if payment is None or payment.type not in ("sale", "qr_sale") or payment.state is not State.APPROVED:
+            return None
+        return Original(
+            payment.key, payment.type, payment.amount, payment.refunded, payment.currency, payment.reference,
+            payment.authorisation, payment.host_date, payment.means, payment.card,
+        )  # fmt: skip
+
+    def slip(self, key: str) -> str:
+        """The customer's copy of a slip (of a settlement its only one) as text."""
+        parsed = Key.parse(key)
+        lines = self.runner.printing.lines(Print(parsed))
+        copies = [index for index, line in enumerate(lines) if isinstance(line, Cut)]
+        start = 0 if parsed.trace == SETTLEMENT_TRACE or len(copies) < 2 else copies[-2] + 1
+        end = copies[-1] if copies else len(lines)
+        return plain_text(lines[start:end], self.runner.profile.devices.paper_columns).strip("\n")
+
+    def _from_earlier(self, key: Key) -> Payment | None:
+        """A payment as the whole journal tells it, with all that was given back of it since."""
+        payment = self.runner.journal.payment(key)
+        if payment is None:
+            return None
+        back = [p for p in self.runner.journal.refunds_of(key) if p.state is State.APPROVED]
+        voids = [p.key for p in back if p.type in ("sale_void", "qr_void")]
+        refunded = sum(p.amount for p in back if p.type in ("refund", "qr_refund"))
+        return replace(payment, refunded=refunded, voided_by=voids[0] if voids else None)

@@ -1,0 +1,134 @@
+"""How a payment is said in words: what it is, where it stands, what that means for the money.
+
+Pure functions from `terminal.view` values and a language to text. A `Badge` tells a state by word and icon first; its
+tone is the colour that comes second: ``good`` approved, ``bad`` declined or stop, ``doubt`` unknown or offline.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from iso8583.response_codes import Action, meaning
+from terminal.cashier.texts import Money, Texts
+from terminal.transitions import State
+
+View = Mapping[str, Any]
+Tone = Literal["plain", "good", "bad", "doubt"]
+
+FAMILIES = {
+    "sale": "sale",
+    "qr_sale": "sale",
+    "sale_void": "void",
+    "qr_void": "void",
+    "refund": "refund",
+    "qr_refund": "refund",
+    "balance_inquiry": "inquiry",
+}
+_REFUSED_REVERSAL = "reversal_refused_"
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A state: its word, its icon (a symbol of icons.svg), and its tone."""
+
+    word: str
+    icon: str
+    tone: Tone = "plain"
+    detail: str = ""
+
+
+_LOOKS: Mapping[State, tuple[str, Tone]] = {
+    State.STARTED: ("wait", "plain"),
+    State.SENT: ("wait", "plain"),
+    State.COMPLETING: ("wait", "plain"),
+    State.REVERSAL_DUE: ("unknown", "doubt"),
+    State.APPROVED: ("check", "good"),
+    State.DECLINED: ("cross", "bad"),
+    State.REVERSED: ("undo", "plain"),
+    State.CANCELLED: ("minus", "plain"),
+}
+_REPEATING: tuple[str, Tone] = ("unknown", "doubt")
+
+
+def name_of(enum_value: str) -> str:
+    """The catalogue's name of a state or step: ``reversal due`` is ``reversal_due``."""
+    return enum_value.replace(" ", "_")
+
+
+def what(payment: View, texts: Texts) -> str:
+    """The kind of payment, such as Sale."""
+    return texts(f"family.{FAMILIES[payment['type']]}")
+
+
+def signed_amount(payment: View, texts: Texts) -> Money:
+    """The amount as it counts for the shop: what goes back is negative."""
+    sign = -1 if payment["direction"] == "credit" else 1
+    return texts.money(sign * payment["amount"], payment["currency"])
+
+
+def is_repeating(payment: View, current: View | None) -> bool:
+    """A refund whose answer did not come: it is sent again and again, and no longer holds the counter up."""
+    waits = current is not None and current["key"] == payment["key"]
+    return payment["state"] == State.SENT and not waits
+
+
+def badge(payment: View, current: View | None, texts: Texts) -> Badge:
+    """Where a payment stands, in one or two words."""
+    if is_repeating(payment, current):
+        return Badge(texts("state.repeating"), *_REPEATING)
+    if payment["voided"]:
+        return Badge(texts("state.voided"), "undo")
+    if payment["refunded"]:
+        back = texts.money(payment["refunded"], payment["currency"])
+        return Badge(texts("state.refunded", amount=back), "check", "good")
+    return Badge(texts(f"state.{name_of(payment['state'])}"), *_LOOKS[State(payment["state"])])
+
+
+def headline(payment: View, current: View | None, texts: Texts) -> Badge:
+    """The result, to be read from afar."""
+    icon, tone = _REPEATING if is_repeating(payment, current) else _LOOKS[State(payment["state"])]
+    return Badge(texts(f"result.{FAMILIES[payment['type']]}.{name_of(payment['state'])}"), icon, tone)
+
+
+def story(payment: View, texts: Texts, limit: Money) -> tuple[str, ...]:
+    """What happened, what it means for the money, and what to do."""
+    money = texts(f"result.{FAMILIES[payment['type']]}.{name_of(payment['state'])}_money")
+    match State(payment["state"]):
+        case State.APPROVED:
+            sentences = (_remark(payment, texts), money, *_at_the_counter(payment, texts))
+        case State.DECLINED:
+            code = payment["response_code"]
+            action = meaning(code).action
+            sentences = (texts.meaning(code), money, "" if action is Action.DECLINE else texts(f"action.{action}"))
+        case State.CANCELLED:
+            sentences = (texts.either("reason", payment["reason"], limit=limit), money)
+        case State.REVERSAL_DUE | State.REVERSED:
+            sentences = (texts.either("reversal_reason", payment["reason"]), money, attention(payment, texts))
+        case _:
+            sentences = (money,)
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def attention(payment: View, texts: Texts) -> str:
+    """Why a person must look at a payment, if one must."""
+    reason = payment["attention"]
+    if not reason:
+        return ""
+    if reason.startswith(_REFUSED_REVERSAL):
+        said = texts.meaning(reason.removeprefix(_REFUSED_REVERSAL))
+        return texts("attention.reversal_refused", meaning=said, voucher=payment["trace"])
+    return texts.either("attention", reason, voucher=payment["trace"])
+
+
+def _remark(payment: View, texts: Texts) -> str:
+    """An approval with a remark, such as a part of the amount."""
+    accepted = meaning(payment["response_code"]).action is Action.ACCEPT
+    return texts.join(texts.meaning(payment["response_code"]), texts("action.accept")) if accepted else ""
+
+
+def _at_the_counter(payment: View, texts: Texts) -> tuple[str, ...]:
+    if payment["type"] == "balance_inquiry":
+        return ()
+    sign = texts("result.sign") if payment["signature"] else ""
+    give = "result.take_card" if payment["type"] == "sale" else "action.approve"
+    return (sign, texts(give))
