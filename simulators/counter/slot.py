@@ -52,8 +52,8 @@ class CardSlot:
 
     async def _stay(self, card: Card) -> None:
         """Be in the slot: in contact while the reader has power, until somebody pulls the card out."""
-        while not await self._contact(card):
-            await asyncio.sleep(LOOK_AGAIN_S)  # noqa: ASYNC110 - whether another process listens is no event of ours
+        while not await self._contact(card):  # noqa: ASYNC110 - another process begins to listen: no event of ours
+            await asyncio.sleep(LOOK_AGAIN_S)
         self._leave()
 
     async def _contact(self, card: Card) -> bool:

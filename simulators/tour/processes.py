@@ -43,8 +43,8 @@ class Part:
 class Restarted:
     """A process died and is back."""
 
-    part: Part
-    signal: str
+    name: str
+    cause: str
     seconds: float
 
 
@@ -130,7 +130,7 @@ class KeptProcess:
             deaths += 1
             with contextlib.suppress(ProcessFailed):  # it has ended again, and is counted once more
                 await self._spawn()
-                self._restarted(Restarted(self.part, _cause(code), time.monotonic() - died))
+                self._restarted(Restarted(self.part.name, _cause(code), time.monotonic() - died))
 
     def _last_words(self) -> str:
         lines = self._log.read_text("utf-8", "replace").splitlines()[-LOG_LINES_SHOWN:]

@@ -44,8 +44,8 @@ async def until(devices: Devices, **wanted: object) -> None:
 
 async def ready(device: SerialPinPad | SerialScanner) -> None:
     async with asyncio.timeout(WAIT_S):
-        while device.health().state != "ready":
-            await asyncio.sleep(0)  # noqa: ASYNC110 - the driver's health is asked for, not announced
+        while device.health().state != "ready":  # noqa: ASYNC110 - a driver's health is asked for, not announced
+            await asyncio.sleep(0)
 
 
 async def load_pin_key(pad: SerialPinPad) -> None:

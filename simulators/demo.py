@@ -1,0 +1,92 @@
+"""`tillgate demo`: the whole shop on this machine, a tour through it, and then it is yours."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from host_switch.keys import KeyRoomError
+from host_switch.start import HostError
+from host_switch.store import StoreError
+from simulators.tour.browser import PageError
+from simulators.tour.checks import Books, checks
+from simulators.tour.guide import Guide
+from simulators.tour.people import NotSeen
+from simulators.tour.processes import ProcessFailed
+from simulators.tour.setting_up import Ports, Shop, set_up
+from simulators.tour.shop import RunningShop, open_shop
+from simulators.tour.steps import STEPS
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="游览后退出 · Leave after the tour; 1 if it failed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="机器可读 · One line of JSON at the end.")] = False,
+    data: Annotated[Path | None, typer.Option("--data", help="目录 · A folder to keep; else a new one.")] = None,
+) -> None:
+    """整家店跑起来 · The whole shop on this machine: issuer, host, terminal, devices, and two pages to work them.
+
+    A tour sells, declines, voids, refunds, runs out of paper, kills the host in mid-sale and settles. Then everything
+    stays running, with the addresses to open, until Ctrl-C.
+
+    例 / Example: tillgate demo --once
+    """
+    folder = (data or Path(tempfile.mkdtemp(prefix="tillgate-"))).resolve()
+    guide = Guide(Console(quiet=as_json, highlight=False))
+    try:
+        shop = set_up(folder, Ports.free())
+    except (HostError, KeyRoomError, StoreError) as error:
+        raise typer.TyperException(str(error)) from None
+    guide.opening(shop)
+    asyncio.run(_until_told_to_stop(_keep_shop(shop, guide, once=once)))
+    guide.closing(shop)
+    summary = guide.summary(shop)
+    if as_json:
+        typer.echo(json.dumps(summary, ensure_ascii=False))
+    if not summary["ok"]:
+        raise typer.Exit(1)
+
+
+async def _until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
+    """Do `work`; Ctrl-C and SIGTERM cancel it, and it may still tidy up."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _keep_shop(shop: Shop, guide: Guide, *, once: bool) -> None:
+    try:
+        async with open_shop(shop, guide.started, guide.restarted) as running:
+            await _walk(running, guide)
+            if not once:
+                guide.yours(shop, running.numbers)
+                await asyncio.Event().wait()
+    except ProcessFailed as failure:
+        guide.failed(str(failure))
+
+
+async def _walk(running: RunningShop, guide: Guide) -> None:
+    """Walk the tour, then prove what must hold after it."""
+    tour = running.tour()
+    before = await Books.now(running.shop, tour.banker)
+    with guide.touring():
+        for step in STEPS:
+            guide.begins(step)
+            try:
+                guide.done(step, await step.walk(tour))
+            except (NotSeen, PageError) as error:
+                guide.failed_at(step, str(error))
+                return
+    after = await Books.now(running.shop, tour.banker)
+    guide.checked(await checks(running.shop, before, after, tour.totals))

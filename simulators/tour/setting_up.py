@@ -1,0 +1,172 @@
+"""Set up a shop in a folder: host with one terminal registered, terminal with keys and operators, devices, issuer.
+
+What is there already stays, so that a shop can be closed and opened again; only the profile is written anew, because
+ports may have changed.
+"""
+
+import json
+import socket
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from host_switch import start as host
+from host_switch.events import TerminalRegistered
+from simulators.counter.process import PAD_KEY_FILE
+from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY
+from simulators.tour.processes import Part
+from terminal.operators import Operators, Role
+from terminal.vault import Vault
+
+TERMINAL_ID = "10000001"
+MERCHANT_ID = "898110053110001"
+MERCHANT_NAMES = ("晨光便利店", "MORNING LIGHT STORE")
+CASHIER, CASHIER_PIN = "01", "0000"
+SUPERVISOR, SUPERVISOR_PIN = "00", "123456"
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where everything listens, on loopback. The defaults are easy to remember; see `free`."""
+
+    page: int = 8700
+    counter: int = 8701
+    host: int = 9700
+    issuer: int = 9800
+    issuer_control: int = 9801
+    card_reader: int = 9802
+    printer: int = 9803
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """The defaults, and for each that is taken another that is free."""
+        return cls(**{port.name: _free(int(str(port.default))) for port in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A shop that is set up: its folder and its ports."""
+
+    folder: Path
+    ports: Ports
+
+    @property
+    def host(self) -> Path:
+        """The host's folder."""
+        return self.folder / "host"
+
+    @property
+    def terminal(self) -> Path:
+        """The terminal's folder."""
+        return self.folder / "terminal"
+
+    @property
+    def counter(self) -> Path:
+        """The devices' folder: serial lines and slips."""
+        return self.folder / "counter"
+
+    @property
+    def pad_key_file(self) -> Path:
+        """The PIN pad's master key. This terminal and its pad share one."""
+        return self.counter / PAD_KEY_FILE
+
+    @property
+    def issuer(self) -> Path:
+        """The issuer's folder."""
+        return self.folder / "issuer"
+
+    @property
+    def logs(self) -> Path:
+        """What the processes have to say."""
+        return self.folder / "logs"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The four processes, in the order in which they are started."""
+        ports = self.ports
+        issuing = ("simulators.issuer", "--port", ports.issuer, "--control-port", ports.issuer_control)
+        hosting = ("tillgate", "host", "run", "--issuer", f"{LOOPBACK}:{ports.issuer}", "--port", ports.host)
+        counting = (
+            "tillgate", "sim", "counter", "--page-port", ports.counter, "--reader-port", ports.card_reader,
+            "--printer-port", ports.printer, "--cashier", f"http://{LOOPBACK}:{ports.page}/",
+        )  # fmt: skip
+        return (
+            _part("issuer", issuing, self.issuer, ports.issuer),
+            _part("host", hosting, self.host, ports.host),
+            _part("counter", counting, self.counter, ports.counter),
+            _part("terminal", ("tillgate", "terminal", "run"), self.terminal, ports.page),
+        )
+
+
+def set_up(folder: Path, ports: Ports) -> Shop:
+    """Make what is missing in `folder`, and return the shop.
+
+    Raises:
+        HostError, KeyRoomError, StoreError, OSError: the folder cannot be used; another shop runs in it, for example.
+    """
+    shop = Shop(folder, ports)
+    for part in (shop.host, shop.terminal, shop.counter, shop.issuer, shop.logs):
+        part.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (shop.terminal / "profile.toml").write_text(_profile(shop), "utf-8")
+    if not (shop.terminal / "vault.json").exists():
+        # The vault comes last: with it, everything before it has been done.
+        _register(shop)
+        _add_operators(shop.terminal)
+        Vault.create(shop.terminal / "vault.json", host.master_key_in(shop.pad_key_file))
+    return shop
+
+
+def _register(shop: Shop) -> None:
+    with host.opened_store(shop.host, to_write=True) as store:
+        store.put_secret(host.ZONE_KEYS, ZONE_PIN_KEY + ZONE_MAC_KEY)
+    master_key = host.master_key_in(shop.pad_key_file)
+    host.carry_out(shop.host, TerminalRegistered(TERMINAL_ID, MERCHANT_ID, master_key))
+
+
+def _add_operators(folder: Path) -> None:
+    operators = Operators(folder / "operators.json")
+    roles: tuple[tuple[str, Role, str], ...] = (
+        (CASHIER, "cashier", CASHIER_PIN), (SUPERVISOR, "supervisor", SUPERVISOR_PIN),
+    )  # fmt: skip
+    for number, role, pin in roles:
+        operators.add(number, role, pin)
+
+
+def _profile(shop: Shop) -> str:
+    zh, en = MERCHANT_NAMES
+    entries: dict[str, dict[str, str | int]] = {
+        "": {
+            "terminal_id": TERMINAL_ID, "merchant_id": MERCHANT_ID, "merchant_name_zh": zh, "merchant_name_en": en,
+            "page_port": shop.ports.page,
+        },
+        "host": {"address": LOOPBACK, "port": shop.ports.host},
+        "devices": {
+            "card_reader_port": shop.ports.card_reader, "scanner_path": str(shop.counter / "scanner"),
+            "pin_pad_path": str(shop.counter / "pin_pad"), "printer_address": LOOPBACK,
+            "printer_port": shop.ports.printer,
+        },
+    }  # fmt: skip
+    return "\n".join(_table(name, values) for name, values in entries.items())
+
+
+def _table(name: str, values: dict[str, str | int]) -> str:
+    lines = [f"[{name}]"] if name else []
+    lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]  # TOML as well
+    return "\n".join(lines) + "\n"
+
+
+def _part(name: str, arguments: tuple[str | int, ...], data: Path, port: int) -> Part:
+    return Part(name, (*map(str, arguments), "--data", str(data)), port)
+
+
+def _free(wanted: int) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            free: int = probe.getsockname()[1]
+            return free
+    raise OSError("no free port on loopback")

@@ -1,0 +1,251 @@
+"""The tour: ten things that happen in a shop, done through the pages and the devices, each with what came of it.
+
+A step is a coroutine function of the tour. It returns what to tell, in Chinese and English; it raises NotSeen or
+PageError when something that should have happened did not. `STEPS` is the tour; every step relies on those before it.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from iso8583.response_codes import meaning
+from simulators.tour.people import PATIENCE_S, Banker, Cashier, Customer, NotSeen, View, yuan
+from simulators.tour.processes import KeptProcess
+from simulators.tour.setting_up import CASHIER, CASHIER_PIN, SUPERVISOR, SUPERVISOR_PIN
+
+CHIP_SALE, SCAN_SALE, PAPERLESS_SALE, KILLED_SALE, REFUND = 2500, 1280, 880, 6000, 500
+CHIP_CARD, KILLED_ACCOUNT = "golden", "6299990000000017"
+SLIPS_OF_A_SALE = 2
+"""One for the merchant and one for the customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of a step, in one sentence each, and the slips that came out."""
+
+    zh: str
+    en: str
+    slips: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(slots=True)
+class Tour:
+    """The people, the process that will be killed, and what the steps remember for one another."""
+
+    cashier: Cashier
+    customer: Customer
+    banker: Banker
+    host: KeptProcess
+    keys: dict[str, str] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
+
+    async def paid(self, what: str, state: str = "approved") -> View:
+        """Wait until the newest payment has ended in `state` and its slip, if it has one, is printed or due."""
+        view = await self.cashier.until(what, lambda view: view["current"] is None and _newest(view)["final"])
+        payment = _newest(view)
+        if payment["state"] != state:
+            raise NotSeen(f"{what}: it is {payment['state']} ({payment['response_code']} {payment['reason']})")
+        return payment
+
+    async def printed(self, after: int, count: int = SLIPS_OF_A_SALE) -> tuple[dict[str, Any], ...]:
+        """Wait for the slips of a step."""
+        return tuple(await self.customer.slips(after, count))
+
+
+async def sign_on(tour: Tour) -> Told:
+    """The terminal signs on by itself; the cashier logs on."""
+    view = await tour.cashier.until("the terminal has signed on", lambda view: view["session"]["state"] == "ready")
+    await tour.cashier.log_on(CASHIER, CASHIER_PIN)
+    return Told(
+        f"终端已签到,批次 {view['batch']};新的工作密钥已到,PIN 密钥已进密码键盘。操作员 {CASHIER} 登录。",
+        f"Signed on, batch {view['batch']}: fresh working keys, the PIN key in the PIN pad. Operator {CASHIER}.",
+    )
+
+
+async def chip_sale(tour: Tour) -> Told:
+    """A chip card with PIN."""
+    payment, slips = await _sell_by_card(tour, CHIP_SALE, CHIP_CARD)
+    tour.keys["chip"] = payment["key"]
+    return Told(
+        f"卡 {payment['means']} 输密码,付 ¥{yuan(CHIP_SALE)},批准,参考号 {payment['reference']}。",
+        f"Card {payment['means']} paid ¥{yuan(CHIP_SALE)} with PIN: approved, reference {payment['reference']}.",
+        slips,
+    )
+
+
+async def scan_sale(tour: Tour) -> Told:
+    """The customer's payment code."""
+    before = await tour.customer.last_slip()
+    await tour.cashier.charge(SCAN_SALE)
+    await _asked_for_means(tour)
+    await tour.customer.show_phone()
+    payment = await tour.paid("a sale by code is approved")
+    tour.keys["scan"] = payment["key"]
+    slips = await tour.printed(before)
+    await tour.cashier.next_sale()
+    return Told(
+        f"付款码 {payment['means']} 付 ¥{yuan(SCAN_SALE)},批准。",
+        f"Code {payment['means']} paid ¥{yuan(SCAN_SALE)}: approved.",
+        slips,
+    )
+
+
+async def declined_sale(tour: Tour) -> Told:
+    """A card without money."""
+    await tour.cashier.charge(CHIP_SALE)
+    await tour.customer.insert("insufficient_funds")
+    await tour.customer.enter_pin()
+    payment = await tour.paid("a sale is declined", "declined")
+    await tour.customer.take_card()
+    await tour.cashier.next_sale()
+    code = meaning(payment["response_code"])
+    return Told(f"拒绝:{code.code} {code.zh}。没有扣款。", f"Declined: {code.code} {code.en}. Nothing was charged.")
+
+
+async def voided_sale(tour: Tour) -> Told:
+    """The chip sale is taken back, with the supervisor's PIN."""
+    before = await tour.customer.last_slip()
+    await tour.cashier.void(tour.keys["chip"], SUPERVISOR, SUPERVISOR_PIN)
+    await tour.paid("the void is approved")
+    slips = await tour.printed(before)
+    await tour.cashier.next_sale()
+    return Told(
+        f"主管授权,撤销 ¥{yuan(CHIP_SALE)} 的刷卡消费。",
+        f"The supervisor allowed it: the card sale of ¥{yuan(CHIP_SALE)} is void.",
+        slips,
+    )
+
+
+async def partial_refund(tour: Tour) -> Told:
+    """A part of the sale by code is given back."""
+    before = await tour.customer.last_slip()
+    await tour.cashier.refund(tour.keys["scan"], REFUND, SUPERVISOR, SUPERVISOR_PIN)
+    await tour.paid("the refund is approved")
+    slips = await tour.printed(before)
+    await tour.cashier.next_sale()
+    return Told(
+        f"退货 ¥{yuan(REFUND)},扫码消费还剩 ¥{yuan(SCAN_SALE - REFUND)}。",
+        f"¥{yuan(REFUND)} given back; ¥{yuan(SCAN_SALE - REFUND)} of the sale by code remain.",
+        slips,
+    )
+
+
+async def out_of_paper(tour: Tour) -> Told:
+    """The printer has no paper: the sale stands, its receipt is due, and the reprint says so."""
+    before = await tour.customer.last_slip()
+    await tour.customer.paper("out")
+    await tour.cashier.charge(PAPERLESS_SALE)
+    payment = await _by_card(tour, "good")
+    await tour.cashier.until("the receipt is due", lambda view: bool(view["notice"]) and _newest(view)["receipt_due"])
+    await tour.customer.paper("in")
+    await tour.cashier.reprint(payment["key"])
+    slips = await tour.printed(before)
+    if not all("DUPLICATE" in slip["text"] for slip in slips):
+        raise NotSeen("the reprint says DUPLICATE")
+    await tour.cashier.until("no receipt is due", lambda view: not _newest(view)["receipt_due"])
+    await tour.cashier.next_sale()
+    return Told(
+        f"打印机缺纸:¥{yuan(PAPERLESS_SALE)} 的交易有效,小票待补;装纸后重印,标明 DUPLICATE。",
+        f"No paper: the sale of ¥{yuan(PAPERLESS_SALE)} stood, its receipt was due; the reprint says DUPLICATE.",
+        slips,
+    )
+
+
+async def host_killed(tour: Tour) -> Told:
+    """The host dies after the issuer has taken the money and before it could say so."""
+    rich = await tour.banker.balance(KILLED_ACCOUNT)
+    await tour.banker.mood("delay", 1, delay_s=PATIENCE_S)
+    await tour.cashier.charge(KILLED_SALE)
+    await tour.customer.insert("good")
+    await tour.customer.enter_pin()
+    await tour.banker.until_balance(KILLED_ACCOUNT, rich - KILLED_SALE)
+    await tour.host.kill()
+    await tour.cashier.until("the payment is not known to be approved", lambda view: not _newest(view)["final"])
+    await tour.customer.take_card()
+    await tour.paid("the sale is reversed", "reversed")
+    await tour.banker.until_balance(KILLED_ACCOUNT, rich)
+    await tour.cashier.next_sale()
+    return Told(
+        f"银行已扣 ¥{yuan(KILLED_SALE)},主机却被 SIGKILL 杀死;主机重启后终端冲正,钱回到账户,一分不差。",
+        f"The bank had taken ¥{yuan(KILLED_SALE)} when the host was killed (SIGKILL); "
+        "restarted, it took the terminal's reversal, and the money is back.",
+    )
+
+
+async def settled(tour: Tour) -> Told:
+    """The batch is closed, and both sides agree."""
+    before = await tour.customer.last_slip()
+    view = await tour.cashier.view()
+    tour.totals = dict(view["totals"])
+    await tour.cashier.settle(SUPERVISOR, SUPERVISOR_PIN)
+    batch = view["batch"]
+    view = await tour.cashier.until("the batch is closed", lambda view: _closed(view) == batch)
+    if not view["settlement"]["last"]["balanced"]:
+        raise NotSeen("the batch balances")
+    slips = await tour.printed(before, 1)
+    totals = tour.totals
+    debit, credit = yuan(totals["debit_amount"]), yuan(totals["credit_amount"])
+    debits, credits_ = totals["debit_count"], totals["credit_count"]
+    return Told(
+        f"批次 {batch} 结平:消费 {debits} 笔 ¥{debit},撤销和退货 {credits_} 笔 ¥{credit}。",
+        f"Batch {batch} balances: {debits} sales ¥{debit}, {credits_} voids and refunds ¥{credit}.",
+        slips,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the tour: its name for machines, its titles for people, and what it does."""
+
+    name: str
+    zh: str
+    en: str
+    walk: Callable[[Tour], Awaitable[Told]]
+
+
+STEPS = (
+    Step("sign_on", "签到", "Sign-on", sign_on),
+    Step("chip_sale", "芯片卡消费,输密码", "Chip sale with PIN", chip_sale),
+    Step("scan_sale", "扫码消费", "Sale by payment code", scan_sale),
+    Step("decline", "余额不足", "A decline, with its reason", declined_sale),
+    Step("void", "撤销", "Void", voided_sale),
+    Step("refund", "部分退货", "Partial refund", partial_refund),
+    Step("out_of_paper", "打印机缺纸", "Printer out of paper", out_of_paper),
+    Step("host_killed", "交易途中主机被杀", "Host killed in mid-sale", host_killed),
+    Step("settle", "结算", "Settlement", settled),
+)
+
+
+async def _sell_by_card(tour: Tour, amount: int, card: str) -> tuple[View, tuple[dict[str, Any], ...]]:
+    before = await tour.customer.last_slip()
+    await tour.cashier.charge(amount)
+    payment = await _by_card(tour, card)
+    slips = await tour.printed(before)
+    await tour.cashier.next_sale()
+    return payment, slips
+
+
+async def _by_card(tour: Tour, card: str) -> View:
+    await tour.customer.insert(card)
+    await tour.customer.enter_pin()
+    payment = await tour.paid("a sale by card is approved")
+    await tour.customer.take_card()
+    return payment
+
+
+async def _asked_for_means(tour: Tour) -> None:
+    """Wait until a code is wanted: one that is scanned before that pays for nothing."""
+    await tour.cashier.until("a card or a code is asked for", _takes_means)
+
+
+def _takes_means(view: View) -> bool:
+    return bool(view["current"]) and view["current"]["stage"] == "card_or_code"
+
+
+def _newest(view: View) -> View:
+    newest: View = view["payments"][0]
+    return newest
+
+
+def _closed(view: View) -> str:
+    return str((view["settlement"]["last"] or {}).get("batch", ""))
