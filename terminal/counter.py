@@ -211,7 +211,7 @@ class Counter:
 
     def _reprint(self, key: Key) -> list[Effect]:
         payment = self.book.payments.get(key)
-        if payment is None or payment.state is not State.APPROVED:
+        if payment is None or payment.state is not State.APPROVED or payment.rules.direction == "none":
             self._say("nothing_to_print", key)
             return []
         return [Print(key, duplicate=True)]

@@ -1,0 +1,191 @@
+"""The host in the simulated world: the switch over a store whose commits survive, with the listener's loop around it.
+
+What `host_switch/listener.py` and the issuer's channel do with asyncio, this does on virtual time: facts, decision, one
+durable commit, then the other effects in order. It dies before the commit, after it, or between any two effects.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from host_switch.channels import ChannelCall
+from host_switch.channels.iso_issuer import ChannelFault, answer_of, call_message, protect, verified
+from host_switch.connections import decoded
+from host_switch.events import (
+    CallChannel,
+    ChannelAnswered,
+    ChannelUnavailable,
+    Close,
+    Decision,
+    Effect,
+    FrameReceived,
+    Input,
+    Persist,
+    Report,
+    Send,
+)
+from host_switch.keys import ZoneKeys
+from host_switch.store import Store
+from host_switch.switch import decide
+from iso8583 import Iso8583Error
+from simulators.auditor import Auditor
+from simulators.engine import World
+from simulators.lines import HEAD_BYTES, MAC_BYTES, Lines, parsed
+
+DUE_AT_ONCE = 64
+CHANNEL_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Everything that a decision persists, in one durable transaction."""
+
+    decision: Decision
+
+
+class HostNode:
+    """The host. Durable: its store. Connections, the channel and everything under way are lost when it falls."""
+
+    name = "host"
+
+    def __init__(
+        self, world: World, open_store: Callable[[], Store], keys: ZoneKeys, lines: Lines, auditor: Auditor
+    ) -> None:
+        self.life = 0
+        self.up = False
+        self.store = open_store()
+        self._open_store = open_store
+        self.call_issuer: Callable[[bytes], None]
+        self.issuer_is_up: Callable[[], bool]
+        self._world = world
+        self._keys = keys
+        self._lines = lines
+        self._auditor = auditor
+        self._channel_up = False
+        self._timer_at: float | None = None
+
+    # --- a life -------------------------------------------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Start from the store: connect to the issuer, and do what is due."""
+        self.store = self._open_store()
+        self._timer_at = None
+        self._world.after(0.0, self, self._ring)
+        self._world.after(0.0, self, self._connect_channel)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Up, with nothing owed to anybody."""
+        return self.up and self.store.next_due() is None
+
+    def fall(self) -> None:
+        """Lose what is volatile; the terminals' connections end."""
+        self._channel_up = False
+        self.store.close()
+        self._lines.break_all()
+
+    # --- inputs, decisions, effects -----------------------------------------------------------------------------------
+
+    def arrive(self, connection: str, frame: bytes) -> None:
+        """A frame from a terminal."""
+        if not self.up:
+            return
+        try:
+            self.handle(decoded(connection, frame))
+        except Iso8583Error:
+            self._world.note(self.name, "cannot answer what came")
+
+    def handle(self, event: Input) -> None:
+        """Decide one input on committed facts, commit, then carry out the rest."""
+        (facts,) = self.store.facts_for([event])
+        if isinstance(event, FrameReceived) and facts.stored is not None:
+            self._world.happened[f"duplicate {event.message.mti[:2]}00"] += 1
+        decision = decide(event, facts, self._world.now)
+        self._world.note(self.name, f"<- {type(event).__name__}")
+        self._world.perform(self, _steps(decision), self._perform)
+        if self.up:
+            self._arm_timer()
+
+    def _perform(self, step: Commit | Effect) -> None:
+        match step:
+            case Commit(decision):
+                self._world.note(self.name, f"commits {len(decision.effects)}")
+                self.store.commit([decision])
+                self._auditor.host_committed(decision)
+            case Send(connection, data):
+                self._auditor.host_sends(parsed(data).message, data[HEAD_BYTES:-MAC_BYTES])
+                self._lines.answer(connection, data)
+            case CallChannel(call):
+                self._call(call)
+            case Report():
+                self._auditor.host_reported(step)
+            case Close(connection):
+                self._lines.hang_up(connection)
+
+    def _arm_timer(self) -> None:
+        due_at = self.store.next_due()
+        if due_at is None or (self._timer_at is not None and self._timer_at <= due_at):
+            return
+        self._timer_at = due_at
+        self._world.after(max(0.0, due_at - self._world.now), self, self._ring)
+
+    def _ring(self) -> None:
+        self._timer_at = -math.inf  # what is due now arms no timer of its own
+        for event in self.store.due(self._world.now, DUE_AT_ONCE):
+            self._world.after(0.0, self, self.handle, event)
+        self._world.after(0.0, self, self._rung)
+
+    def _rung(self) -> None:
+        self._timer_at = None
+        self._arm_timer()
+
+    # --- the channel to the issuer ------------------------------------------------------------------------------------
+
+    def connect_now(self) -> None:
+        """The way to the issuer is open, earlier than the world had known."""
+        if self.up and not self._channel_up:
+            self._connect_channel()
+
+    def _connect_channel(self) -> None:
+        if self._channel_up:
+            return
+        network = self._world.network
+        if not (self.issuer_is_up() and network.is_open("host", "issuer") and network.is_open("issuer", "host")):
+            opens_in_s = network.opens_at(("host", "issuer"), ("issuer", "host")) - self._world.now
+            self._world.after(max(CHANNEL_RETRY_S, opens_in_s), self, self._connect_channel)
+            return
+        self._channel_up = True
+        owed = self.store.owed(0, DUE_AT_ONCE)
+        for event in owed:
+            self._world.after(0.0, self, self.handle, event)
+
+    def channel_lost(self) -> None:
+        """The connection to the issuer is over, and the host knows it."""
+        if self.up and self._channel_up:
+            self._channel_up = False
+            self._world.after(CHANNEL_RETRY_S, self, self._connect_channel)
+
+    def _call(self, call: ChannelCall) -> None:
+        self._auditor.host_calls(call)
+        if self._channel_up:
+            self.call_issuer(protect(call_message(call), self._keys.mac_key))
+        else:
+            self._world.after(0.0, self, self.handle, ChannelUnavailable(call))
+
+    def answered(self, data: bytes) -> None:
+        """An answer from the issuer."""
+        if not self.up:
+            return
+        try:
+            answer = answer_of(verified(data, self._keys.mac_key))
+        except ChannelFault:
+            self._world.note(self.name, "does not use what the issuer sent")
+        else:
+            self.handle(ChannelAnswered(answer))
+
+
+def _steps(decision: Decision) -> Iterator[Commit | Effect]:
+    """The commit, if there is one, and then everything else in order, as the listener does it."""
+    if any(isinstance(effect, Persist) for effect in decision.effects):
+        yield Commit(decision)
+    yield from (effect for effect in decision.effects if not isinstance(effect, Persist))

@@ -1,0 +1,315 @@
+"""The people of the simulated world, with what is in their hands: cashier, customers, cards, PIN pad, printer.
+
+They do what people do: present the wrong card, none at all, pull it out, press cancel, press a button twice, give money
+back twice, run out of paper. How often is in `Habits`; every choice is drawn from the world's one source of chance.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from random import Random
+
+from iso8583.emv_crypto import application_cryptogram, card_key, session_key
+from iso8583.masking import mask_pan
+from iso8583.security import encrypt_pin_block, pin_block_iso0, unwrap_key
+from iso8583.tlv import build_tlv
+from simulators.auditor import Auditor
+from simulators.engine import World
+from simulators.issuer import GOLDEN_CHIP_KEY, Account
+from simulators.terminal_node import TerminalNode
+from terminal.book import Payment
+from terminal.events import (
+    AskForMeans,
+    BalanceRequested,
+    CancelRequested,
+    CardCompleted,
+    CardPresented,
+    CodePresented,
+    CompleteCard,
+    Event,
+    MeansFailed,
+    Original,
+    Print,
+    RefundRequested,
+    ReprintRequested,
+    SaleRequested,
+    SettleRequested,
+    SlipFailed,
+    SlipPrinted,
+    VoidRequested,
+)  # fmt: skip
+from terminal.printing import slip_of
+from terminal.records import Key
+from terminal.settlement import SETTLEMENT_TRACE
+from terminal.transitions import State
+from terminal.vault import PinKey
+
+CARDS = ("6299990000000009", "6299990000000017", "6299990000000041", "6299990000000058")
+POOR_CARDS = ("6299990000000025", "6299990000000033")
+MASTER_KEY = bytes.fromhex("31323334353637384142434445464748")  # of every terminal of the world; made up, and public
+PIN, WRONG_PIN = b"123456", b"654321"
+SEQUENCE, EXPIRY = "001", "3012"
+PATIENCE_MAX_S = 3600.0
+PEOPLE_ACT_S = 20.0  # a cashier does something every so many seconds, on average
+OPERATOR, SUPERVISOR = "01", "00"
+
+
+def accounts() -> list[Account]:
+    """The issuer's accounts: cards that pay, cards that never do, and a hundred wallet users."""
+    rich, poor = 10**9, 10**4
+    cards = [Account(number, rich, PIN, GOLDEN_CHIP_KEY) for number in CARDS]
+    poor_cards = [Account(POOR_CARDS[0], poor, PIN, GOLDEN_CHIP_KEY), Account(POOR_CARDS[1], rich, refuse="41")]
+    return [*cards, *poor_cards, *(Account(f"62{user:02d}", rich) for user in range(100))]
+
+
+@dataclass(slots=True)
+class Habits:
+    """How often people and devices do what (shares from 0 to 1)."""
+
+    code: float = 0.35
+    poor_card: float = 0.05
+    pin: float = 0.3
+    wrong_pin: float = 0.03
+    nobody: float = 0.02
+    card_trouble: float = 0.0
+    chip_refuses: float = 0.0
+    chip_slow: float = 0.0
+    cancels: float = 0.03
+    clicks_twice: float = 0.1
+    printer_trouble: float = 0.0
+
+    def calm_down(self) -> None:
+        """From now on everything works."""
+        self.card_trouble = self.chip_refuses = self.chip_slow = self.printer_trouble = 0.0
+
+
+class Hands:
+    """The devices of one counter and whoever holds them: card reader, scanner, PIN pad, printer."""
+
+    def __init__(self, world: World, terminal: TerminalNode, habits: Habits, chance: Random, auditor: Auditor) -> None:
+        self._world = world
+        self._terminal = terminal
+        self._habits = habits
+        self._chance = chance
+        self._auditor = auditor
+        self._turn = 0
+        self._presented = False
+        self._answered = False
+        self._reader_free_at = 0.0
+        self._pin_key = b""
+        self._counters: dict[str, int] = {}
+
+    # --- means of payment ---------------------------------------------------------------------------------------------
+
+    def ask(self, wanted: AskForMeans) -> None:
+        """A customer presents something, after a while; or nobody does."""
+        self._turn += 1
+        self._presented = self._answered = False
+        if self._chance.random() < self._habits.nobody:
+            return
+        waits_s = max(self._reader_free_at - self._world.now, 0.0) + self._chance.uniform(2, 20)
+        self._world.after(waits_s, self._terminal, self._present, self._turn, wanted)
+
+    def _present(self, turn: int, wanted: AskForMeans) -> None:
+        if turn != self._turn:
+            return
+        if self._chance.random() < self._habits.card_trouble:
+            self._terminal.handle(MeansFailed("card_removed"))
+        elif "code" in wanted.means and self._chance.random() < self._habits.code:
+            self._terminal.handle(CodePresented(f"62{self._chance.randrange(10**17):017d}"))
+        else:
+            self._presented = True
+            self._terminal.handle(self._card(wanted))
+
+    def _card(self, wanted: AskForMeans) -> CardPresented:
+        deck = POOR_CARDS if self._chance.random() < self._habits.poor_card else CARDS
+        pan = self._chance.choice(deck)
+        counter = self._counters[pan] = self._counters.get(pan, 0) + 1
+        chip = chip_data(pan, counter + 256 * self._chance.randrange(200), wanted.amount, inquiry=wanted.amount == 0)
+        with_pin = bool(self._pin_key) and self._chance.random() < self._habits.pin
+        return CardPresented(
+            pan=pan, sealed=self._terminal.seal(pan), masked=mask_pan(pan), expiry=EXPIRY, sequence=SEQUENCE,
+            track2=f"{pan}D{EXPIRY}2011234567890", chip_data=build_tlv(chip), entry_mode="051" if with_pin else "052",
+            pin_block=self._pin_block(pan) if with_pin else None, signature=not with_pin,
+            chip={"ARQC": chip[0x9F26].hex()}, reversal_chip_data=build_tlv({0x9F36: chip[0x9F36]}),
+        )  # fmt: skip
+
+    def _pin_block(self, pan: str) -> bytes:
+        pin = WRONG_PIN if self._chance.random() < self._habits.wrong_pin else PIN
+        return encrypt_pin_block(self._pin_key, pin_block_iso0(bytearray(pin), pan))
+
+    def load_pin_key(self, key: PinKey) -> None:
+        """The PIN pad gets its working key."""
+        self._pin_key = unwrap_key(MASTER_KEY, key.encrypted, key.check_value)
+
+    def complete(self, word: CompleteCard) -> None:
+        """The chip hears the host's answer, and has its last word; or is gone, or takes its time."""
+        if not self._presented:
+            return
+        self._answered = True
+        agreed = word.approved and self._chance.random() >= self._habits.chip_refuses
+        slow = self._chance.random() < self._habits.chip_slow
+        self._last_word(agreed, self._chance.uniform(10, 40) if slow else self._chance.uniform(0.3, 2))
+
+    def release(self) -> None:
+        """Nobody needs the means any more. A chip that still waits is told that no answer came, and refuses."""
+        self._turn += 1
+        if self._presented and not self._answered and self._terminal.up:
+            self._last_word(agreed=False, after_s=self._chance.uniform(0.2, 1))
+        self._presented = False
+
+    def _last_word(self, agreed: bool, after_s: float) -> None:
+        self._reader_free_at = self._world.now + after_s
+        self._world.after(after_s, self._terminal, self._terminal.handle, CardCompleted(agreed, {"TC": "00"}))
+
+    # --- paper --------------------------------------------------------------------------------------------------------
+
+    def print_slip(self, job: Print, payment: Payment | None) -> tuple[float, SlipPrinted | SlipFailed]:
+        """A slip comes out, or not, or it does and the printer does not know."""
+        trouble = self._chance.random() < self._habits.printer_trouble
+        takes_s = self._chance.uniform(0.5, 3)
+        if trouble and self._chance.random() < 0.5:
+            return takes_s, SlipFailed(job.key, "paper_out")
+        if payment is not None and job.key.trace != SETTLEMENT_TRACE:
+            slip = slip_of(self._terminal.profile, payment, None, "merchant", job.duplicate)
+            self._world.after(takes_s, None, self._auditor.slip_printed, slip)
+        return takes_s + 0.2, SlipFailed(job.key, "unknown") if trouble else SlipPrinted(job.key, job.duplicate)
+
+
+@lru_cache(maxsize=64)
+def _card_key(pan: str) -> bytes:
+    return card_key(GOLDEN_CHIP_KEY, pan, SEQUENCE)
+
+
+def chip_data(pan: str, counter: int, amount: int, inquiry: bool) -> dict[int, bytes]:
+    """What a chip has to say to its issuer: the tags of field 55, with a cryptogram that holds."""
+    results = bytes.fromhex("03A00000")
+    tags = {
+        0x9F02: bytes.fromhex(f"{amount:012d}"), 0x9F03: bytes(6), 0x9F1A: b"\x01\x56", 0x95: bytes(5),
+        0x5F2A: b"\x01\x56", 0x9A: bytes.fromhex("270115"), 0x9C: b"\x31" if inquiry else b"\x00",
+        0x9F37: counter.to_bytes(4, "big"), 0x82: b"\x1c\x00", 0x9F36: counter.to_bytes(2, "big"),
+    }  # fmt: skip
+    data = b"".join(tags.values()) + results
+    cryptogram = application_cryptogram(session_key(_card_key(pan), tags[0x9F36]), data)
+    return {0x9F26: cryptogram, 0x9F27: b"\x80", 0x9F10: b"\x07\x01\x01" + results + b"\x01", **tags}
+
+
+@dataclass(slots=True)
+class Cashier:
+    """Who stands behind one counter: sells until `sales_left` is used up, and settles when told to."""
+
+    world: World
+    terminal: TerminalNode
+    habits: Habits
+    chance: Random
+    sales_left: int
+    settles: bool = False
+    _requests: int = 0
+    _patience_s: float = PEOPLE_ACT_S
+    _sold: dict[Key, Payment] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._plan(self.chance.uniform(1, PEOPLE_ACT_S))
+
+    @property
+    def done(self) -> bool:
+        """Nothing left to sell, and nobody waits at the counter."""
+        return self.sales_left <= 0 and not self.terminal.counter.busy
+
+    def settle(self) -> None:
+        """Close the batch, and try until it is closed."""
+        self.settles, self._patience_s = True, PEOPLE_ACT_S
+        self._plan(1.0)
+
+    def _plan(self, after_s: float) -> None:
+        self.world.after(after_s, None, self._act)
+
+    def _act(self) -> None:
+        """Do one thing; wait longer each time when the counter takes nothing."""
+        began = self.terminal.counter.book.next_trace
+        if self.terminal.up:
+            self._choose()
+        moved = self.terminal.up and self.terminal.counter.book.next_trace != began
+        self._patience_s = PEOPLE_ACT_S if moved else min(1.5 * self._patience_s, PATIENCE_MAX_S)
+        if self.sales_left > 0 or (self.settles and self.terminal.counter.book.payments):
+            self._plan(self.chance.expovariate(1 / self._patience_s))
+
+    def _choose(self) -> None:
+        counter = self.terminal.counter
+        if counter.busy:
+            if self.chance.random() < self.habits.cancels:
+                self.terminal.handle(CancelRequested())
+        elif self.settles or len(counter.book.payments) >= self.terminal.profile.limits.batch_count_max:
+            self.close_batch()
+        else:
+            self.chance.choices(tuple(_ERRANDS), tuple(_ERRANDS.values()))[0](self)
+
+    def _post(self, event: Event) -> None:
+        """Press a button, sometimes twice."""
+        self.terminal.handle(event)
+        if self.chance.random() < self.habits.clicks_twice and self.terminal.up:
+            self.terminal.handle(event)
+
+    def _request(self) -> str:
+        self._requests += 1
+        return f"{self.terminal.name}-{self._requests}"
+
+    def sell(self) -> None:
+        """Charge an amount."""
+        request = self._request()
+        self._post(SaleRequested(request, self.chance.randrange(1, 500_000), OPERATOR))
+        self.sales_left -= request in self.terminal.counter.book.requests
+
+    def ask_balance(self) -> None:
+        """Ask a card for its balance."""
+        self._post(BalanceRequested(self._request(), OPERATOR))
+
+    def void(self) -> None:
+        """Take back a sale of this batch: also one that was taken back before."""
+        sale = self._some_sale(self.terminal.counter.book.payments.values())
+        if sale:
+            self._post(VoidRequested(self._request(), sale.key, OPERATOR, SUPERVISOR))
+
+    def refund(self) -> None:
+        """Give money back for a sale, maybe of an earlier batch: all, a part, too much, again."""
+        self._sold |= {payment.key: payment for payment in self.terminal.counter.book.payments.values()}
+        sale = self._some_sale(self._sold.values())
+        if sale:
+            share = self.chance.choice((0.3, 0.5, 1.0, 1.0, 1.1))
+            original = self._original(sale)
+            amount = max(1, round(original.amount * share))
+            self._post(RefundRequested(self._request(), original, amount, OPERATOR, SUPERVISOR))
+
+    def reprint(self) -> None:
+        """Print a slip again."""
+        payments = list(self.terminal.counter.book.payments.values())
+        if payments:
+            self._post(ReprintRequested(self.chance.choice(payments).key))
+
+    def close_batch(self) -> None:
+        """Settle in the middle of the day."""
+        self._post(SettleRequested(OPERATOR))
+
+    def _some_sale(self, payments: Iterable[Payment]) -> Payment | None:
+        sales = [p for p in payments if p.type in ("sale", "qr_sale") and p.state is State.APPROVED]
+        return self.chance.choice(sales) if sales else None
+
+    def _original(self, sale: Payment) -> Original:
+        """What the page reads in the journal about a sale."""
+        given_back = self.terminal.refunds_of(sale.key)
+        refunded = sum(p.amount for p in given_back if p.state is State.APPROVED)
+        return Original(
+            sale.key, sale.type, sale.amount, refunded, sale.currency, sale.reference, sale.authorisation,
+            sale.host_date, sale.means, sale.card,
+        )  # fmt: skip
+
+
+_ERRANDS: dict[Callable[[Cashier], None], int] = {
+    Cashier.sell: 60,
+    Cashier.ask_balance: 6,
+    Cashier.void: 12,
+    Cashier.refund: 14,
+    Cashier.reprint: 3,
+    Cashier.close_batch: 3,
+}

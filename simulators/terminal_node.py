@@ -1,0 +1,402 @@
+"""A terminal in the simulated world: the counter's cores over a durable journal, with the shell's behaviour around them.
+
+What `terminal/runner.py`, `host_link.py` and `printing.py` do with asyncio, this does on virtual time: one event at a
+time, effects in order, one timer; a journal that cannot be written stops everything until it can. Vault, frames and MACs
+are the real ones, so what goes over the line is bytes.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from firmware_config.profile import TerminalProfile
+from iso8583 import Iso8583Error, Message
+from iso8583.unionpay import Frame
+from simulators.auditor import Auditor
+from simulators.engine import World
+from simulators.lines import HEAD_BYTES, Lines, parsed
+from terminal import messages
+from terminal.book import Book, Payment
+from terminal.counter import Counter
+from terminal.events import (
+    AskForMeans,
+    BalanceRequested,
+    CompleteCard,
+    Effect,
+    Event,
+    KeysLoaded,
+    LinkLost,
+    LinkUp,
+    LoadKeys,
+    Persist,
+    Print,
+    Received,
+    Reconnect,
+    RefundRequested,
+    ReleaseMeans,
+    RoomMeasured,
+    SaleRequested,
+    Send,
+    SettleRequested,
+    SlipFailed,
+    SlipPrinted,
+    Tick,
+    VoidRequested,
+)  # fmt: skip
+from terminal.journal import JournalUnwritable
+from terminal.printing import JOBS_MAX
+from terminal.records import BatchClosed, Key, Record, SettleStarted, Started
+from terminal.steady_clock import SteadyClock
+from terminal.transitions import State
+from terminal.vault import PinKey, Vault, VaultError
+
+REQUESTS = (SaleRequested, BalanceRequested, VoidRequested, RefundRequested, SettleRequested)
+ROOM_INTERVAL_S = 5.0
+RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+KEY_LOADING_S = 0.3
+FREE_BYTES = 10**9
+
+
+class JournalPort(Protocol):
+    """What a terminal's journal does; `terminal.journal.Journal` does it too."""
+
+    def append(self, record: Record) -> None:
+        """Write a record durably. Raises JournalUnwritable."""
+
+    def replay(self) -> Iterable[Record]:
+        """Give back the records of the open batch, and those of the last settlement before it."""
+
+    def payment(self, key: Key) -> Payment | None:
+        """Look a payment up, also in batches closed long ago."""
+
+    def refunds_of(self, key: Key) -> list[Payment]:
+        """All refunds and voids of a sale."""
+
+    def everything(self) -> Iterable[Record]:
+        """Give back all records."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class Devices(Protocol):
+    """What stands on the counter, with the people in front of it and behind it."""
+
+    def ask(self, wanted: AskForMeans) -> None:
+        """Somebody is to present a card or a code."""
+
+    def complete(self, last_word: CompleteCard) -> None:
+        """The chip hears the host's answer."""
+
+    def release(self) -> None:
+        """The payment needs neither card nor code any more."""
+
+    def load_pin_key(self, key: PinKey) -> None:
+        """The PIN pad gets its working key."""
+
+    def print_slip(self, job: Print, payment: Payment | None) -> tuple[float, SlipPrinted | SlipFailed]:
+        """A slip comes out, or does not: after how long, and what the printer says."""
+
+
+class MemoryJournal:
+    """A journal whose disk is a list."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._settlement_at = 0
+        self._replay_from = 0
+
+    def append(self, record: Record) -> None:
+        """Write a record."""
+        if isinstance(record, SettleStarted):
+            self._settlement_at = len(self.records)
+        elif isinstance(record, BatchClosed):
+            self._replay_from = self._settlement_at
+        self.records.append(record)
+
+    def replay(self) -> Iterator[Record]:
+        """Give back what `Journal.replay` gives back."""
+        return iter(self.records[self._replay_from :])
+
+    def payment(self, key: Key) -> Payment | None:
+        """Look a payment up, also in batches closed long ago."""
+        book = Book()
+        for record in self.records:
+            if getattr(record, "key", None) == key:
+                book.apply(record)
+        return book.payments.get(key)
+
+    def refunds_of(self, key: Key) -> list[Payment]:
+        """All refunds and voids of a sale, whatever became of them."""
+        keys = [record.key for record in self.records if isinstance(record, Started) and record.original == key]
+        return [payment for payment in map(self.payment, keys) if payment is not None]
+
+    def everything(self) -> Iterator[Record]:
+        """Give back all records, oldest first."""
+        return iter(self.records)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class TerminalNode:
+    """One terminal. Durable: vault file and journal. Everything else is lost when it falls."""
+
+    def __init__(
+        self, world: World, profile: TerminalProfile, vault: Path, open_journal: Callable[[], JournalPort],
+        lines: Lines, auditor: Auditor,
+    ) -> None:  # fmt: skip
+        self.name = profile.terminal_id
+        self.life = 0
+        self.up = False
+        self.profile = profile
+        self.journal: JournalPort
+        self.disk_full = False
+        self.devices: Devices
+        self.clock_ahead_s = 0.0
+        self.connection: str | None = None
+        self._world = world
+        self._lines = lines
+        self._auditor = auditor
+        self._open_journal = open_journal
+        self._vault_file = vault
+        self._vault: Vault
+        self._clock: SteadyClock
+        self._writable = True
+        self._jobs: deque[Print] = deque()
+        self._failures = 0
+        self._attempts = 0
+        self._timer_at: float | None = None
+        self.counter = Counter(profile)
+
+    # --- a life -------------------------------------------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Start from the journal."""
+        self._vault = Vault(self._vault_file)
+        self.journal = self._open_journal()
+        self._writable, self._timer_at, self._failures = True, None, 0
+        self._jobs.clear()
+        self._clock = SteadyClock(self._wall, lambda: self._world.now)
+        self._start_over()
+        if self.up:
+            self._connect_in(RECONNECT_S[0])
+            self.room_changed()
+
+    def fall(self) -> None:
+        """Lose what is volatile; the connection dies with the process."""
+        if self.counter.book.settling is not None:
+            self._world.happened["crash during settlement"] += 1
+        self.devices.release()
+        self.journal.close()
+        if self.connection:
+            self._lines.hang_up(self.connection)
+        self.connection = None
+
+    def _wall(self) -> float:
+        """What the terminal's clock on the wall says: it may be wrong, and it may be set."""
+        return self._world.now + self.clock_ahead_s
+
+    def _start_over(self) -> None:
+        self._clock.follow()
+        self._rebuild()
+        self._carry_out(self.counter.resume(self._clock.now()))
+
+    def _rebuild(self) -> None:
+        self.devices.release()
+        self.counter = Counter(self.profile, self.journal.replay())
+        self._auditor.terminal_rests(self.name, self.counter.book)
+        self._measure_room()
+
+    # --- events and effects -------------------------------------------------------------------------------------------
+
+    def handle(self, event: Event) -> None:
+        """Take one event, as the runner does."""
+        self._world.note(self.name, f"<- {event!r}")
+        if isinstance(event, REQUESTS):
+            self._measure_room()
+        elif not self._writable:
+            return
+        self._carry_out(self.counter.handle(event, self._clock.now()))
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        life = self.life
+        try:
+            self._world.perform(self, effects, self._perform)
+        except JournalUnwritable:
+            self._journal_failed()
+        if life == self.life:
+            self._auditor.terminal_rests(self.name, self.counter.book)
+            self._arm_timer()
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Persist(record):
+                self._persist(record)
+            case Send(message, cards):
+                self._send(message, cards)
+            case AskForMeans():
+                self.devices.ask(effect)
+            case ReleaseMeans():
+                self.devices.release()
+            case CompleteCard():
+                self._auditor.chip_told(self.counter.payments.current, effect)
+                self.devices.complete(effect)
+            case LoadKeys(keys):
+                self._world.after(KEY_LOADING_S, self, self._load_keys, keys)
+            case Print():
+                self._enqueue(effect)
+            case Reconnect():
+                self.lose_connection()
+
+    def _persist(self, record: Record) -> None:
+        self._world.note(self.name, f"persists {type(record).__name__} {getattr(record, 'key', '')}")
+        if self.disk_full:
+            raise JournalUnwritable("the journal's disk is full")
+        self.journal.append(record)
+        self._auditor.terminal_persisted(self.name, record)
+
+    def _journal_failed(self) -> None:
+        self._world.note(self.name, "cannot write its journal")
+        if any(payment.state is State.REVERSAL_DUE for payment in self.counter.book.unresolved()):
+            self._world.happened["disk full during reversal"] += 1
+        self._writable = False
+        self.room_changed()
+        self._rebuild()
+
+    def _measure_room(self) -> None:
+        self.counter.handle(RoomMeasured(FREE_BYTES, self._writable), self._clock.now())
+
+    def room_changed(self) -> None:
+        """The disk or the clock is not as it was: the terminal sees it when it looks next."""
+        self._world.after(ROOM_INTERVAL_S, self, self._watch_room)
+
+    def _watch_room(self) -> None:
+        works_again = not self._writable and not self.disk_full
+        if self._clock.is_off and self.counter.busy:
+            self.room_changed()
+        elif works_again or self._clock.is_off:
+            self._writable = self._writable or works_again
+            self._start_over()
+            self.lose_connection()
+
+    def _arm_timer(self) -> None:
+        deadline = self.counter.deadline()
+        if deadline is None or deadline == self._timer_at:
+            return
+        self._timer_at = deadline
+        self._world.after(max(0.0, deadline - self._clock.now()), self, self._ring, deadline)
+
+    def _ring(self, deadline: float) -> None:
+        if deadline == self._timer_at:
+            self._timer_at = None
+            self.handle(Tick())
+
+    # --- the link -----------------------------------------------------------------------------------------------------
+
+    def _connect_in(self, seconds: float) -> None:
+        self._attempts += 1
+        self._world.after(seconds, self, self._connect, self._attempts)
+
+    def _connect(self, attempt: int) -> None:
+        if attempt != self._attempts:
+            return
+        self.connection = self._lines.connect(self)
+        if self.connection:
+            self.handle(LinkUp())
+        else:
+            self._connect_later()
+
+    def _connect_later(self) -> None:
+        """Try again: not before the way is open, as far as the world knows, to save it the attempts."""
+        pause_s = RECONNECT_S[min(self._failures, len(RECONNECT_S) - 1)]
+        self._failures += 1
+        self._connect_in(max(pause_s, self._lines.opens_at(self.name) - self._world.now))
+
+    def connect_now(self) -> None:
+        """The way is open, earlier than the world had known."""
+        if self.up and not self.connection:
+            self._connect_in(RECONNECT_S[-1])
+
+    def lose_connection(self) -> None:
+        """The connection is over, and the terminal knows it."""
+        if self.connection:
+            self._lines.hang_up(self.connection)
+            self.connection = None
+            self._world.after(0.0, self, self.handle, LinkLost())
+            self._connect_later()
+
+    def _send(self, message: Message, cards: tuple[str, ...]) -> None:
+        self._auditor.terminal_sends(self.name, message)
+        try:
+            pans = [self._vault.unseal(card) for card in cards]
+            protected = self._vault.protect(messages.with_cards(message, pans))
+        except VaultError:
+            self._world.note(self.name, "has no key to send with")
+            return
+        if self.connection:
+            host = self.profile.host
+            self._lines.send(self, Frame(host.tpdu, host.header, protected).to_bytes())
+
+    def arrive(self, connection: str, data: bytes) -> None:
+        """A frame has come on a connection; on one that is over, nobody is there to read it."""
+        if connection != self.connection or not self.up:
+            return
+        self._failures = 0
+        try:
+            frame = parsed(data)
+        except Iso8583Error:
+            self.lose_connection()
+        else:
+            self.handle(Received(frame.message, self._vault.mac_state(data[HEAD_BYTES:], frame.message), frame.command))
+
+    def _load_keys(self, keys: bytes) -> None:
+        try:
+            self.devices.load_pin_key(self._vault.load(keys))
+        except VaultError:
+            self.handle(KeysLoaded(accepted=False, reason="keys_wrong"))
+        else:
+            self.handle(KeysLoaded(accepted=True))
+
+    def refunds_of(self, key: Key) -> list[Payment]:
+        """What the page reads in the journal before a refund."""
+        return self.journal.refunds_of(key)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Up and connected, with nothing open."""
+        return self.up and self._writable and self.counter.session.ready and not self.counter.book.unresolved()
+
+    def sign(self, message: Message) -> Message | None:
+        """Add what the link adds, if there is a key: for whoever sits inside the terminal and means no good."""
+        try:
+            return self._vault.protect(message)
+        except VaultError:
+            return None
+
+    def seal(self, pan: str) -> str:
+        """Seal a card number for the journal, as the card dialogue does."""
+        return self._vault.seal(pan)
+
+    # --- slips --------------------------------------------------------------------------------------------------------
+
+    def _enqueue(self, job: Print) -> None:
+        self._auditor.print_ordered(job.key)
+        if len(self._jobs) >= JOBS_MAX:
+            self._world.after(0.0, self, self.handle, SlipFailed(job.key, "queue_full"))
+            return
+        self._jobs.append(job)
+        if len(self._jobs) == 1:
+            self._print_next()
+
+    def _print_next(self) -> None:
+        job = self._jobs[0]
+        delay_s, said = self.devices.print_slip(job, self.journal.payment(job.key))
+        self._world.after(delay_s, self, self._print_ended, said)
+
+    def _print_ended(self, said: SlipPrinted | SlipFailed) -> None:
+        self._jobs.popleft()
+        if self._jobs:
+            self._print_next()
+        self.handle(said)
