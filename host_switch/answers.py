@@ -45,7 +45,7 @@ def financial_reply(
 ) -> bytes:
     """The answer to a financial request, as stored: from the MTI on, bit 64 set, without the MAC itself."""
     rules = TYPES[row.kind]
-    fields = _financial_fields(row, code, facts.policy, now) | _issuer_fields(row, answer, facts.policy)
+    fields = _financial_fields(row, code, facts.policy, now) | _issuer_fields(answer, facts.policy)
     if rules.direction != "none":
         fields[4] = f"{row.amount:012d}"
     return _unsigned_body(response_mti(rules.mti), fields | {63: text_field(code)})
@@ -66,10 +66,10 @@ def _financial_fields(row: Transaction, code: str, policy: Policy, now: float) -
     }  # fmt: skip
 
 
-def _issuer_fields(row: Transaction, answer: ChannelAnswer | None, policy: Policy) -> dict[int, str | bytes]:
+def _issuer_fields(answer: ChannelAnswer | None, policy: Policy) -> dict[int, str | bytes]:
     if answer is None:
         return {}
-    voucher = build_text_tlv({"A4": row.voucher}) if row.voucher else ""
+    voucher = build_text_tlv({"A4": answer.voucher}) if answer.voucher else ""
     fields: dict[int, str | bytes] = {
         38: answer.auth_code, 44: f"{answer.issuer:<11}{policy.acquirer:<11}", 54: answer.balances,
         55: answer.chip_data, 59: voucher,

@@ -6,6 +6,7 @@ cap, and never given up. A second answer that differs from the first changes no 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from host_switch.answers import financial_reply, send_signed
 from host_switch.channels import ChannelAnswer, ChannelCall
@@ -33,9 +34,9 @@ class Step:
     code: str = ""
     answer: ChannelAnswer | None = None
 
-    def moved(self, due_at: float | None = None) -> Transaction:
-        """The row after the move, with the time of the next attempt if something is owed."""
-        return replace(self.row, outcome=self.move.outcome, leg=self.move.leg, due_at=due_at)
+    def moved(self, due_at: float | None = None, **changed: Any) -> Transaction:
+        """The row after the move, with the time of the next attempt if something is owed, and other changes."""
+        return replace(self.row, outcome=self.move.outcome, leg=self.move.leg, due_at=due_at, **changed)
 
     def event(self, severity_kind: str) -> Event:
         """A contradiction or a debt for the attention list."""
@@ -104,17 +105,16 @@ def _book(step: Step) -> tuple[Effect, ...]:
 
 
 def _give_up(step: Step) -> tuple[Effect, ...]:
-    told = replace(_told(step), attempts=1, due_at=retry_at(step.facts.policy, 1, step.now))
+    told = _told(step, due_at=retry_at(step.facts.policy, 1, step.now), attempts=1)
     return Persist((told,)), *_reply(told, step.facts), CallChannel(reversal_call(told, step.code))
 
 
-def _told(step: Step) -> Transaction:
-    """The row with the terminal's answer in it."""
-    row, answer = step.moved(), step.answer
-    if answer is not None:
-        row = replace(row, auth_code=answer.auth_code, voucher=answer.voucher)
-    reply = financial_reply(row, step.code, step.facts, step.now, answer)
-    return replace(row, response_code=step.code, reply=reply, pan="")
+def _told(step: Step, **changed: Any) -> Transaction:
+    """The row after the move with the terminal's answer in it; whatever the issuer named is kept."""
+    answer = step.answer
+    named: dict[str, Any] = {"auth_code": answer.auth_code, "voucher": answer.voucher} if answer else {}
+    reply = financial_reply(step.row, step.code, step.facts, step.now, answer)
+    return step.moved(response_code=step.code, reply=reply, pan="", **named, **changed)
 
 
 def _reply(row: Transaction, facts: Facts) -> tuple[Effect, ...]:
@@ -133,11 +133,11 @@ def _call_reversal(step: Step) -> tuple[Effect, ...]:
 
 def _next_attempt(step: Step) -> Transaction:
     attempts = step.row.attempts + 1
-    return replace(step.moved(retry_at(step.facts.policy, attempts, step.now)), attempts=attempts)
+    return step.moved(retry_at(step.facts.policy, attempts, step.now), attempts=attempts)
 
 
 def _reverse_late(step: Step) -> tuple[Effect, ...]:
-    row = replace(step.moved(retry_at(step.facts.policy, 1, step.now)), attempts=1)
+    row = step.moved(retry_at(step.facts.policy, 1, step.now), attempts=1)
     return Persist((row, step.event("late approval reversed"))), CallChannel(reversal_call(row, TIMED_OUT))
 
 

@@ -102,7 +102,7 @@ def _counter(step: Step) -> tuple[Effect, ...]:
 
 
 def _owing(step: Step) -> Transaction:
-    return replace(step.moved(retry_at(step.facts.policy, 1, step.now)), attempts=1)
+    return step.moved(retry_at(step.facts.policy, 1, step.now), attempts=1)
 
 
 _ACTS: Mapping[Act, Callable[[Step], tuple[Effect, ...]]] = {

@@ -10,6 +10,7 @@ import json
 import secrets
 import signal
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from host_switch.switch import decide
 
 ZONE_KEYS = "zone keys"
 DES_KEY_BYTES = 16
+SWITCH_INTERVAL_S = 0.0005  # how long the loop may hold the interpreter while a finished commit waits to say so
 
 
 class HostError(Exception):
@@ -128,6 +130,7 @@ async def run(
     Raises:
         HostError, KeyRoomError, StoreError: it cannot be started.
     """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     with opened_store(directory, to_write=True) as store:
         keys = zone_keys(store)
         store.policy = replace(store.policy, zone_pin_key=keys.pin_key)
