@@ -9,7 +9,8 @@ from docs.state_diagrams import PAGE, ROOT, drawn
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
-_CODE_PATH = re.compile(r"`((?:iso8583|paycode|firmware_config|terminal|host_switch|simulators|bench|tests|docs)/[\w./-]*)`")
+_FOLDERS = "iso8583|paycode|firmware_config|terminal|host_switch|simulators|bench|tests|docs"
+_CODE_PATH = re.compile(rf"`((?:{_FOLDERS})/[\w./-]*)`")
 
 
 def test_state_diagrams_are_those_of_the_tables():

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from terminal.book import Payment
+from terminal.counter import Notice
 from terminal.devices import DeviceHealth, PrinterStatus, PrinterTrouble
-from terminal.events import CodePresented, Print, ReprintRequested, SettleRequested, SlipFailed, SlipPrinted
+from terminal.events import CodePresented, Event, Print, ReprintRequested, SettleRequested, SlipFailed, SlipPrinted
 from terminal.journal import Journal
 from terminal.printing import JOBS_MAX, Printing, slip_of
 from tests.terminal.rig import CARD, CODE, PROFILE, Till, answer, from_host, ready_till, settle_answer
@@ -57,7 +58,7 @@ def printed(journal: Journal, printer: PaperAndTrouble | None, *jobs: Print) -> 
     """Let the queue print these jobs; return what it reports."""
 
     async def scene():
-        reports: asyncio.Queue = asyncio.Queue()
+        reports: asyncio.Queue[SlipPrinted | SlipFailed] = asyncio.Queue()
         printing = Printing(PROFILE, journal, printer, reports.put_nowait)
         for job in jobs:
             printing.enqueue(job)
@@ -82,6 +83,7 @@ def test_reprint_says_duplicate_on_every_copy(journal):
     till = ready_till()
     sale = approved_sale(till)
     (job,) = till.on(ReprintRequested(sale.key))
+    assert isinstance(job, Print)
     text = Printing(PROFILE, written(journal, till), None, print).text(job)
     assert text.count("DUPLICATED") == 4
 
@@ -128,7 +130,7 @@ def test_paper_out_leaves_the_sale_and_makes_the_receipt_due(journal):
     sale = approved_sale(till)
     (report,) = printed(written(journal, till), PaperAndTrouble("paper_out"), Print(sale.key))
     till.on(report)
-    assert till.counter.book.payments[sale.key].receipt_due and till.counter.notice.reason == "printer_paper_out"
+    assert till.counter.book.payments[sale.key].receipt_due and till.counter.notice == Notice("printer_paper_out", sale.key)
     till.on(SlipPrinted(sale.key, duplicate=True))
     assert not till.counter.book.payments[sale.key].receipt_due and till.counter.notice is None
 
@@ -140,7 +142,7 @@ def test_counter_without_a_printer_says_so(journal):
 
 
 def test_full_queue_refuses_at_once_and_the_receipt_stays_due(journal):
-    reports = []
+    reports: list[Event] = []
     printing = Printing(PROFILE, journal, PaperAndTrouble(), reports.append)
     key = approved_sale(ready_till()).key
     for _ in range(JOBS_MAX + 1):
