@@ -186,7 +186,9 @@ class Book:
             self._update(r.key, printed=True)
 
     def _signed_on(self, r: SignedOn) -> None:
-        if not self.payments and self.settling is None:
+        """Take the host's batch number, between two batches and never that of the one closed before."""
+        closed = self.last_closed is not None and r.batch == self.last_closed.batch
+        if not self.payments and self.settling is None and not closed:
             self.batch = r.batch
 
     def _settle_started(self, r: SettleStarted) -> None:

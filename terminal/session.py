@@ -47,7 +47,7 @@ class Session:
         self._failures = 0
         self._due: float | None = None
         self._echo_sent = False
-        self._batch = ""
+        self._sign_on_trace = ""
         self.state = SessionState.DOWN
         self.refusal = ""
         self.orders: tuple[str, ...] = ()
@@ -76,8 +76,11 @@ class Session:
     def sign_on(self, now: float) -> list[Effect]:
         """Ask the host for a session with fresh keys."""
         self.state, self._sign_on_wanted, self._has_keys = SessionState.SIGNING_ON, False, False
+        self._echo_sent = False
         self._due = now + self._profile.host.reply_timeout_s
-        return [Send(messages.sign_on(self._profile, self._book.batch, self._book.next_trace, "01"))]
+        request = messages.sign_on(self._profile, self._book.batch, self._book.next_trace, "01")
+        self._sign_on_trace = request.text(11)
+        return [Send(request)]
 
     def ask_for_sign_on(self) -> None:
         """The host does not trust our keys, or we do not trust its MAC: sign on when the counter is free."""
@@ -152,8 +155,9 @@ class Session:
         return []
 
     def _signed_on(self, event: Received, now: float) -> list[Effect]:
-        if self.state is not SessionState.SIGNING_ON:
-            return []
+        answers_another = event.message.get(11, self._sign_on_trace) != self._sign_on_trace
+        if self.state is not SessionState.SIGNING_ON or answers_another:
+            return []  # that of an earlier sign-on brings old keys, and maybe the number of a batch long closed
         keys = event.message.get(62)
         if event.message.get(39) != "00" or not isinstance(keys, bytes):
             return self._refused(f"host_{event.message.text(39, '')}", now)

@@ -70,7 +70,7 @@ class Till:
     def sign_on(self) -> "Till":
         """Bring the session up."""
         self.on(LinkUp())
-        self.on(Received(sign_on_answer(), "absent"))
+        self.on(Received(sign_on_answer(trace=self.sent().text(11)), "absent"))
         self.on(KeysLoaded(accepted=True))
         assert self.counter.session.ready
         return self
@@ -100,10 +100,10 @@ def ready_till() -> Till:
     return Till().sign_on()
 
 
-def sign_on_answer(batch: str = "000007") -> Message:
+def sign_on_answer(batch: str = "000007", trace: str = "000001") -> Message:
     """A sign-on answer with working keys."""
     return Message("0810", {
-        11: "000001", 12: "103000", 13: "0115", 37: "260115000001", 39: "00", 41: PROFILE.terminal_id,
+        11: trace, 12: "103000", 13: "0115", 37: "260115000001", 39: "00", 41: PROFILE.terminal_id,
         42: PROFILE.merchant_id, 60: Block60("00", batch, "003").to_text(), 62: KEYS.to_bytes(),
     })  # fmt: skip
 

@@ -59,7 +59,8 @@ def test_batch_of_the_host_is_not_taken_while_ours_has_payments():
     till.counter.session.ask_for_sign_on()
     till.on(LinkLost())
     till.on(LinkUp())
-    till.on(Received(sign_on_answer("000099"), "absent"))
+    till.on(Received(sign_on_answer("000099", till.sent().text(11)), "absent"))
+    assert till.counter.session.state == "loading keys"
     assert till.counter.book.batch == "000007"
 
 
@@ -126,3 +127,22 @@ def test_host_that_does_not_know_the_merchant_stops_the_counter():
     assert till.counter.session.state is SessionState.REFUSED and till.counter.session.refusal == "host_03"
     till.on(SaleRequested("next", 100, "01"))
     assert till.counter.notice.reason == "no_link"
+
+
+def test_answer_to_an_earlier_sign_on_brings_no_old_keys():
+    till = ready_till()
+    till.on(from_host(answer(till.sell(), "51")))
+    till.counter.session.ask_for_sign_on()
+    till.on(LinkLost())
+    till.on(LinkUp())
+    effects = till.on(Received(sign_on_answer(trace="000001"), "absent"))
+    assert effects == [] and till.counter.session.state is SessionState.SIGNING_ON
+
+
+def test_echo_that_is_answered_late_does_not_end_a_sign_on():
+    till = ready_till()
+    till.wait(61)
+    till.on(Received(echo_answer().message.with_({11: "000009"}), "absent", command="3"))
+    assert till.counter.session.state is SessionState.SIGNING_ON
+    till.on(echo_answer())
+    assert till.counter.session.state is SessionState.SIGNING_ON

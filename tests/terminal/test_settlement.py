@@ -6,7 +6,7 @@ from iso8583 import Message
 from iso8583.unionpay import Details48, Totals48
 from terminal.events import CodePresented, LinkLost, LinkUp, Print, Received, SaleRequested, Send, SettleRequested
 from terminal.settlement import SETTLEMENT_TRACE, Step
-from tests.terminal.rig import CODE, Till, answer, from_host, ready_till, settle_answer
+from tests.terminal.rig import CODE, Till, answer, from_host, ready_till, settle_answer, sign_on_answer
 from tests.terminal.test_session import echo_answer
 
 
@@ -100,3 +100,14 @@ def test_unanswered_settlement_is_sent_again():
     till = till_with_sales()
     till.on(SettleRequested("01"))
     assert [e.message.mti for e in till.wait(6) if isinstance(e, Send)] == ["0500"]
+
+
+def test_sign_on_never_leads_back_into_the_batch_closed_before():
+    till = till_with_sales(1)
+    till.on(SettleRequested("01"))
+    till.on(from_host(settle_answer(till.sent(), "1"), mac="absent"))
+    till.on(upload_answer(till.sent()))
+    till = till.restart()
+    till.on(LinkUp())
+    till.on(Received(sign_on_answer("000007", till.sent().text(11)), "absent"))
+    assert till.counter.book.batch == "000008"
