@@ -86,6 +86,11 @@ class Till:
         (message,) = (effect.message for effect in self.effects if isinstance(effect, Send))
         return message
 
+    def said(self) -> str:
+        """What the counter last had to say."""
+        assert self.counter.notice is not None, "it said nothing"
+        return self.counter.notice.reason
+
     def persisted(self) -> list[Record]:
         """The records among the last effects."""
         return [effect.record for effect in self.effects if isinstance(effect, Persist)]

@@ -54,11 +54,11 @@ def written(journal: Journal, till: Till) -> Journal:
     return journal
 
 
-def printed(journal: Journal, printer: PaperAndTrouble | None, *jobs: Print) -> list[SlipPrinted | SlipFailed]:
+def printed(journal: Journal, printer: PaperAndTrouble | None, *jobs: Print) -> list[Event]:
     """Let the queue print these jobs; return what it reports."""
 
     async def scene():
-        reports: asyncio.Queue[SlipPrinted | SlipFailed] = asyncio.Queue()
+        reports: asyncio.Queue[Event] = asyncio.Queue()
         printing = Printing(PROFILE, journal, printer, reports.put_nowait)
         for job in jobs:
             printing.enqueue(job)
@@ -130,7 +130,8 @@ def test_paper_out_leaves_the_sale_and_makes_the_receipt_due(journal):
     sale = approved_sale(till)
     (report,) = printed(written(journal, till), PaperAndTrouble("paper_out"), Print(sale.key))
     till.on(report)
-    assert till.counter.book.payments[sale.key].receipt_due and till.counter.notice == Notice("printer_paper_out", sale.key)
+    assert till.counter.book.payments[sale.key].receipt_due
+    assert till.counter.notice == Notice("printer_paper_out", sale.key)
     till.on(SlipPrinted(sale.key, duplicate=True))
     assert not till.counter.book.payments[sale.key].receipt_due and till.counter.notice is None
 

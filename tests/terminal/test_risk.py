@@ -11,7 +11,7 @@ from tests.terminal.rig import PROFILE, Till, answer, from_host, ready_till
 def refused(till: Till, amount: int = 100) -> str:
     effects = till.on(SaleRequested("x", amount, "01"))
     assert not any(isinstance(e, AskForMeans) for e in effects), "refused after the card was asked for"
-    return till.counter.notice.reason
+    return till.said()
 
 
 def test_full_disk_refuses_before_the_card_is_read():

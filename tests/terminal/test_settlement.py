@@ -3,7 +3,7 @@
 import pytest
 
 from iso8583 import Message
-from iso8583.unionpay import Details48, Totals48
+from iso8583.unionpay import Detail48, Details48, Totals48
 from terminal.events import CodePresented, LinkLost, LinkUp, Print, Received, SaleRequested, Send, SettleRequested
 from terminal.settlement import SETTLEMENT_TRACE, Step
 from tests.terminal.rig import CODE, Till, answer, from_host, ready_till, settle_answer, sign_on_answer
@@ -44,7 +44,7 @@ def test_unbalanced_batch_uploads_every_payment_eight_at_a_time():
     till = till_with_sales(10)
     till.on(SettleRequested("01"))
     till.on(from_host(settle_answer(till.sent(), "2"), mac="absent"))
-    uploaded = []
+    uploaded: list[Detail48] = []
     while till.sent().text(60).endswith("201"):
         uploaded += Details48.parse(till.sent().text(48)).records
         till.on(upload_answer(till.sent()))
@@ -66,7 +66,7 @@ def test_no_sale_while_settling():
     till = till_with_sales()
     till.on(SettleRequested("01"))
     till.on(SaleRequested("late", 100, "01"))
-    assert till.counter.notice.reason == "settling"
+    assert till.said() == "settling"
 
 
 def test_open_payment_keeps_the_batch_open():
@@ -74,7 +74,7 @@ def test_open_payment_keeps_the_batch_open():
     till.sell(means=CodePresented(CODE))
     till.wait(31)
     till.on(SettleRequested("01"))
-    assert till.counter.notice.reason == "payments_open" and till.counter.settlement.step is Step.IDLE
+    assert till.said() == "payments_open" and till.counter.settlement.step is Step.IDLE
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["before the totals", "before the end"])
