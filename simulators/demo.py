@@ -20,7 +20,7 @@ from simulators.tour.checks import Books, checks
 from simulators.tour.guide import Guide
 from simulators.tour.people import NotSeen
 from simulators.tour.processes import ProcessFailed
-from simulators.tour.setting_up import Ports, Shop, set_up
+from simulators.tour.setting_up import Shop, reserved_ports, set_up
 from simulators.tour.shop import RunningShop, open_shop
 from simulators.tour.steps import STEPS
 
@@ -30,7 +30,7 @@ app = typer.Typer()
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="游览后退出 · Leave after the tour; 1 if it failed.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="机器可读 · One line of JSON at the end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="机器可读 · One line of JSON after the tour.")] = False,
     data: Annotated[Path | None, typer.Option("--data", help="目录 · A folder to keep; else a new one.")] = None,
 ) -> None:
     """整家店跑起来 · The whole shop on this machine: issuer, host, terminal, devices, and two pages to work them.
@@ -42,17 +42,15 @@ def demo(
     """
     folder = (data or Path(tempfile.mkdtemp(prefix="tillgate-"))).resolve()
     guide = Guide(Console(quiet=as_json, highlight=False))
-    try:
-        shop = set_up(folder, Ports.free())
-    except (HostError, KeyRoomError, StoreError) as error:
-        raise typer.TyperException(str(error)) from None
-    guide.opening(shop)
-    asyncio.run(_until_told_to_stop(_keep_shop(shop, guide, once=once)))
-    guide.closing(shop)
-    summary = guide.summary(shop)
-    if as_json:
-        typer.echo(json.dumps(summary, ensure_ascii=False))
-    if not summary["ok"]:
+    with reserved_ports() as ports:
+        try:
+            shop = set_up(folder, ports)
+        except (HostError, KeyRoomError, StoreError) as error:
+            raise typer.TyperException(str(error)) from None
+        guide.opening(shop)
+        asyncio.run(_until_told_to_stop(_keep_shop(shop, guide, once=once, as_json=as_json)))
+        guide.closing(shop)
+    if not guide.ok:
         raise typer.Exit(1)
 
 
@@ -65,10 +63,12 @@ async def _until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
         await task
 
 
-async def _keep_shop(shop: Shop, guide: Guide, *, once: bool) -> None:
+async def _keep_shop(shop: Shop, guide: Guide, *, once: bool, as_json: bool) -> None:
     try:
         async with open_shop(shop, guide.started, guide.restarted) as running:
             await _walk(running, guide)
+            if as_json:
+                print(json.dumps(guide.summary(shop, running.numbers), ensure_ascii=False), flush=True)
             if not once:
                 guide.yours(shop, running.numbers)
                 await asyncio.Event().wait()

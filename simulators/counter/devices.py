@@ -19,6 +19,7 @@ DECK_ORDER = ("good", "golden", "insufficient_funds", "lost", "refuses_approvals
 PIN = "123456"
 """The PIN of every card in the deck, for the hint; the issuer holds it too."""
 
+SLIPS_FOLDER = "slips"
 PAD_KEYS = (*"123456789", "cancel", "0", "clear", "enter")
 
 
@@ -41,7 +42,7 @@ class Devices:
 
     def __init__(self, places: Places, master_key: bytes) -> None:
         self._places = places
-        slips = places.folder / "slips"
+        slips = places.folder / SLIPS_FOLDER
         slips.mkdir(parents=True, exist_ok=True)
         self.roll = PaperRoll(slips)
         self.phone = Phone()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -21,7 +22,7 @@ class Guide:
     """Tells what happens, and remembers it for the summary."""
 
     def __init__(self, console: Console) -> None:
-        self._say = console.print
+        self._console = console
         self._progress = Progress(
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             console=console, transient=True,
@@ -33,10 +34,13 @@ class Guide:
         self._restarts: list[dict[str, Any]] = []
         self._failure = ""
 
+    def _say(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True)
+
     def opening(self, shop: Shop) -> None:
         """Before anything runs."""
         self._say("\n[bold]Tillgate[/] · 一台机器上的整家店 · the whole shop on this machine")
-        self._say(f"[dim]目录 folder  {escape(str(shop.folder))}[/]\n")
+        self._say(f"[dim]目录 folder   {escape(str(shop.folder))}\n小票 slips    {escape(str(shop.slips))}[/]\n")
 
     def started(self, name: str, seconds: float) -> None:
         """A process is ready."""
@@ -72,8 +76,8 @@ class Guide:
         self._progress.advance(self._task)
         self._say(f"  [green]✓[/] [bold]{step.zh} · {step.en}[/]  [dim]{seconds:.1f} s[/]")
         self._say(f"    {escape(told.zh)}\n    {escape(told.en)}")
-        for slip in slips:
-            self._say(f"    [dim]{escape(slip)}[/]", soft_wrap=True)
+        if slips:
+            self._say(f"    [dim]{escape(', '.join(Path(slip).name for slip in slips))}[/]")
 
     def failed_at(self, step: Step, reason: str) -> None:
         """A step did not do what it should."""
@@ -84,7 +88,7 @@ class Guide:
     def failed(self, reason: str) -> None:
         """Something went wrong."""
         self._failure = self._failure or reason
-        self._say(f"    [red]没有做到 · not so: {escape(reason)}[/]", soft_wrap=True)
+        self._say(f"    [red]没有做到 · not so: {escape(reason)}[/]")
 
     def checked(self, found: list[Check]) -> None:
         """What must hold, and whether it does."""
@@ -113,17 +117,18 @@ class Guide:
 
     def closing(self, shop: Shop) -> None:
         """After everything has been stopped."""
-        mark = "[red]✗[/]" if self._failure else "[green]✓[/]"
         seconds = monotonic() - self._began
-        self._say(f"\n  {mark} {seconds:.1f} s · 小票和日志在 slips and journals are in {escape(str(shop.folder))}\n")
+        folder = escape(str(shop.folder))
+        self._say(f"\n  {seconds:.1f} s · 小票、账本和日志还在 slips, books and logs stay in {folder}\n")
 
-    def summary(self, shop: Shop) -> dict[str, Any]:
+    def summary(self, shop: Shop, numbers: dict[str, int]) -> dict[str, Any]:
         """All of it for a machine. `ok`: every step was walked and every invariant holds."""
-        walked = [step["ok"] for step in self._steps]
         return {
-            "ok": not self._failure and len(walked) == len(STEPS) and all(walked) and bool(self._checks),
+            "ok": self.ok,
             "failure": self._failure,
             "folder": str(shop.folder),
+            "ports": asdict(shop.ports),
+            "processes": numbers,
             "started": self._started,
             "steps": self._steps,
             "slips": [slip for step in self._steps for slip in step["slips"]],
@@ -131,6 +136,11 @@ class Guide:
             "restarts": self._restarts,
             "seconds": round(monotonic() - self._began, 1),
         }
+
+    @property
+    def ok(self) -> bool:
+        """Whether the whole tour was walked, and everything holds."""
+        return bool(self._checks) and not self._failure
 
     def _keep(self, step: Step, seconds: float, **outcome: Any) -> None:
         self._steps.append({"name": step.name, "seconds": round(seconds, 2), **outcome})

@@ -28,7 +28,8 @@ class Cashier:
         self._browser = Browser(page_port)
 
     async def log_on(self, operator: str, pin: str) -> None:
-        """Log on."""
+        """Log on; the result that an earlier day may have left on the page is gone on from."""
+        await self.next_sale()
         await self._press("/", "/log-on", operator=operator, pin=pin)
 
     async def charge(self, amount: int) -> None:

@@ -4,13 +4,19 @@ What is there already stays, so that a shop can be closed and opened again; only
 ports may have changed.
 """
 
+import fcntl
 import json
+import os
 import socket
-from dataclasses import dataclass, fields
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from host_switch import start as host
 from host_switch.events import TerminalRegistered
+from simulators.counter.devices import SLIPS_FOLDER
 from simulators.counter.process import PAD_KEY_FILE
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY
 from simulators.tour.processes import Part
@@ -27,7 +33,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where everything listens, on loopback. The defaults are easy to remember; see `free`."""
+    """Where everything listens, on loopback. The defaults are easy to remember; see `reserved_ports`."""
 
     page: int = 8700
     counter: int = 8701
@@ -37,10 +43,20 @@ class Ports:
     card_reader: int = 9802
     printer: int = 9803
 
-    @classmethod
-    def free(cls) -> "Ports":
-        """The defaults, and for each that is taken another that is free."""
-        return cls(**{port.name: _free(int(str(port.default))) for port in fields(cls)})
+
+@contextmanager
+def reserved_ports() -> Iterator[Ports]:
+    """The default ports, and for each that is taken another that is free.
+
+    Only one shop of a user at a time has the defaults, so that two that are opened together do not get the same ones.
+    """
+    with (Path(tempfile.gettempdir()) / f"tillgate-shop-{os.getuid()}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            wanted = asdict(Ports())
+        except BlockingIOError:
+            wanted = dict.fromkeys(asdict(Ports()), 0)
+        yield Ports(**{name: _free(port) for name, port in wanted.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +80,11 @@ class Shop:
     def counter(self) -> Path:
         """The devices' folder: serial lines and slips."""
         return self.folder / "counter"
+
+    @property
+    def slips(self) -> Path:
+        """Every slip that was printed, as a picture and as text."""
+        return self.counter / SLIPS_FOLDER
 
     @property
     def pad_key_file(self) -> Path:

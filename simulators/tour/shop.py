@@ -26,7 +26,7 @@ class RunningShop:
         """People who have not done anything yet."""
         ports = self.shop.ports
         return Tour(
-            Cashier(ports.page), Customer(ports.counter), Banker(ports.issuer_control), self.processes["host"]
+            Cashier(ports.page), Customer(ports.counter), Banker(ports.issuer_control), self.processes["host"].kill
         )
 
 

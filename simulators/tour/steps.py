@@ -10,7 +10,6 @@ from typing import Any
 
 from iso8583.response_codes import meaning
 from simulators.tour.people import PATIENCE_S, Banker, Cashier, Customer, NotSeen, View, yuan
-from simulators.tour.processes import KeptProcess
 from simulators.tour.setting_up import CASHIER, CASHIER_PIN, SUPERVISOR, SUPERVISOR_PIN
 
 CHIP_SALE, SCAN_SALE, PAPERLESS_SALE, KILLED_SALE, REFUND = 2500, 1280, 880, 6000, 500
@@ -30,12 +29,12 @@ class Told:
 
 @dataclass(slots=True)
 class Tour:
-    """The people, the process that will be killed, and what the steps remember for one another."""
+    """The people, how the host is killed, and what the steps remember for one another."""
 
     cashier: Cashier
     customer: Customer
     banker: Banker
-    host: KeptProcess
+    kill_host: Callable[[], Awaitable[None]]
     keys: dict[str, str] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
 
@@ -159,7 +158,7 @@ async def host_killed(tour: Tour) -> Told:
     await tour.customer.insert("good")
     await tour.customer.enter_pin()
     await tour.banker.until_balance(KILLED_ACCOUNT, rich - KILLED_SALE)
-    await tour.host.kill()
+    await tour.kill_host()
     await tour.cashier.until("the payment is not known to be approved", lambda view: not _newest(view)["final"])
     await tour.customer.take_card()
     await tour.paid("the sale is reversed", "reversed")
