@@ -107,7 +107,12 @@ def _close(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -
 
 
 def _not_uploaded(facts: Facts) -> str:
-    """How many approved transactions no line of the upload named, as text; "" if none."""
+    """How many approved transactions no line of the upload named, as text; "" if none.
+
+    A batch whose sums we have found equal is closed without any line.
+    """
+    if facts.batch is not None and facts.batch.balanced:
+        return ""
     approved = {row.trace for row in facts.batch_rows if row.outcome is Outcome.APPROVED and _counts(row)}
     missing = approved - facts.details.keys()
     return str(len(missing)) if missing else ""

@@ -95,6 +95,14 @@ def test_what_was_not_uploaded_is_told_to_a_person(room: Room, till: Till) -> No
     assert not room.books().batches[0].balanced
 
 
+def test_a_balanced_batch_needs_no_upload(room: Room, till: Till) -> None:
+    room.sold(till)
+    room.talk(till, till.settle(Totals(1234, 1)))
+    room.talk(till, till.upload("0001", "207"))
+    assert room.events() == []
+    assert room.books().batches[0].closed_at is not None
+
+
 def test_a_batch_that_never_was_is_refused(room: Room, till: Till) -> None:
     till.batch = "000009"
     (data,) = room.sent(room.frame(till, till.settle(Totals())))
