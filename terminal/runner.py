@@ -48,7 +48,8 @@ from terminal.vault import Vault, VaultError
 from terminal.view import view_of
 
 EVENTS_MAX = 1_000
-ROOM_INTERVAL_S = 5.0
+ROOM_INTERVAL_S = 1.0
+DEVICES_INTERVAL_S = 1.0
 
 log = structlog.get_logger()
 
@@ -125,6 +126,7 @@ class Runner:
             group.create_task(self._link.run())
             group.create_task(self.printing.run())
             group.create_task(self._watch_room())
+            group.create_task(self._watch_devices())
             if self.devices.scanner:
                 group.create_task(self._watch_scanner(self.devices.scanner))
             group.create_task(self._decide())
@@ -164,8 +166,11 @@ class Runner:
             self._writable = False
             self._rebuild()
         finally:
-            self._changed.set()
-            self._changed = asyncio.Event()
+            self._show_change()
+
+    def _show_change(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -256,6 +261,18 @@ class Runner:
                 self._start_over()
                 self._link.reconnect()
             self._measure_room()
+
+    async def _watch_devices(self) -> None:
+        """Show a plug that was pulled, or paper that ran out, before the next customer finds it."""
+        shown = None
+        while True:
+            if self.devices.printer:
+                await self.devices.printer.status()
+            health = self.devices.health()
+            if health != shown:
+                shown = health
+                self._show_change()
+            await asyncio.sleep(DEVICES_INTERVAL_S)
 
     def _measure_room(self) -> None:
         self.counter.handle(RoomMeasured(self.journal.free_bytes(), self._writable), self._clock.now())

@@ -1,0 +1,86 @@
+"""The terminal's shell: what it does when devices, disk or line change under it. The whole shop has its own tests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from terminal.devices import DeviceHealth, PrinterStatus
+from terminal.events import SaleRequested
+from terminal.journal import Journal
+from terminal.runner import CounterDevices, Runner
+from terminal.vault import Vault
+from tests.in_a_loop import in_a_loop
+from tests.terminal.rig import PROFILE
+
+WAIT_S = 10.0
+
+
+class PrinterWithMoods:
+    """A printer of which only the health matters here."""
+
+    def __init__(self) -> None:
+        self.state = DeviceHealth("ready")
+
+    async def print(self, job: bytes) -> None:
+        raise AssertionError("nothing is printed here")
+
+    async def status(self) -> PrinterStatus:
+        return PrinterStatus(self.state.state, self.state.reason)
+
+    def health(self) -> DeviceHealth:
+        return self.state
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+@asynccontextmanager
+async def running(folder: Path, devices: CounterDevices) -> AsyncIterator[Runner]:
+    Vault.create(folder / "vault.json", bytes(16))
+    journal = Journal(folder / "journal.db")
+    runner = Runner(PROFILE, journal, Vault(folder / "vault.json"), devices)
+    task = asyncio.create_task(runner.run())
+    try:
+        yield runner
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        journal.close()
+
+
+async def until(runner: Runner, fits: Callable[[dict[str, Any]], bool]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        async for view in runner.changes():
+            if fits(view):
+                return
+
+
+@in_a_loop
+async def test_paper_that_runs_out_is_shown_before_the_next_customer_finds_it(tmp_path):
+    printer = PrinterWithMoods()
+    async with running(tmp_path, CounterDevices(printer=printer)) as runner:
+        await until(runner, lambda view: view["devices"]["printer"]["state"] == "ready")
+        printer.state = DeviceHealth("attention", "paper_out")
+        await until(runner, lambda view: view["devices"]["printer"]["reason"] == "paper_out")
+
+
+@in_a_loop
+async def test_counter_without_a_line_refuses_in_words(tmp_path):
+    async with running(tmp_path, CounterDevices()) as runner:
+        runner.post(SaleRequested("a", 100, "01"))
+        await until(runner, lambda view: view["notice"] is not None and view["notice"]["reason"] == "no_link")
+
+
+@in_a_loop
+async def test_journal_that_cannot_be_written_is_refused_in_words_and_recovers(tmp_path):
+    """Nothing is persisted: the sale never started, and the counter says so at once."""
+    async with running(tmp_path, CounterDevices()) as runner:
+        await until(runner, lambda view: view["refusal"] == "no_link")
+        runner.journal._db.execute("PRAGMA query_only = ON")
+        runner._carry_out(runner.counter.payments.start("sale", "a", 100, "01", 0.0))
+        assert runner.view()["refusal"] == "journal_unwritable" and not runner.view()["payments"]
+        runner.journal._db.execute("PRAGMA query_only = OFF")
+        await until(runner, lambda view: view["refusal"] == "no_link")
+        assert list(runner.journal.everything()) == []
