@@ -99,6 +99,7 @@ class Observed:
     payments: dict[Name, Seen] = field(default_factory=dict)
     records: dict[str, list[Record]] = field(default_factory=dict)
     settling: set[tuple[str, str]] = field(default_factory=set)
+    chip_agreed: dict[Name, bool] = field(default_factory=dict)
     slips: list[Slip] = field(default_factory=list)
     rows: dict[Name, Transaction] = field(default_factory=dict)
     names: dict[int, Name] = field(default_factory=dict)
@@ -133,6 +134,7 @@ class Auditor:
         self.observed = Observed()
         self.findings: list[Finding] = []
         self.sales = 0
+        self.notes = 0  # what the host has noted or reported so far
         self._limits = limits
         self._happened = happened
 
@@ -170,6 +172,10 @@ class Auditor:
         """The chip is about to hear the host's answer."""
         self.complain(chip_hears_what_is_durable(self.observed, key, word))
 
+    def chip_spoke(self, key: Key, agreed: bool) -> None:
+        """The chip has had its last word."""
+        self.observed.chip_agreed[_name(key)] = agreed
+
     def slip_printed(self, slip: Slip) -> None:
         """A slip is on paper."""
         self.complain(slips_agree(self.observed.slips, slip))
@@ -191,6 +197,7 @@ class Auditor:
                     self.observed.batches[change.terminal, change.number] = change
                 case Event(kind=kind):
                     self.observed.events.append(change)
+                    self.notes += 1
                     self._happened(f"host notes: {kind}")
 
     def _row_committed(self, row: Transaction) -> None:
@@ -202,6 +209,7 @@ class Auditor:
             self._happened("reversal before original")
         self.observed.rows[name] = row
         self.observed.names[row.number] = name
+        self.complain(no_more_is_given_back_than_paid(self.observed, row))
 
     def _post(self, entry: Entry) -> None:
         name = _name(entry.key)
@@ -218,6 +226,7 @@ class Auditor:
 
     def host_reported(self, report: Report) -> None:
         """The host reports what leaves no trace in its store."""
+        self.notes += 1
         self._happened(f"host reports: {report.kind}")
 
     def host_knows(self, request: Message) -> bool:
@@ -268,8 +277,9 @@ def _moved(observed: Observed, seen: Seen, record: Record) -> str:  # noqa: C901
             seen.amount, seen.chip_asked = record.amount, record.card_waits
             if not record.card_waits:
                 seen.stands = "approved" if record.approved else "nothing"
-        case Completed():
+        case Completed(key):
             wrong = "" if seen.chip_asked and not seen.reversal_due else "completed, but no chip was asked"
+            wrong = wrong or ("" if observed.chip_agreed.get(_name(key)) else "completed, but the chip did not agree")
             seen.stands = "approved"
         case Cancelled():
             wrong = "closed without an answer" if seen.sent and TYPES[seen.type].direction != "none" else ""
@@ -361,6 +371,17 @@ def row_keeps_its_word(before: Transaction, row: Transaction) -> Findings:
         yield Finding("I2", str(row.key), "the host keeps a second transaction under this key")
     if before.reply and row.reply != before.reply:
         yield Finding("I2", str(row.key), "the stored answer was changed")
+
+
+def no_more_is_given_back_than_paid(observed: Observed, row: Transaction) -> Findings:
+    """I2: voids and refunds of a sale, also those under way, come to no more than the sale."""
+    if not row.original:
+        return
+    sale = observed.rows[observed.names[row.original]]
+    standing = (Outcome.PENDING, Outcome.APPROVED)
+    given = sum(r.amount for r in observed.rows.values() if r.original == sale.number and r.outcome in standing)
+    if given > sale.amount:
+        yield Finding("I2", str(sale.key), f"{given} given back, {sale.amount} paid")
 
 
 def entry_is_balanced(entry: Entry) -> Findings:

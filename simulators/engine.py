@@ -28,7 +28,7 @@ Effect = TypeVar("Effect")
 
 
 class Node(Protocol):
-    """A machine of the world. `life` counts its starts: what was planned in an earlier life does not happen."""
+    """A machine of the world. `life` counts starts and deaths: what was planned in an earlier one does not happen."""
 
     name: str
     life: int
@@ -100,7 +100,7 @@ class World:
                 self.now = max(self.now, until)
                 return False
             self.now, _, node, life, action, values = heapq.heappop(heap)
-            if node is None or node.life == life:
+            if node is None or (node.up and node.life == life):
                 action(*values)
         return True
 
@@ -129,12 +129,13 @@ class World:
         node.up = False
         node.life += 1
         node.fall()
-        self.after(down_s, node, self.start, node)
+        self.after(down_s, None, self.start, node)
 
     def start(self, node: Node) -> None:
         """Start a node."""
         self.note(node.name, "starts")
         node.up = True
+        node.life += 1
         node.boot()
 
     def note(self, who: str, what: str) -> None:

@@ -49,7 +49,8 @@ POOR_CARDS = ("6299990000000025", "6299990000000033")
 MASTER_KEY = bytes.fromhex("31323334353637384142434445464748")  # of every terminal of the world; made up, and public
 PIN, WRONG_PIN = b"123456", b"654321"
 SEQUENCE, EXPIRY = "001", "3012"
-PATIENCE_MAX_S = 3600.0
+PATIENCE_MAX_S = 1200.0
+ACTS_MAX = 90  # after so many attempts a cashier gives up for the day
 PEOPLE_ACT_S = 20.0  # a cashier does something every so many seconds, on average
 OPERATOR, SUPERVISOR = "01", "00"
 
@@ -93,6 +94,7 @@ class Hands:
         self._chance = chance
         self._auditor = auditor
         self._turn = 0
+        self._key: Key
         self._presented = False
         self._answered = False
         self._reader_free_at = 0.0
@@ -105,6 +107,7 @@ class Hands:
         """A customer presents something, after a while; or nobody does."""
         self._turn += 1
         self._presented = self._answered = False
+        self._key = wanted.key
         if self._chance.random() < self._habits.nobody:
             return
         waits_s = max(self._reader_free_at - self._world.now, 0.0) + self._chance.uniform(2, 20)
@@ -160,7 +163,11 @@ class Hands:
 
     def _last_word(self, agreed: bool, after_s: float) -> None:
         self._reader_free_at = self._world.now + after_s
-        self._world.after(after_s, self._terminal, self._terminal.handle, CardCompleted(agreed, {"TC": "00"}))
+        self._world.after(after_s, self._terminal, self._speak, self._key, CardCompleted(agreed, {"TC": "00"}))
+
+    def _speak(self, key: Key, word: CardCompleted) -> None:
+        self._auditor.chip_spoke(key, word.agreed)
+        self._terminal.handle(word)
 
     # --- paper --------------------------------------------------------------------------------------------------------
 
@@ -204,6 +211,7 @@ class Cashier:
     chance: Random
     sales_left: int
     settles: bool = False
+    _acts: int = 0
     _requests: int = 0
     _patience_s: float = PEOPLE_ACT_S
     _sold: dict[Key, Payment] = field(default_factory=dict)
@@ -214,8 +222,8 @@ class Cashier:
 
     @property
     def done(self) -> bool:
-        """Nothing left to sell, and nobody waits at the counter."""
-        return self.sales_left <= 0 and not self.terminal.counter.busy
+        """Nothing left to sell (or no more wish to), and nobody waits at the counter."""
+        return (self.sales_left <= 0 or self._acts >= ACTS_MAX) and not self.terminal.counter.busy
 
     def settle(self) -> None:
         """Close the batch, and try until it is closed."""
@@ -227,12 +235,13 @@ class Cashier:
 
     def _act(self) -> None:
         """Do one thing; wait longer each time when the counter takes nothing."""
+        self._acts += 1
         began = self.terminal.counter.book.next_trace
         if self.terminal.up:
             self._choose()
         moved = self.terminal.up and self.terminal.counter.book.next_trace != began
         self._patience_s = PEOPLE_ACT_S if moved else min(1.5 * self._patience_s, PATIENCE_MAX_S)
-        if self.sales_left > 0 or (self.settles and self.terminal.counter.book.payments):
+        if not self.done or (self.settles and self.terminal.counter.book.payments):
             self._plan(self.chance.expovariate(1 / self._patience_s))
 
     def _choose(self) -> None:

@@ -1,0 +1,278 @@
+"""Planted bugs: each breaks one rule on purpose, and the simulated world must notice.
+
+A world in which nothing is ever found proves nothing. Here are the mistakes that systems of this kind are known for, one
+change each, made from outside while `planted` lasts; production code knows nothing of them. They reach for private
+names by their text, as a surgeon would: when such a name goes away, the bug cannot be planted, and that is an error.
+
+To add one: a row in `BUGS`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+from host_switch import events as host
+from host_switch import lifecycle
+from host_switch.records import Entry, Leg, Outcome, Transaction
+from terminal.events import Print
+from terminal.records import Reversed, Started
+from terminal.settlement import Step
+from terminal.transitions import Act, Happening, Move, State
+
+Make = Callable[[Any], Any]
+"""From what stands at a place to what shall stand there instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to replace. `place` is ``module:name`` or ``module:Class.name``; `key` names an entry of a mapping."""
+
+    place: str
+    make: Make
+    key: Any = None
+
+
+class Bug:
+    """A planted bug: its name, and what is changed."""
+
+    def __init__(self, name: str, *changes: Change) -> None:
+        self.name = name
+        self.changes = changes
+
+
+@contextmanager
+def planted(bug: Bug) -> Iterator[None]:
+    """Plant a bug for a while."""
+    with ExitStack() as undo:
+        for change in bug.changes:
+            undo.callback(_replace(change))
+        yield
+
+
+def _replace(change: Change) -> Callable[[], None]:
+    """Make one change; returns what takes it back."""
+    module, _, path = change.place.partition(":")
+    *owners, name = path.split(".")
+    owner: Any = import_module(module)
+    for part in owners:
+        owner = getattr(owner, part)
+    before = getattr(owner, name)
+    if change.key is None:
+        setattr(owner, name, change.make(before))
+        return lambda: setattr(owner, name, before)
+    entry = before[change.key]
+    before[change.key] = change.make(entry)
+    return lambda: before.__setitem__(change.key, entry)
+
+
+def _is(value: Any) -> Make:
+    """Whatever it was: from now on it is this."""
+    return lambda _before: value
+
+
+# --- the terminal's ---------------------------------------------------------------------------------------------------
+
+
+def _last_first(before: Any) -> Any:
+    return lambda *values, **named: list(reversed(before(*values, **named)))
+
+
+def _print_first(before: Any) -> Any:
+    return lambda *values: sorted(before(*values), key=lambda effect: not isinstance(effect, Print))
+
+
+def _resume_all_but(skipped: State) -> Make:
+    def make(before: Any) -> Any:
+        def resume(self: Any, now: float) -> Any:
+            unresolved = self._book.unresolved
+            self._book.unresolved = lambda: [p for p in unresolved() if p.state is not skipped]
+            effects = before(self, now)
+            del self._book.unresolved
+            return effects
+
+        return resume
+
+    return make
+
+
+def _believe(approvals: bool) -> Make:
+    def make(before: Any) -> Any:
+        def judge(self: Any, payment: Any, event: Any) -> Any:
+            believed = (event.message.get(39) == "00") is approvals
+            return before(self, payment, replace(event, mac="good") if believed else event)
+
+        return judge
+
+    return make
+
+
+def _trace_again(before: Any) -> Any:
+    def started(book: Any, record: Started) -> None:
+        before(book, record)
+        book.next_trace = 1 + int(record.key.trace) % 3
+
+    return started
+
+
+def _any_answer(before: Any) -> Any:
+    def payment_of(self: Any, answer: Any) -> Any:
+        return self._current() or before(self, answer)
+
+    return payment_of
+
+
+def _three_tries(before: Any) -> Any:
+    def act(self: Any, payment: Any, facts: Any, now: float) -> Any:
+        if self._retries[payment.key].attempts < 3:
+            return before(self, payment, facts, now)
+        self._let_go(payment.key)
+        return [self._persist(Reversed(payment.key, "", now))]
+
+    return act
+
+
+def _close_at_once(before: Any) -> Any:
+    def received(self: Any, event: Any, now: float) -> Any:
+        effects = before(self, event, now)
+        return effects + (self._close(now) if self.step is Step.END else [])
+
+    return received
+
+
+def _credits_forgotten(before: Any) -> Any:
+    return lambda book: replace(before(book), credit_amount=0, credit_count=0)
+
+
+def _no_duplicate(before: Any) -> Any:
+    return lambda self, key: [replace(effect, duplicate=False) for effect in before(self, key)]
+
+
+def _disk_never_full(before: Any) -> Any:
+    def persist(self: Any, record: Any) -> None:
+        if not self.disk_full:
+            before(self, record)
+
+    return persist
+
+
+_PAYMENT_TABLE, _PAYMENT_ACTS = "terminal.transitions:TABLE", "terminal.payment:_ACTS"
+_RESUME, _JUDGE = "terminal.payment:Payments.resume", "terminal.payment:Payments._judge"
+
+_AT_THE_TERMINAL = (
+    Bug("sends before it persists", Change("terminal.payment:Payments._send", _last_first)),
+    Bug("takes silence for a decline", Change("terminal.payment:_DOUBTS", _is(Happening.DOUBTFUL_HARMLESS), "reverse")),
+    Bug(
+        "lets a late approval stand",
+        Change(_PAYMENT_TABLE, _is(Move(State.APPROVED, Act.FINISH)), (State.REVERSAL_DUE, Happening.APPROVED)),
+    ),
+    Bug("believes a decline without a good MAC", Change(_JUDGE, _believe(approvals=False))),
+    Bug("believes an approval without a good MAC", Change(_JUDGE, _believe(approvals=True))),
+    Bug("uses a trace number twice", Change("terminal.book:_APPLY", _trace_again, Started)),
+    Bug("forgets a reversal at a restart", Change(_RESUME, _resume_all_but(State.REVERSAL_DUE))),
+    Bug("forgets a sent payment at a restart", Change(_RESUME, _resume_all_but(State.SENT))),
+    Bug(
+        "prints before it persists",
+        Change(_PAYMENT_ACTS, _print_first, Act.FINISH),
+        Change(_PAYMENT_ACTS, _print_first, Act.CERTIFY),
+    ),
+    Bug(
+        "lets a sale stand that the chip refused",
+        Change(_PAYMENT_TABLE, _is(Move(State.APPROVED, Act.CERTIFY)), (State.COMPLETING, Happening.CHIP_REFUSED)),
+    ),
+    Bug("gives a reversal up after three tries", Change(_PAYMENT_ACTS, _three_tries, Act.REVERSE_AGAIN)),
+    Bug("takes any answer for the one it waits for", Change("terminal.payment:Payments._payment_of", _any_answer)),
+    Bug("settles with open payments", Change("terminal.risk:refusal_of_settlement", _is(lambda *_facts: ""))),
+    Bug("closes the batch before the host does", Change("terminal.settlement:Settlement.received", _close_at_once)),
+    Bug("forgets voids and refunds in its totals", Change("terminal.book:Book.totals", _credits_forgotten)),
+    Bug("prints a second original", Change("terminal.counter:Counter._reprint", _no_duplicate)),
+    Bug("goes on when the disk is full", Change("simulators.terminal_node:TerminalNode._persist", _disk_never_full)),
+)
+
+
+# --- the host's -------------------------------------------------------------------------------------------------------
+
+
+def _without(kind: type) -> Make:
+    """A decision that forgets to persist one kind of change."""
+
+    def make(before: Any) -> Any:
+        def decide(*values: Any) -> Any:
+            return tuple(
+                host.Persist(tuple(change for change in effect.changes if not isinstance(change, kind)))
+                if isinstance(effect, host.Persist) else effect
+                for effect in before(*values)
+            )  # fmt: skip
+
+        return decide
+
+    return make
+
+
+def _forgetful(before: Any) -> Any:
+    return lambda event, rules, facts, now: before(event, rules, replace(facts, stored=None), now)
+
+
+def _reply_first(before: Any) -> Any:
+    return lambda decision: reversed(list(before(decision)))
+
+
+def _worded_anew(before: Any) -> Any:
+    def resend(row: Transaction, facts: Any) -> Any:
+        return before(replace(row, reply=row.reply.replace(b"\x01\x56", b"\x01\x57")), facts)
+
+    return resend
+
+
+def _three_calls(before: Any) -> Any:
+    def act(step: Any) -> Any:
+        return before(step) if step.row.attempts < 3 else (host.Persist((replace(step.row, leg=Leg.REVERSED, due_at=None),)),)
+
+    return act
+
+
+_REQUESTS, _ISSUER_ACTS = "host_switch.requests", "host_switch.issuer_leg:_ACTS"
+_HOST_TABLE = "host_switch.lifecycle:TABLE"
+_declined = lifecycle.Move(Outcome.DECLINED, Leg.NONE, lifecycle.Act.ANSWER)
+_pass = _is(lambda *_facts: "")
+
+_AT_THE_HOST = (
+    Bug("does a repeated request again", Change(f"{_REQUESTS}:request", _forgetful), Change("host_switch.switch:request", _forgetful)),
+    Bug("forgets a reversal that came first", Change("host_switch.reversals:_remember", _without(Transaction))),
+    Bug("answers before it commits", Change("simulators.host_node:_steps", _reply_first)),
+    Bug("words a stored answer anew", Change(f"{_REQUESTS}:_resend", _worded_anew)),
+    Bug("does not compare what a key stands for", Change(f"{_REQUESTS}:content_hash", _is(lambda *_message: b""))),
+    Bug(
+        "takes the issuer's silence for a decline",
+        Change(_HOST_TABLE, _is(_declined), (Outcome.PENDING, Leg.CALLED, lifecycle.Happening.OVERDUE)),
+    ),
+    Bug(
+        "gives a refund up when the issuer is silent",
+        Change(_HOST_TABLE, _is(_declined), (Outcome.PENDING, Leg.ADVICE_DUE, lifecycle.Happening.OVERDUE)),
+    ),
+    Bug("gives a reversal up after three calls", Change(_ISSUER_ACTS, _three_calls, lifecycle.Act.CALL_REVERSAL)),
+    Bug("approves without booking", Change(_ISSUER_ACTS, _without(Entry), lifecycle.Act.BOOK)),
+    Bug("reverses without countering", Change("host_switch.reversals:_ACTS", _without(Entry), lifecycle.Act.COUNTER)),
+    Bug(
+        "books again when the issuer repeats itself",
+        Change(
+            _HOST_TABLE, _is(lifecycle.Move(Outcome.APPROVED, Leg.ANSWERED, lifecycle.Act.BOOK)),
+            (Outcome.APPROVED, Leg.ANSWERED, lifecycle.Happening.APPROVED),
+        ),  # fmt: skip
+    ),
+    Bug(
+        "voids twice",
+        Change("terminal.risk:refusal_of_void", _is(lambda sale: "" if sale and sale.state is State.APPROVED else "no")),
+        Change(f"{_REQUESTS}:_MORE_CHECKS", lambda checks: checks[:1], "sale_void"),
+        Change(f"{_REQUESTS}:_MORE_CHECKS", lambda checks: checks[:1], "qr_void"),
+    ),
+    Bug(
+        "refunds more than was paid",
+        Change("terminal.risk:refusal_of_refund", _pass),
+        Change(f"{_REQUESTS}:_MORE_CHECKS", lambda checks: checks[:1], "refund"),
+        Change(f"{_REQUESTS}:_MORE_CHECKS", lambda checks: checks[:1], "qr_refund"),
+    ),
+)
+
+BUGS = (*_AT_THE_TERMINAL, *_AT_THE_HOST)
