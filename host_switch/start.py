@@ -11,12 +11,13 @@ import secrets
 import signal
 import ssl
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from host_switch.channels.iso_issuer import IsoIssuer
+from host_switch.connections import Limits
 from host_switch.door import open_door, through_door
 from host_switch.events import CommandGiven, Effect, TerminalRegistered
 from host_switch.facts import Policy
@@ -116,6 +117,45 @@ def zone_keys(store: SqliteStore) -> ZoneKeys:
     return ZoneKeys(joined[:DES_KEY_BYTES], joined[DES_KEY_BYTES:])
 
 
+@asynccontextmanager
+async def opened(
+    directory: Path,
+    listen: Address,
+    issuer: Address,
+    *,
+    tls: ssl.SSLContext | None = None,
+    limits: Limits | None = None,
+    channel_timeout_s: float | None = None,
+    after_effect: Callable[[Effect], None] | None = None,
+) -> AsyncIterator[tuple[Listener, int]]:
+    """A host that takes terminals, and the port where: its store, its channel, its listener and its operators' door.
+
+    `limits` and `channel_timeout_s` (how long the issuer may be silent) are those of the house unless given.
+
+    Raises:
+        HostError, KeyRoomError, StoreError: it cannot be started.
+    """
+    with opened_store(directory, to_write=True) as store:
+        keys = zone_keys(store)
+        timeout_s = store.policy.channel_timeout_s if channel_timeout_s is None else channel_timeout_s
+        store.policy = replace(store.policy, zone_pin_key=keys.pin_key, channel_timeout_s=timeout_s)
+        listener = Listener(store, limits, after_effect=after_effect)
+        channel = IsoIssuer(
+            keys, listener.channel_answered, listener.channel_unavailable, listener.channel_connected
+        )
+        listener.channel = channel
+        port = await listener.start(listen.host, listen.port, tls)
+        channel.connect(issuer.host, issuer.port)
+        door = await open_door(listener, directory)
+        try:
+            yield listener, port
+        finally:
+            door.close()
+            await listener.stop()
+            await channel.close()
+            (directory / "host.sock").unlink(missing_ok=True)
+
+
 async def run(
     directory: Path,
     listen: Address,
@@ -131,25 +171,9 @@ async def run(
         HostError, KeyRoomError, StoreError: it cannot be started.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    with opened_store(directory, to_write=True) as store:
-        keys = zone_keys(store)
-        store.policy = replace(store.policy, zone_pin_key=keys.pin_key)
-        listener = Listener(store, after_effect=after_effect)
-        channel = IsoIssuer(
-            keys, listener.channel_answered, listener.channel_unavailable, listener.channel_connected
-        )
-        listener.channel = channel
-        port = await listener.start(listen.host, listen.port, tls)
-        channel.connect(issuer.host, issuer.port)
-        door = await open_door(listener, directory)
+    async with opened(directory, listen, issuer, tls=tls, after_effect=after_effect) as (listener, port):
         on_ready(port)
-        try:
-            await _until_stopped(listener)
-        finally:
-            door.close()
-            await listener.stop()
-            await channel.close()
-            (directory / "host.sock").unlink(missing_ok=True)
+        await _until_stopped(listener)
 
 
 async def _until_stopped(listener: Listener) -> None:
