@@ -66,5 +66,8 @@ async def serve(runner: Runner, operators: Operators, port: int) -> None:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
         server.should_exit = server.force_exit = True
-        await serving
+        updates = list(server.server_state.tasks)
+        for update in updates:
+            update.cancel()
+        await asyncio.wait([serving, *updates])
         raise

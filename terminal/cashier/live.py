@@ -13,7 +13,6 @@ from starlette.responses import StreamingResponse
 from terminal.cashier import render
 from terminal.cashier.sessions import Session
 from terminal.cashier.till import Till
-from terminal.runner import Runner
 
 LONG_POLL_S = 20.0
 LOOK_EVERY_S = 1.0
@@ -32,7 +31,7 @@ async def state(till: Till, after: str | None) -> dict[str, Any]:
     """The view as plain values, with its version; with `after`, as soon as it is another, at latest after a while."""
     view, version = _versioned(till)
     with suppress(TimeoutError):
-        async with asyncio.timeout(LONG_POLL_S), aclosing(_looks(till.runner)) as looks:
+        async with asyncio.timeout(LONG_POLL_S), aclosing(_looks(till)) as looks:
             while version == after:
                 await anext(looks)
                 view, version = _versioned(till)
@@ -48,7 +47,7 @@ async def _updates(till: Till, session: Session, shown: str) -> AsyncIterator[by
     yield _RETRY
     known: dict[str, str] = {}
     last: object = None
-    async with aclosing(_looks(till.runner)) as looks:
+    async with aclosing(_looks(till)) as looks:
         async for view in looks:
             facts = (view, session.language, session.operator, till.seen, till.request_id, int(time.time()) // 60)
             if facts == last:
@@ -68,17 +67,18 @@ def _event(name: str, html: str) -> bytes:
     return f"event: {name}\n{lines}\n\n".encode()
 
 
-async def _looks(runner: Runner) -> AsyncGenerator[dict[str, Any], None]:
+async def _looks(till: Till) -> AsyncGenerator[dict[str, Any], None]:
     """The view now, at every change, and at least every `LOOK_EVERY_S`."""
-    changes = runner.changes()
-    coming = asyncio.ensure_future(anext(changes))
+    changes = till.runner.changes()
+    waits = {"machine": asyncio.ensure_future(anext(changes)), "page": asyncio.ensure_future(till.touched())}
     try:
         while True:
-            await asyncio.wait((coming,), timeout=LOOK_EVERY_S)
-            if coming.done():
-                yield coming.result()
-                coming = asyncio.ensure_future(anext(changes))
-            else:
-                yield runner.view()
+            await asyncio.wait(waits.values(), timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+            if waits["machine"].done():
+                waits["machine"] = asyncio.ensure_future(anext(changes))
+            if waits["page"].done():
+                waits["page"] = asyncio.ensure_future(till.touched())
+            yield till.view()
     finally:
-        coming.cancel()
+        for wait in waits.values():
+            wait.cancel()

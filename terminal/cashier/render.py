@@ -1,7 +1,8 @@
 """From what the page shows to HTML: whole for a browser that opens it, in regions for one that has it open.
 
-A region is an element with an id that htmx puts in place of the one with the same id. The same templates make both, so
-what comes as an update is what a reload would show.
+A region is an element with an id that takes the place of the one with the same id. Those that follow the machine come
+as updates, in order; those that follow from where somebody went on the page come as the answer to that. No region is
+both, so that an answer which was overtaken by an update never puts back what was before it.
 """
 
 import hashlib
@@ -16,34 +17,32 @@ from markupsafe import Markup, escape
 from terminal.cashier.sale import Moment, panel
 from terminal.cashier.sales import sales
 from terminal.cashier.sessions import Session
-from terminal.cashier.sheets import Place, sheet
+from terminal.cashier.sheets import Place, said, sheet
 from terminal.cashier.strip import alerts, strip
 from terminal.cashier.texts import texts_in
 from terminal.cashier.till import Till
 from terminal.cashier.words import View
 
 LIVE_REGIONS = ("strip", "alerts", "sale", "sales", "announcer")
-"""Follow the machine. The sheet does not: what somebody is filling in stays until it is sent."""
-
-_HERE = Place()
+PLACE_REGIONS = ("said", "sheet")
 
 
 def page(till: Till, session: Session, place: Place) -> str:
     """The whole page."""
     view = till.view()
-    shown = _shown(till, view, session, place)
+    shown = _live(till, view, session) | _placed(till, view, session, place)
     return _environment().get_template("page.html").render(shown, digest=digest(regions(till, view, session)))
 
 
-def fragments(till: Till, session: Session, place: Place) -> str:
-    """All regions, the sheet among them, for htmx to put in place."""
-    shown = _shown(till, till.view(), session, place) | {"swap_in": True}
-    return "".join(_render(name, shown) for name in (*LIVE_REGIONS, "sheet"))
+def answer(till: Till, session: Session, place: Place) -> str:
+    """The regions that follow from a place, for a page that is open."""
+    shown = _placed(till, till.view(), session, place)
+    return "".join(_render(name, shown) for name in PLACE_REGIONS)
 
 
 def regions(till: Till, view: View, session: Session) -> dict[str, str]:
     """The regions that follow the machine, by id."""
-    shown = _shown(till, view, session, None) | {"swap_in": True}
+    shown = _live(till, view, session)
     return {name: _render(name, shown) for name in LIVE_REGIONS}
 
 
@@ -52,18 +51,25 @@ def digest(rendered: dict[str, str]) -> str:
     return hashlib.sha256("".join(rendered.values()).encode()).hexdigest()[:16]
 
 
-def _shown(till: Till, view: View, session: Session, place: Place | None) -> dict[str, Any]:
-    """All that the templates need. Without a place nobody has just pressed anything, so nothing takes the focus."""
+def _live(till: Till, view: View, session: Session) -> dict[str, Any]:
     texts = texts_in(session.language)
-    here = place or _HERE
-    moment = Moment(session.operator, till.seen, time.time(), "" if here.sheet else here.said)
-    opened = sheet(here, till, view, moment, texts)
-    return {
-        "t": texts, "view": view, "session": session, "request_id": till.request_id, "swap_in": False,
+    moment = Moment(session.operator, till.seen, time.time())
+    return _common(till, view, session) | {
         "strip": strip(view, moment, texts), "alerts": alerts(view, moment, texts),
-        "panel": panel(view, moment, texts, till.slip), "sales": sales(view, moment, texts), "sheet": opened,
-        "focus": place is not None and opened is None, "supervisors": till.operators.numbers("supervisor"),
+        "panel": panel(view, moment, texts, till.slip), "sales": sales(view, moment, texts),
     }  # fmt: skip
+
+
+def _placed(till: Till, view: View, session: Session, place: Place) -> dict[str, Any]:
+    texts = texts_in(session.language)
+    opened = sheet(place, till, view, texts) if session.operator else None
+    return _common(till, view, session) | {
+        "said": said(place, texts), "sheet": opened, "supervisors": till.operators.numbers("supervisor")
+    }
+
+
+def _common(till: Till, view: View, session: Session) -> dict[str, Any]:
+    return {"t": texts_in(session.language), "view": view, "session": session, "request_id": till.request_id}
 
 
 def _render(name: str, shown: dict[str, Any]) -> str:

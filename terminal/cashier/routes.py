@@ -1,6 +1,7 @@
 """What a browser may ask for. A press becomes an event, and is answered by the address of the page that shows it."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from terminal.cashier import live, render
 from terminal.cashier.amounts import parse_amount
 from terminal.cashier.forms import read_form
 from terminal.cashier.sessions import Session, Sessions
-from terminal.cashier.sheets import Place, find
+from terminal.cashier.sheets import REPRINTING, Place, find
 from terminal.cashier.texts import LANGUAGES
 from terminal.cashier.till import Till
 from terminal.events import (
@@ -28,6 +29,9 @@ from terminal.records import Key
 
 Form = Mapping[str, str]
 Press = Callable[["Desk", Session, Form], Awaitable[Place]]
+
+IN_PLACE = "x-in-place"
+"""A header of requests by a page that is open."""
 
 NOT_KEPT = {"cache-control": "no-store"}
 HOME = Place()
@@ -53,9 +57,9 @@ class Desk:
         ]  # fmt: skip
 
     async def show(self, request: Request) -> Response:
-        """The page, or its regions for a page that is open."""
+        """The page; for a page that is open only what changes by going there."""
         session, place = self.sessions.of(request), Place.of(request.query_params)
-        draw = render.fragments if request.headers.get("hx-request") else render.page
+        draw = render.answer if IN_PLACE in request.headers else render.page
         response = HTMLResponse(draw(self.till, session, place), headers=NOT_KEPT)
         self.sessions.attach(request, response, session)
         return response
@@ -73,6 +77,7 @@ class Desk:
         session, form = self.sessions.of(request), await read_form(request)
         if form.get("language") in LANGUAGES:
             session.language = form["language"]
+            self.till.touch()
         came_from = dict(parse_qsl(urlsplit(request.headers.get("referer", "")).query))
         return self._go(request, session, Place.of(came_from))
 
@@ -94,11 +99,13 @@ class Desk:
         refusal = await self.till.check(number, form.get("pin", ""))
         if not refusal:
             self.sessions.log_on(session, number)
+            self.till.touch()
         return Place(said=refusal)
 
     async def log_off(self, session: Session, _: Form) -> Place:
         """Nobody works here for now."""
         session.operator = ""
+        self.till.touch()
         return HOME
 
     async def charge(self, session: Session, form: Form) -> Place:
@@ -164,19 +171,20 @@ class Desk:
         return Place(said=await self.till.carry_out(CancelRequested(), lambda: str(payments.current) != named))
 
     async def reprint(self, session: Session, form: Form) -> Place:
-        """Print a slip again; it will say DUPLICATE."""
-        sheet = form.get("sheet", "")
-        key = form.get("key", "")
+        """Print slips again (keys with a space between); each will say DUPLICATE."""
+        keys = form.get("key", "").split()
+        here = Place(form["sheet"], keys[0]) if "sheet" in form and keys else HOME
         if not session.operator:
             return Place(said="log_on_first")
-        if find(self.till, key) is None or not self.till.use(form.get("request_id", "")):
-            return Place(sheet, key if sheet else "")
-        self.till.runner.post(ReprintRequested(Key.parse(key)))
-        return Place(sheet, key if sheet else "", "reprinting")
+        if not all(find(self.till, key) for key in keys) or not self.till.use(form.get("request_id", "")):
+            return here
+        for key in keys:
+            self.till.runner.post(ReprintRequested(Key.parse(key)))
+        return replace(here, said=REPRINTING)
 
     async def next_sale(self, _: Session, form: Form) -> Place:
         """Go on from a result."""
-        self.till.seen = form.get("key", "")
+        self.till.go_on(form.get("key", ""))
         return HOME
 
     async def look_up(self, _: Session, form: Form) -> Place:

@@ -73,7 +73,6 @@ class Entry:
 class LogOn:
     """Nobody is logged on."""
 
-    message: str = ""
     kind: str = "log_on"
 
 
@@ -87,23 +86,22 @@ class Moment:
     operator: str
     seen: str
     now: float
-    said: str = ""
 
 
 def panel(view: View, moment: Moment, texts: Texts, slip_of: Callable[[str], str]) -> Panel:
     """Decide what the left side shows. `slip_of` gives the text of a slip by its key."""
     if view["current"] is not None:
-        return _progress(view, view["current"], moment, texts)
+        return _progress(view, view["current"], texts)
     if view["settlement"]["step"] != SettlementStep.IDLE:
         return _settling(view, texts)
     payment, settlement = view["payments"][:1], view["settlement"]["last"]
     if payment and _is_shown(payment[0], moment):
-        return _result(view, payment[0], moment, texts, slip_of)
+        return _result(view, payment[0], texts, slip_of)
     if not payment and settlement and _is_fresh(settlement, moment):
-        return _settled(view, settlement, moment, texts, slip_of)
+        return _settled(view, settlement, texts, slip_of)
     if not moment.operator:
-        return LogOn(_message(view, moment, texts))
-    return Entry(blocked(view, texts), _message(view, moment, texts))
+        return LogOn()
+    return Entry(blocked(view, texts), _message(view, texts))
 
 
 def blocked(view: View, texts: Texts) -> str:
@@ -140,17 +138,17 @@ def _is_fresh(ended: View, moment: Moment) -> bool:
     return bool(ended["key"] != moment.seen and moment.now - ended["at"] < RESULT_STAYS_S)
 
 
-def _progress(view: View, payment: View, moment: Moment, texts: Texts) -> Progress:
+def _progress(view: View, payment: View, texts: Texts) -> Progress:
     stage = payment["stage"]
     facts = view["terminal"]
     seconds = int(facts["reply_timeout_s"] if stage == "host" else facts["means_timeout_s"])
     said = _stage_said(view, payment)
     icon = "code" if said == "code_only" else _STAGE_ICONS.get(stage, "card")
     return Progress(
-        what=words.what(payment, texts), amount=_amount(payment, texts), means=payment["means"],
+        what=words.what(payment, texts), amount=_amount(payment, texts), means=words.means(payment, texts),
         headline=Badge(texts(f"stage.{said}"), icon, detail=texts(f"stage.{said}_detail", seconds=seconds)),
         steps=_steps(payment, texts), cancel_key=payment["key"] if payment["cancellable"] else "",
-        message=_message(view, moment, texts),
+        message=_message(view, texts),
     )  # fmt: skip
 
 
@@ -188,24 +186,28 @@ def _settling(view: View, texts: Texts) -> Progress:
     )  # fmt: skip
 
 
-def _result(view: View, payment: View, moment: Moment, texts: Texts, slip_of: Callable[[str], str]) -> Result:
+def _result(view: View, payment: View, texts: Texts, slip_of: Callable[[str], str]) -> Result:
     approved = payment["state"] == State.APPROVED
     prints = approved and payment["direction"] != "none"
     code = payment["response_code"] if payment["state"] == State.DECLINED else ""
     return Result(
-        key=payment["key"], what=words.what(payment, texts), amount=_amount(payment, texts), means=payment["means"],
-        headline=words.headline(payment, None, texts),
-        story=words.story(payment, texts, _limit(view, texts)) + _slip_story(view, payment, texts),
+        key=payment["key"], what=words.what(payment, texts), amount=_amount(payment, texts),
+        means=words.means(payment, texts), headline=words.headline(payment, None, texts),
+        story=words.story(payment, texts, _limit(view, texts)) + _card_and_slip(view, payment, texts),
         slip=slip_of(payment["key"]) if prints else "", code=texts("result.code", code=code) if code else "",
-        waits=payment["state"] == State.REVERSAL_DUE, reprintable=prints, message=_message(view, moment, texts),
+        waits=payment["state"] == State.REVERSAL_DUE, reprintable=prints, message=_message(view, texts),
     )  # fmt: skip
 
 
-def _slip_story(view: View, payment: View, texts: Texts) -> tuple[str, ...]:
-    if not payment["receipt_due"]:
+def _card_and_slip(view: View, payment: View, texts: Texts) -> tuple[str, ...]:
+    """What is left to do at the counter after an approval."""
+    if payment["state"] != State.APPROVED or payment["direction"] == "none":
         return ()
-    trouble = printer_trouble(view, payment["key"])
-    return (texts.either("reason", trouble) if trouble else texts("result.printing"),)
+    if trouble := printer_trouble(view, payment["key"]):
+        return (texts.either("reason", trouble),)
+    give = texts("result.take_card" if payment["type"] == "sale" else "action.approve")
+    sign = (texts("result.sign"),) if payment["signature"] else ()
+    return (*sign, texts("result.printing") if payment["receipt_due"] else give)
 
 
 def printer_trouble(view: View, key: str) -> str:
@@ -215,7 +217,7 @@ def printer_trouble(view: View, key: str) -> str:
     return str(notice["reason"]) if about_it else ""
 
 
-def _settled(view: View, last: View, moment: Moment, texts: Texts, slip_of: Callable[[str], str]) -> Result:
+def _settled(view: View, last: View, texts: Texts, slip_of: Callable[[str], str]) -> Result:
     word = "balanced" if last["balanced"] else "unbalanced"
     look = Badge(texts(f"settlement.{word}"), *(("check", "good") if last["balanced"] else ("unknown", "doubt")))
     trouble = printer_trouble(view, last["key"])
@@ -224,7 +226,7 @@ def _settled(view: View, last: View, moment: Moment, texts: Texts, slip_of: Call
         key=last["key"], what=texts("family.settlement"), amount=texts.money(last["net"], view["terminal"]["currency"]),
         means=texts("sales.batch", batch=last["batch"]), headline=look,
         story=tuple(sentence for sentence in story if sentence), slip=slip_of(last["key"]),
-        message=_message(view, moment, texts),
+        message=_message(view, texts),
     )  # fmt: skip
 
 
@@ -234,10 +236,8 @@ def _amount(payment: View, texts: Texts) -> Money | None:
     return None if payment["balance"] is None else texts.money(payment["balance"], payment["currency"])
 
 
-def _message(view: View, moment: Moment, texts: Texts) -> str:
-    """What the last press led to, when it led to nothing else; said here once, where the cashier looks."""
-    if moment.said:
-        return texts.either("reason", moment.said, limit=_limit(view, texts))
+def _message(view: View, texts: Texts) -> str:
+    """What the machine has refused, said where the cashier looks."""
     notice, current = view["notice"], view["current"]
     if notice is None:
         return ""

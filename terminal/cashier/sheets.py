@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from terminal.cashier import words
-from terminal.cashier.sale import Moment
 from terminal.cashier.sales import Sum, sums
 from terminal.cashier.texts import Money, Texts, shop_time
 from terminal.cashier.till import Till
-from terminal.cashier.words import Badge, View
+from terminal.cashier.words import Badge, Tone, View
 from terminal.records import Key
 from terminal.risk import refusal_of_settlement
+
+REPRINTING = "reprinting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,6 @@ class PaymentSheet:
     refundable: bool
     reprintable: bool
     left: Money
-    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,6 @@ class FindSheet:
     """Find a payment by the numbers on its slip."""
 
     batch: str
-    message: str = ""
     kind: str = "find"
 
 
@@ -76,26 +75,37 @@ class SettleSheet:
     receipts_due: int
     is_empty: bool
     blocked: str = ""
-    message: str = ""
     kind: str = "settle"
 
 
 Sheet = PaymentSheet | FindSheet | SettleSheet
 
 
-def sheet(place: Place, till: Till, view: View, moment: Moment, texts: Texts) -> Sheet | None:
-    """The sheet of a place; None if there is none, or nobody is logged on to see it."""
-    message = texts.either("reason", place.said, limit="") if place.said else ""
-    if not moment.operator:
-        return None
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the last press led to, if it led to nothing that is shown elsewhere."""
+
+    text: str = ""
+    tone: Tone = "doubt"
+
+
+def said(place: Place, texts: Texts) -> Said:
+    """Word what an address says of the press that led to it."""
+    if not place.said:
+        return Said()
+    return Said(texts.either("reason", place.said, limit=""), "plain" if place.said == REPRINTING else "doubt")
+
+
+def sheet(place: Place, till: Till, view: View, texts: Texts) -> Sheet | None:
+    """The sheet of a place; None if there is none."""
     match place.sheet:
         case "payment" | "void" | "refund":
             found = find(till, place.key)
-            return payment_sheet(place.sheet, found, till, view, texts, message) if found else None
+            return payment_sheet(place.sheet, found, till, view, texts) if found else None
         case "find":
-            return FindSheet(view["batch"], message)
+            return FindSheet(view["batch"])
         case "settle":
-            return _settle_sheet(till, view, texts, message)
+            return _settle_sheet(till, view, texts)
         case _:
             return None
 
@@ -108,7 +118,7 @@ def find(till: Till, key: str) -> View | None:
         return None
 
 
-def payment_sheet(kind: str, payment: View, till: Till, view: View, texts: Texts, message: str) -> PaymentSheet:
+def payment_sheet(kind: str, payment: View, till: Till, view: View, texts: Texts) -> PaymentSheet:
     """Describe a payment; a void or refund that is not possible is shown as the payment alone."""
     possible = {"void": payment["voidable"], "refund": payment["refundable"]}.get(kind, True)
     counts = payment["direction"] != "none"
@@ -117,11 +127,11 @@ def payment_sheet(kind: str, payment: View, till: Till, view: View, texts: Texts
     return PaymentSheet(
         kind=kind if possible else "payment",
         title=texts("sheet.payment", what=words.what(payment, texts), voucher=payment["trace"]), key=payment["key"],
-        amount=words.signed_amount(payment, texts) if counts else None, means=payment["means"],
+        amount=words.signed_amount(payment, texts) if counts else None, means=words.means(payment, texts),
         state=words.badge(payment, view["current"], texts), facts=_facts(payment, view, texts),
         story=words.story(payment, texts, limit), slip=till.slip(payment["key"]) if prints else "",
         voidable=payment["voidable"], refundable=payment["refundable"], reprintable=prints and payment["here"],
-        left=texts.money(payment["amount"] - payment["refunded"], payment["currency"]), message=message,
+        left=texts.money(payment["amount"] - payment["refunded"], payment["currency"]),
     )  # fmt: skip
 
 
@@ -129,18 +139,21 @@ def _facts(payment: View, view: View, texts: Texts) -> tuple[tuple[str, str], ..
     at = shop_time(payment["at"], view["terminal"]["utc_offset_minutes"])
     refunded = str(texts.money(payment["refunded"], payment["currency"])) if payment["refunded"] else ""
     rows = (
-        ("code" if payment["scan"] else "card", payment["means"]), ("time", at.strftime("%Y-%m-%d %H:%M:%S")),
-        ("operator", payment["operator"]), ("reference", payment["reference"]),
-        ("authorisation", payment["authorisation"]), ("refunded", refunded),
+        ("code" if payment["scan"] else "card", words.means(payment, texts)),
+        ("time", at.strftime("%Y-%m-%d %H:%M:%S")),
+        ("operator", payment["operator"]),
+        ("reference", payment["reference"]),
+        ("authorisation", payment["authorisation"]),
+        ("refunded", refunded),
         ("original", payment["original"].rpartition("-")[2]),
-    )  # fmt: skip
+    )
     return tuple((texts(f"sheet.{name}"), value) for name, value in rows if value)
 
 
-def _settle_sheet(till: Till, view: View, texts: Texts, message: str) -> SettleSheet:
+def _settle_sheet(till: Till, view: View, texts: Texts) -> SettleSheet:
     counter = till.runner.counter
     refusal = refusal_of_settlement(counter.book, counter.session.ready, counter.busy)
     return SettleSheet(
         view["batch"], sums(view, texts), sum(payment["receipt_due"] for payment in view["payments"]),
-        not any(view["totals"].values()), texts.either("reason", refusal) if refusal else "", message,
+        not any(view["totals"].values()), texts.either("reason", refusal) if refusal else "",
     )  # fmt: skip

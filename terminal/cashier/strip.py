@@ -6,7 +6,6 @@ from terminal.cashier import words
 from terminal.cashier.sale import Moment, session_detail, shown_result
 from terminal.cashier.texts import Texts
 from terminal.cashier.words import Badge, Tone, View
-from terminal.transitions import State
 
 ALERTS_MAX = 3
 _SESSION_LOOKS: dict[str, tuple[str, Tone]] = {
@@ -40,12 +39,12 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something that needs attention; `reprint_key` names the payment whose slip can be printed from here."""
+    """Something that needs attention; `reprint_keys` name the payments whose slips can be printed from here."""
 
     text: str
     tone: Tone = "doubt"
     icon: str = "unknown"
-    reprint_key: str = ""
+    reprint_keys: tuple[str, ...] = ()
 
 
 def strip(view: View, moment: Moment, texts: Texts) -> Strip:
@@ -71,22 +70,30 @@ def _device(name: str, device: View, texts: Texts) -> Device:
 
 def alerts(view: View, moment: Moment, texts: Texts) -> tuple[Alert, ...]:
     """What needs attention, the most pressing first; what the result on the left says is not said twice."""
-    current, shown = view["current"], shown_result(view, moment)
-    elsewhere = [p for p in view["open"] if p["key"] != shown and not (current and p["key"] == current["key"])]
-    found = [alert for payment in elsewhere for alert in _of_payment(view, payment, texts)]
-    found.sort(key=lambda alert: bool(alert.reprint_key))
-    orders = [Alert(texts(f"order.{order}"), "plain", "info") for order in view["session"]["orders"]]
-    if len(found) > ALERTS_MAX:
-        found = [*found[:ALERTS_MAX], Alert(texts("alert.more", count=len(found) - ALERTS_MAX))]
-    return (*found, *orders)
+    said = {shown_result(view, moment), view["current"]["key"] if view["current"] else ""}
+    elsewhere = [payment for payment in view["open"] if payment["key"] not in said]
+    found = [_unknown(view, payment, texts) for payment in elsewhere if not payment["receipt_due"]]
+    found += _receipts_due([payment for payment in elsewhere if payment["receipt_due"]], texts)
+    found += [Alert(texts(f"order.{order}"), "plain", "info") for order in view["session"]["orders"]]
+    if len(found) <= ALERTS_MAX:
+        return tuple(found)
+    more = len(found) - ALERTS_MAX + 1
+    return (*found[: ALERTS_MAX - 1], Alert(texts("alert.more", count=more)))
 
 
-def _of_payment(view: View, payment: View, texts: Texts) -> list[Alert]:
-    amount = words.signed_amount(payment, texts)
-    if payment["receipt_due"]:
-        said = texts("alert.receipt_due", voucher=payment["trace"], amount=amount)
-        return [Alert(said, icon="printer", reprint_key=payment["key"])]
+def _unknown(view: View, payment: View, texts: Texts) -> Alert:
     limit = texts.money(view["terminal"]["sale_amount_max"], view["terminal"]["currency"])
     sentence = texts.join(*words.story(payment, texts, limit))
-    tone: Tone = "bad" if payment["attention"] and payment["state"] == State.REVERSAL_DUE else "doubt"
-    return [Alert(texts("alert.unknown", voucher=payment["trace"], amount=amount, sentence=sentence), tone)]
+    amount = words.signed_amount(payment, texts)
+    tone: Tone = "bad" if payment["attention"] else "doubt"
+    return Alert(texts("alert.unknown", voucher=payment["trace"], amount=amount, sentence=sentence), tone)
+
+
+def _receipts_due(payments: list[View], texts: Texts) -> list[Alert]:
+    """One line for all of them, however many slips a printer without paper owes."""
+    if not payments:
+        return []
+    voucher = f"{payments[0]['trace']} ({words.signed_amount(payments[0], texts)})"
+    key = "alert.receipt_due" if len(payments) == 1 else "alert.receipts_due"
+    said = texts(key, voucher=voucher, count=len(payments))
+    return [Alert(said, icon="printer", reprint_keys=tuple(payment["key"] for payment in reversed(payments)))]

@@ -34,10 +34,25 @@ class Till:
         self._request_id = ""
         self._used = ""
         self._one_at_a_time = asyncio.Lock()
+        self._touched = asyncio.Event()
 
     def view(self) -> dict[str, Any]:
         """The machine's state."""
         return self.runner.view()
+
+    def touch(self) -> None:
+        """What the page shows has changed, though the machine's state has not."""
+        self._touched.set()
+        self._touched = asyncio.Event()
+
+    async def touched(self) -> None:
+        """Return at the next touch."""
+        await self._touched.wait()
+
+    def go_on(self, key: str) -> None:
+        """Somebody has seen this result and wants the next amount."""
+        self.seen = key
+        self.touch()
 
     @property
     def request_id(self) -> str:
@@ -57,6 +72,7 @@ class Till:
         if request_id != self.request_id:
             return False
         self._used = request_id
+        self.touch()
         return True
 
     async def check(self, number: str, pin: str, role: Role | None = None) -> str:

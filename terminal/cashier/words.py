@@ -4,12 +4,14 @@ Pure functions from `terminal.view` values and a language to text. A `Badge` tel
 tone is the colour that comes second: ``good`` approved, ``bad`` declined or stop, ``doubt`` unknown or offline.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from iso8583.response_codes import Action, meaning
 from terminal.cashier.texts import Money, Texts
+from terminal.payment_codes import wallet_of_masked
 from terminal.transitions import State
 
 View = Mapping[str, Any]
@@ -24,6 +26,7 @@ FAMILIES = {
     "qr_refund": "refund",
     "balance_inquiry": "inquiry",
 }
+_STARS = re.compile(r"\*+")
 _REFUSED_REVERSAL = "reversal_refused_"
 
 
@@ -60,6 +63,13 @@ def what(payment: View, texts: Texts) -> str:
     return texts(f"family.{FAMILIES[payment['type']]}")
 
 
+def means(payment: View, texts: Texts) -> str:
+    """What was presented: the card's first six and last four digits, or the wallet and two and four of its code."""
+    shown = _STARS.sub(" ···· ", payment["means"])
+    wallet = wallet_of_masked(payment["means"]) if payment["scan"] else None
+    return f"{wallet.name_zh if texts.language == 'zh' else wallet.name_en} {shown}" if wallet else shown
+
+
 def signed_amount(payment: View, texts: Texts) -> Money:
     """The amount as it counts for the shop: what goes back is negative."""
     sign = -1 if payment["direction"] == "credit" else 1
@@ -93,9 +103,10 @@ def headline(payment: View, current: View | None, texts: Texts) -> Badge:
 def story(payment: View, texts: Texts, limit: Money) -> tuple[str, ...]:
     """What happened, what it means for the money, and what to do."""
     money = texts(f"result.{FAMILIES[payment['type']]}.{name_of(payment['state'])}_money")
+    sentences: tuple[str, ...]
     match State(payment["state"]):
         case State.APPROVED:
-            sentences = (_remark(payment, texts), money, *_at_the_counter(payment, texts))
+            sentences = (_remark(payment, texts), money)
         case State.DECLINED:
             code = payment["response_code"]
             action = meaning(code).action
@@ -124,11 +135,3 @@ def _remark(payment: View, texts: Texts) -> str:
     """An approval with a remark, such as a part of the amount."""
     accepted = meaning(payment["response_code"]).action is Action.ACCEPT
     return texts.join(texts.meaning(payment["response_code"]), texts("action.accept")) if accepted else ""
-
-
-def _at_the_counter(payment: View, texts: Texts) -> tuple[str, ...]:
-    if payment["type"] == "balance_inquiry":
-        return ()
-    sign = texts("result.sign") if payment["signature"] else ""
-    give = "result.take_card" if payment["type"] == "sale" else "action.approve"
-    return (sign, texts(give))

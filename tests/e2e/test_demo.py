@@ -1,4 +1,4 @@
-"""`tillgate demo` as a newcomer types it: real processes, the tour and its proof; then kills, and nothing left behind."""
+"""`tillgate demo` as a newcomer types it: real processes, the tour and its proof; then kills, with nothing left over."""
 
 import asyncio
 import contextlib
