@@ -105,6 +105,7 @@ class Observed:
     names: dict[int, Name] = field(default_factory=dict)
     ledger: dict[Name, int] = field(default_factory=dict)
     answers: dict[Name, bytes] = field(default_factory=dict)
+    approvals: set[Name] = field(default_factory=set)
     reversals_answered: set[Name] = field(default_factory=set)
     batches: dict[tuple[str, str], Batch] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
@@ -271,9 +272,11 @@ def _moved(observed: Observed, seen: Seen, record: Record) -> str:  # noqa: C901
         case Sent():
             wrong = "sent twice" if seen.sent else ""
             seen.sent, seen.type = True, record.type
-        case Answered():
+        case Answered(key):
             wrong = "answered, but not sent" if not seen.sent else ""
             wrong = wrong or ("answered, though its reversal is due" if seen.reversal_due else "")
+            unheard = record.approved and _name(key) not in observed.approvals
+            wrong = wrong or ("approved, but the host has not approved it" if unheard else "")
             seen.amount, seen.chip_asked = record.amount, record.card_waits
             if not record.card_waits:
                 seen.stands = "approved" if record.approved else "nothing"
@@ -402,6 +405,8 @@ def answer_is_stored(observed: Observed, message: Message, body: bytes) -> Findi
         yield Finding("I7", _text(name), "an answer leaves that is not the stored one")
     elif observed.answers.setdefault(name, body) != body:
         yield Finding("I2", _text(name), "a repeated request gets another answer")
+    elif message.get(39) == "00":
+        observed.approvals.add(name)
 
 
 def _reversal_answer_is_stored(observed: Observed, name: Name, row: Transaction | None, message: Message) -> Findings:

@@ -124,13 +124,14 @@ def _any_answer(before: Any) -> Any:
 
 
 def _three_tries(before: Any) -> Any:
-    def act(self: Any, payment: Any, facts: Any, now: float) -> Any:
-        if self._retries[payment.key].attempts < 3:
-            return before(self, payment, facts, now)
-        self._let_go(payment.key)
-        return [self._persist(Reversed(payment.key, "", now))]
+    def tick(self: Any, now: float) -> Any:
+        tired = [key for key, retry in self._retries.items() if retry.attempts >= 3]
+        given_up = [key for key in tired if self._book.payments[key].state is State.REVERSAL_DUE]
+        for key in given_up:
+            self._let_go(key)
+        return [self._persist(Reversed(key, "", now)) for key in given_up] + before(self, now)
 
-    return act
+    return tick
 
 
 def _close_at_once(before: Any) -> Any:
@@ -181,7 +182,7 @@ _AT_THE_TERMINAL = (
         "lets a sale stand that the chip refused",
         Change(_PAYMENT_TABLE, _is(Move(State.APPROVED, Act.CERTIFY)), (State.COMPLETING, Happening.CHIP_REFUSED)),
     ),
-    Bug("gives a reversal up after three tries", Change(_PAYMENT_ACTS, _three_tries, Act.REVERSE_AGAIN)),
+    Bug("gives a reversal up after three tries", Change("terminal.payment:Payments.tick", _three_tries)),
     Bug("takes any answer for the one it waits for", Change("terminal.payment:Payments._payment_of", _any_answer)),
     Bug("settles with open payments", Change("terminal.risk:refusal_of_settlement", _is(lambda *_facts: ""))),
     Bug("closes the batch before the host does", Change("terminal.settlement:Settlement.received", _close_at_once)),
@@ -220,7 +221,7 @@ def _reply_first(before: Any) -> Any:
 
 def _worded_anew(before: Any) -> Any:
     def resend(row: Transaction, facts: Any) -> Any:
-        return before(replace(row, reply=row.reply.replace(b"\x01\x56", b"\x01\x57")), facts)
+        return before(replace(row, reply=row.reply[:-1] + bytes([row.reply[-1] ^ 1])), facts)
 
     return resend
 

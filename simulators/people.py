@@ -50,8 +50,8 @@ MASTER_KEY = bytes.fromhex("31323334353637384142434445464748")  # of every termi
 PIN, WRONG_PIN = b"123456", b"654321"
 SEQUENCE, EXPIRY = "001", "3012"
 PATIENCE_MAX_S = 1200.0
+USUAL_AMOUNT = 1_500  # what a coffee costs: one sale is not told from another by its amount
 ACTS_MAX = 90  # after so many attempts a cashier gives up for the day
-PEOPLE_ACT_S = 20.0  # a cashier does something every so many seconds, on average
 OPERATOR, SUPERVISOR = "01", "00"
 
 
@@ -65,8 +65,9 @@ def accounts() -> list[Account]:
 
 @dataclass(slots=True)
 class Habits:
-    """How often people and devices do what (shares from 0 to 1)."""
+    """How often people and devices do what: shares from 0 to 1, and how many seconds they take for it."""
 
+    pace_s: float = 20.0
     code: float = 0.35
     poor_card: float = 0.05
     pin: float = 0.3
@@ -110,7 +111,7 @@ class Hands:
         self._key = wanted.key
         if self._chance.random() < self._habits.nobody:
             return
-        waits_s = max(self._reader_free_at - self._world.now, 0.0) + self._chance.uniform(2, 20)
+        waits_s = max(self._reader_free_at - self._world.now, 0.0) + self._chance.uniform(0.1, 1.0) * self._habits.pace_s
         self._world.after(waits_s, self._terminal, self._present, self._turn, wanted)
 
     def _present(self, turn: int, wanted: AskForMeans) -> None:
@@ -213,12 +214,12 @@ class Cashier:
     settles: bool = False
     _acts: int = 0
     _requests: int = 0
-    _patience_s: float = PEOPLE_ACT_S
+    _patience_s: float = 0.0
     _sold: dict[Key, Payment] = field(default_factory=dict)
 
     def start(self) -> None:
         """Begin to work."""
-        self._plan(self.chance.uniform(1, PEOPLE_ACT_S))
+        self._plan(self.chance.uniform(1, self.habits.pace_s))
 
     @property
     def done(self) -> bool:
@@ -227,7 +228,7 @@ class Cashier:
 
     def settle(self) -> None:
         """Close the batch, and try until it is closed."""
-        self.settles, self._patience_s = True, PEOPLE_ACT_S
+        self.settles, self._patience_s = True, self.habits.pace_s
         self._plan(1.0)
 
     def _plan(self, after_s: float) -> None:
@@ -240,7 +241,8 @@ class Cashier:
         if self.terminal.up:
             self._choose()
         moved = self.terminal.up and self.terminal.counter.book.next_trace != began
-        self._patience_s = PEOPLE_ACT_S if moved else min(1.5 * self._patience_s, PATIENCE_MAX_S)
+        longer_s = min(1.5 * max(self._patience_s, self.habits.pace_s), PATIENCE_MAX_S)
+        self._patience_s = self.habits.pace_s if moved else longer_s
         if not self.done or (self.settles and self.terminal.counter.book.payments):
             self._plan(self.chance.expovariate(1 / self._patience_s))
 
@@ -267,7 +269,9 @@ class Cashier:
     def sell(self) -> None:
         """Charge an amount."""
         request = self._request()
-        self._post(SaleRequested(request, self.chance.randrange(1, 500_000), OPERATOR))
+        usual = self.chance.random() < 0.5
+        amount = USUAL_AMOUNT if usual else self.chance.randrange(1, 500_000)
+        self._post(SaleRequested(request, amount, OPERATOR))
         self.sales_left -= request in self.terminal.counter.book.requests
 
     def ask_balance(self) -> None:

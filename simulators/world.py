@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 from firmware_config.profile import HostEndpoint, Limits, TerminalProfile
 from host_switch.events import CommandGiven, FrameReceived, TerminalRegistered
@@ -75,8 +75,8 @@ class Weather:
             return (draw() * 0.1,)
         if draw() < self.loss:
             return ()
-        copies = 2 if draw() < self.duplicates else 1
-        return [draw() * (self.late_max_s if draw() < self.late else 0.1) for _ in range(copies)]
+        first = draw() * (self.late_max_s if draw() < self.late else 0.1)
+        return (first, draw() * max(self.late_max_s, 1.0)) if draw() < self.duplicates else (first,)
 
     def notice_s(self) -> float:
         """After how many seconds the other end notices that a connection is over."""
@@ -105,11 +105,12 @@ class Shop:
         self.random = Random(seed)
         self.weather = Weather(self.random)
         self.world = World(self.weather, trace)
-        self.habits = Habits()
+        self.habits = Habits(pace_s=self.random.choice((4.0, 20.0)))
         self.limits = Limits(batch_count_max=self.random.choice((8, 40, 900)), open_payments_max=20)
         self.auditor = Auditor(self.limits, self._count)
         self.lines = Lines(self.world)
-        self.folder = folder if seed % DURABLE_STORES_EVERY == DURABLE_STORES_EVERY - 1 else None
+        durable = seed % DURABLE_STORES_EVERY == DURABLE_STORES_EVERY - 1
+        self.folder = Path(mkdtemp(dir=folder)) if durable else None
         zone_keys = ZoneKeys(ZONE_PIN_KEY, ZONE_MAC_KEY)
         self.host = HostNode(self.world, self._store_opener(), zone_keys, self.lines, self.auditor)
         self.issuer = IssuerNode(self.world, accounts(), ZONE_MAC_KEY)
@@ -131,14 +132,14 @@ class Shop:
         room = KeyRoom(self.random.randbytes(32), self.random.randbytes)
         policy = Policy(room.content_key, ZONE_PIN_KEY)
         if self.folder:
-            path = self.folder / f"host-{self.seed}.db"
+            path = self.folder / "host.db"
             return lambda: SqliteStore.open(path, room, policy)
         store = MemoryStore(policy, room.fresh_keys)
         return lambda: store
 
     def _journal_opener(self, terminal: str) -> Callable[[], JournalPort]:
         if self.folder:
-            path = self.folder / f"{terminal}-{self.seed}.db"
+            path = self.folder / f"{terminal}.db"
             return lambda: Journal(path)
         journal = MemoryJournal()
         return lambda: journal
