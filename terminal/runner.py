@@ -7,6 +7,7 @@ from the journal, and nothing is taken until a write goes through again. A resta
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ from firmware_config.profile import TerminalProfile
 from iso8583 import Message
 from terminal import messages
 from terminal.card_dialogue import CardDialogue
-from terminal.counter import Counter
+from terminal.counter import Counter, Notice
 from terminal.devices import CardReader, DeviceHealth, PinPad, PinPadFault, Printer, Scanner
 from terminal.emv.steps import NoAnswer, OnlineAnswer
 from terminal.events import (
@@ -121,7 +122,15 @@ class Runner:
             await changed.wait()
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Run until cancelled. Nothing that it began outlives it."""
+        try:
+            await self._run()
+        finally:
+            for task in self._background:
+                task.cancel()
+            await asyncio.gather(*self._background, return_exceptions=True)
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._link.run())
             group.create_task(self.printing.run())
@@ -165,6 +174,7 @@ class Runner:
             log.error("journal_unwritable", reason=str(error))
             self._writable = False
             self._rebuild()
+            self.counter.notice = Notice("journal_unwritable")
         finally:
             self._show_change()
 
@@ -206,20 +216,22 @@ class Runner:
         previous = self._dialogue_task
         dialogue = CardDialogue(self.devices.card_reader, self.devices.pin_pad, self._vault.seal, self.post)
         inquiry = effect.means == ("card",)
-        run = dialogue.run(self.profile, effect.amount, effect.currency, effect.key.trace, inquiry)
+        run = partial(dialogue.run, self.profile, effect.amount, effect.currency, effect.key.trace, inquiry)
         self._dialogue = dialogue
         self._dialogue_task = self._in_background(self._after(previous, self.devices.card_reader, run))
 
     async def _after(
-        self, previous: asyncio.Task[None] | None, reader: CardReader, dialogue: Coroutine[Any, Any, None]
+        self,
+        previous: asyncio.Task[None] | None,
+        reader: CardReader,
+        dialogue: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         """Begin when the card before has been taken: one that was left in the slot must not pay for the next sale."""
-        if previous is not None and not previous.done():
+        if previous is not None and (previous.cancelled() or not previous.done()):
             self.post(Progress("remove_card"))
             await asyncio.wait([previous])
-        if previous is not None and previous.cancelled():
             await reader.wait_for_removal()
-        await dialogue
+        await dialogue()
         await reader.wait_for_removal()
 
     def _release_means(self) -> None:

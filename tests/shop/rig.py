@@ -1,4 +1,4 @@
-"""A whole shop in one loop and one process: issuer, host, terminal and devices, all real, over real sockets, lines, files.
+"""A whole shop in one loop: issuer, host, terminal and devices, all real, over real sockets, serial lines and files.
 
     async with shop(tmp_path) as s:
         sale = await s.sell_by_card(2500)
@@ -37,6 +37,7 @@ from terminal.events import (
     Effect,
     Event,
     Original,
+    Persist,
     RefundRequested,
     ReprintRequested,
     SaleRequested,
@@ -44,7 +45,7 @@ from terminal.events import (
     VoidRequested,
 )  # fmt: skip
 from terminal.operators import Operators
-from terminal.records import BatchClosed, Key
+from terminal.records import BatchClosed, Key, Record
 from terminal.runner import Runner
 from terminal.transitions import State
 from terminal.vault import Vault
@@ -99,6 +100,7 @@ class Shop:
         self._host_life: AsyncExitStack | None = None
         self._life: asyncio.Task[None] | None = None
         self._host_moved = asyncio.Event()
+        self._dying = False
         self._requests = 0
 
     # --- opening and closing ------------------------------------------------------------------------------------------
@@ -190,6 +192,7 @@ class Shop:
     def _after_effect(self, effect: Effect) -> None:
         self.on_effect(effect)
         if self.kill_after(effect):
+            self._dying = True
             raise Killed
 
     async def stop_terminal(self) -> None:
@@ -198,21 +201,16 @@ class Shop:
         self._life.cancel()
         await asyncio.wait({self._life})
 
-    async def crash_terminal(self, after: type[Effect]) -> None:
-        """Let the terminal die right after its next effect of a kind, and wait until it has."""
-        self.crash_next(after)
-        await self.has_crashed()
-
-    def crash_next(self, after: type[Effect]) -> None:
-        """Let the terminal die right after its next effect of a kind."""
-        self.kill_after = lambda effect: isinstance(effect, after)
+    def crash_at_record(self, kind: type[Record]) -> None:
+        """Let the terminal die when its next record of a kind is on disk, before anything that follows from it."""
+        self.kill_after = lambda effect: isinstance(effect, Persist) and isinstance(effect.record, kind)
 
     async def has_crashed(self) -> None:
-        """Wait until the terminal has died of `crash_next`."""
+        """Wait until the terminal has died of `kill_after`."""
         assert self._life is not None, "started"
         async with asyncio.timeout(PATIENCE_S):
             await asyncio.wait({self._life})
-        self.kill_after = lambda _: False
+        self.kill_after, self._dying = lambda _: False, False
         assert isinstance(self._life.exception(), ExceptionGroup), "killed, not cancelled"
 
     # --- what can be seen ---------------------------------------------------------------------------------------------
@@ -223,16 +221,17 @@ class Shop:
         return self.runner.counter
 
     async def until(self, holds: Callable[[View], object]) -> View:
-        """Wait until the terminal's view is so, and return it."""
+        """Wait until the terminal's view is so, and return it. Raises Killed if the terminal dies instead."""
         assert self._life is not None, "started"
         waiting = asyncio.create_task(self._until(holds))
         await asyncio.wait({waiting, self._life}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S)
-        if not waiting.done():
-            waiting.cancel()
-            await asyncio.wait({waiting})
-            if self._life.done():
-                self._life.result()
-            raise AssertionError(f"it never came to be so: {self.runner.view()}")
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        if self._dying:
+            raise Killed
+        if self._life.done():
+            self._life.result()
+        assert not waiting.cancelled(), f"it never came to be so: {self.runner.view()}"
         return waiting.result()
 
     async def _until(self, holds: Callable[[View], object]) -> View:
@@ -358,13 +357,22 @@ class Shop:
         """Hold a phone under the scanner."""
         self.scanner.scan(code)
 
+    def journal_writable(self, writable: bool) -> None:
+        """Let the terminal's disk turn read-only, as failing disks do, or back."""
+        self.runner.journal._db.execute(f"PRAGMA query_only = {int(not writable)}")
+
+    def journal_pages_left(self, count: int) -> None:
+        """Let the terminal's disk have room for so many more pages."""
+        (pages,) = self.runner.journal._db.execute("PRAGMA page_count").fetchone()
+        self.runner.journal._db.execute(f"PRAGMA max_page_count = {pages + count}")
+
     async def _begun(self, event: Callable[[str], Event]) -> str:
         """Hand a request in; return the key of the payment that it has become."""
         self._requests += 1
         request_id = f"request-{self._requests}"
         before = self.counter.notice
         self.post(event(request_id))
-        await self.until(lambda _: request_id in self._known or self.counter.notice not in (None, before))
+        await self.until(lambda _: request_id in self._known or self.counter.notice is not before)
         if request_id not in self._known:
             assert self.counter.notice is not None, "it is refused in words"
             raise Refused(self.counter.notice.reason)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from terminal.events import CancelRequested, SaleRequested
 from tests.in_a_loop import in_a_loop
-from tests.shop.rig import OPENING_BALANCE, Refused, shop
+from tests.shop.rig import OPENING_BALANCE, PIN, Refused, shop
 
 CODE = "6288123456789012345"
 
@@ -31,7 +32,7 @@ async def test_a_chip_sale_with_pin_ends_as_a_slip(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("card", "pin", "code"), [("good", "000000", "55"), ("insufficient_funds", "123456", "51"), ("lost", "123456", "41")]
+    ("card", "pin", "code"), [("good", "000000", "55"), ("insufficient_funds", PIN, "51"), ("lost", PIN, "41")]
 )
 @in_a_loop
 async def test_a_refusal_of_the_issuer_reaches_the_counter(tmp_path, card, pin, code):
@@ -55,7 +56,7 @@ async def test_the_third_wrong_pin_is_the_last(tmp_path):
 @in_a_loop
 async def test_a_right_pin_makes_good_for_wrong_ones(tmp_path):
     async with shop(tmp_path) as s:
-        codes = [(await s.sell_by_card(100, pin=pin))["response_code"] for pin in ("000000", "000000", "123456", "1111")]
+        codes = [(await s.sell_by_card(100, pin=pin))["response_code"] for pin in ("0000", "0000", PIN, "1111")]
         assert codes == ["55", "55", "00", "55"]
         await s.prove()
 
@@ -104,6 +105,25 @@ async def test_the_card_of_the_sale_before_does_not_pay_for_the_next(tmp_path):
         await s.until(lambda view: view["current"] and view["current"]["stage"] == "card_or_code")
         await s.present("golden")
         assert (await s.until_final(second))["means"].endswith("0009")
+        await s.prove()
+
+
+@in_a_loop
+async def test_a_card_left_in_the_slot_is_asked_to_be_taken_also_after_a_sale_that_was_given_up(tmp_path):
+    async with shop(tmp_path) as s:
+        first = await s.charge(1000)
+        await s.present("good")
+        await s.until_final(first)
+        for _ in range(2):
+            key = await s.charge(2000)
+            await s.until(lambda view: view["current"] and view["current"]["stage"] == "remove_card")
+            s.post(CancelRequested())
+            await s.until_final(key)
+        third = await s.charge(3000)
+        await s.until(lambda view: view["current"] and view["current"]["stage"] == "remove_card")
+        await s.take_card()
+        await s.present("golden")
+        assert (await s.until_final(third))["state"] == "approved"
         await s.prove()
 
 
@@ -175,8 +195,6 @@ async def test_a_balance_inquiry_moves_nothing(tmp_path):
 
 @in_a_loop
 async def test_the_same_press_twice_is_one_sale(tmp_path):
-    from terminal.events import SaleRequested
-
     async with shop(tmp_path) as s:
         for _ in range(3):
             s.post(SaleRequested("pressed-once", 2500, "01"))

@@ -4,9 +4,11 @@ import sqlite3
 
 import pytest
 
-from terminal.records import Started
+from terminal.events import SettleRequested
+from terminal.journal import Journal
+from terminal.records import BatchClosed, Record, SettleAnswered, SettleStarted, Started
 from tests.in_a_loop import in_a_loop
-from tests.shop.rig import TERMINAL, Refused, Shop, shop
+from tests.shop.rig import Refused, Shop, shop
 
 CODE = "6288123456789012345"
 
@@ -76,25 +78,20 @@ async def test_no_settlement_while_a_payment_is_open(tmp_path):
             await s.settle()
 
 
+@pytest.mark.parametrize("record", [SettleStarted, SettleAnswered, BatchClosed])
 @in_a_loop
-async def test_a_host_that_dies_during_the_settlement_is_settled_with_later(tmp_path):
-    from terminal.events import Persist, SettleRequested
-    from terminal.records import SettleAnswered, SettleStarted
-
-    for record in (SettleStarted, SettleAnswered):
-        folder = tmp_path / record.__name__
-        folder.mkdir()
-        async with shop(folder) as s:
-            await s.sell_by_card(2500)
-            s.kill_after = lambda effect, record=record: isinstance(effect, Persist) and isinstance(effect.record, record)
-            s.post(SettleRequested("01"))
-            await s.has_crashed()
-            await s.stop_host()
-            await s.start_host()
-            await s.restart_terminal()
-            view = await s.until(lambda view: view["settlement"]["last"])
-            assert view["settlement"]["last"]["balanced"] is True
-            await s.prove()
+async def test_a_settlement_survives_the_death_of_both_sides(tmp_path, record):
+    async with shop(tmp_path) as s:
+        await s.sell_by_card(2500)
+        s.crash_at_record(record)
+        s.post(SettleRequested("01"))
+        await s.has_crashed()
+        await s.stop_host()
+        await s.start_host()
+        await s.restart_terminal()
+        view = await s.until(lambda view: view["settlement"]["last"])
+        assert view["settlement"]["last"]["balanced"] is True
+        await s.prove()
 
 
 def _forget_after(s: Shop, row: int) -> None:
@@ -106,9 +103,7 @@ def _forget_after(s: Shop, row: int) -> None:
     journal.close()
 
 
-def _records(s: Shop):
-    from terminal.journal import Journal
-
+def _records(s: Shop) -> list[Record]:
     journal = Journal(s.folder / "terminal" / "journal.db")
     records = list(journal.everything())
     journal.close()
