@@ -4,7 +4,7 @@ It knows nothing of money. It keeps a heap of (time, sequence, node, action); it
 by one and asks the source of chance before the first and after each of them whether the node dies there; it loses,
 delays, repeats and cuts what nodes say to each other. The same seed gives the same trace, to the byte.
 
-To add a core, write its node, one small class with these methods, and put it into `world.py`, which opens the shop:
+To add a core, write its node, one small class with these methods, and put it into `shop.py`:
 
 - `boot()`: build the volatile core from what is durable, and take up what was interrupted;
 - `fall()`: lose everything that is volatile;
@@ -47,7 +47,7 @@ class Chance(Protocol):
     def crash(self, node: Node, effect: object) -> float | None:
         """Whether the node dies after this effect (None: before the first), and in how many seconds it is back."""
 
-    def delays(self, source: str, target: str) -> Sequence[float]:
+    def delays(self, source: str, target: str, packet: bytes) -> Sequence[float]:
         """After how many seconds each copy of a packet arrives; none if it is lost."""
 
     def notice_s(self) -> float:
@@ -93,7 +93,7 @@ class World:
         heapq.heappush(self._heap, (self.now + delay_s, next(self._sequence), node, life, action, values))
 
     def run(self, until: float, done: Callable[[], bool]) -> bool:
-        """Let time pass until `done`, which is asked after every action, or until the time given; tell if it is done."""
+        """Let time pass until `done`, which is asked after every action, or `until` a time; tell whether it is done."""
         heap = self._heap
         while not done():
             if not heap or heap[0][0] > until:
@@ -145,25 +145,28 @@ class World:
 
 
 class Network:
-    """Carries packets between nodes, badly. Ways are named by source and target, so that a cut may be one-way."""
+    """Carries packets between nodes, badly: `under_way` of them now. Ways have a direction, so a cut may be one-way."""
 
     def __init__(self, world: World) -> None:
+        self.under_way = 0
         self._world = world
         self._cut_until: dict[tuple[str, str], float] = {}
         self._clogged_until: dict[tuple[str, str], float] = {}
 
-    def send(self, source: str, target: str, deliver: Callable[..., None], *values: Any) -> None:
-        """Call `deliver` for every copy that arrives."""
+    def send(self, source: str, target: str, packet: bytes, deliver: Callable[[bytes], None]) -> None:
+        """Deliver every copy of a packet that arrives."""
         way = (source, target)
         if not self.is_open(*way):
             return
         clogged_s = max(0.0, self._clogged_until.get(way, 0.0) - self._world.now)
-        for delay_s in self._world.chance.delays(source, target):
-            self._world.after(clogged_s + delay_s, None, self._arrive, way, deliver, values)
+        for delay_s in self._world.chance.delays(source, target, packet):
+            self.under_way += 1
+            self._world.after(clogged_s + delay_s, None, self._arrive, way, packet, deliver)
 
-    def _arrive(self, way: tuple[str, str], deliver: Callable[..., None], values: tuple[Any, ...]) -> None:
+    def _arrive(self, way: tuple[str, str], packet: bytes, deliver: Callable[[bytes], None]) -> None:
+        self.under_way -= 1
         if self.is_open(*way):
-            deliver(*values)
+            deliver(packet)
 
     def is_open(self, source: str, target: str) -> bool:
         """Whether packets get through now."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from host_switch.channels.iso_issuer import ChannelFault, protect, verified
 from simulators.engine import World
-from simulators.issuer import Account, Answer, Change, Issuer
+from simulators.issuer import Account, Answer, Change, Issuer, Mood
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,10 @@ class Remember:
 
 
 class IssuerNode:
-    """The bank. Durable: all changes. An answer that waits is lost when it falls."""
+    """The bank, in some `mood`. Durable: all changes. An answer that waits is lost when it falls.
+
+    `lied_about` are the references of what it once said the opposite of.
+    """
 
     name = "issuer"
 
@@ -27,6 +30,8 @@ class IssuerNode:
         self.answer_host: Callable[[bytes], None]
         self.tell_host_lost: Callable[[], None]
         self._world = world
+        self.mood = Mood()
+        self.lied_about: set[str] = set()
         self._durable: list[Change] = list(accounts)
         self._mac_key = mac_key
 
@@ -47,8 +52,10 @@ class IssuerNode:
             message = verified(data, self._mac_key)
         except ChannelFault:
             return
+        self.bank.mood = self.mood
         verdict = self.bank.decide(message, self._world.now)
-        self.bank.spend_mood(message)
+        if len({answer.message.get(39) for answer in verdict.answers}) > 1:
+            self.lied_about.add(message.text(37))
         steps: list[Remember | Answer] = [Remember(verdict.changes)] if verdict.changes else []
         self._world.perform(self, [*steps, *verdict.answers], self._perform)
 

@@ -5,7 +5,7 @@ sent on it reaches nobody.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from iso8583.unionpay import HEAD_BYTES, MAC_BYTES, Frame
@@ -92,7 +92,7 @@ class Lines:
         if connection is not None:
             deliver = self._host.arrive if target == "host" else self._ends[connection].arrive
             self._world.note("somebody", f"-> {target}  {frame[HEAD_BYTES:].hex()}")
-            self._world.network.send(source, target, deliver, connection, frame)
+            self._world.network.send(source, target, frame, partial(deliver, connection))
 
     def leave_alone(self) -> None:
         """Nobody sits on the line any more."""
@@ -105,7 +105,7 @@ class Lines:
         self._world.note(source, f"-> {target}  {frame[HEAD_BYTES:].hex()}")
         for listen in self.listeners:
             listen(source, target, frame)
-        self._world.network.send(source, target, deliver, connection, self.tamper(target, frame))
+        self._world.network.send(source, target, self.tamper(target, frame), partial(deliver, connection))
 
 
 @lru_cache(maxsize=4096)

@@ -1,8 +1,8 @@
 """Planted bugs: each breaks one rule on purpose, and the simulated world must notice.
 
-A world in which nothing is ever found proves nothing. Here are the mistakes that systems of this kind are known for, one
-change each, made from outside while `planted` lasts; production code knows nothing of them. They reach for private
-names by their text, as a surgeon would: when such a name goes away, the bug cannot be planted, and that is an error.
+A world in which nothing is ever found proves nothing. Here are the mistakes that systems of this kind are known for,
+made from outside while `planted` lasts; production code knows nothing of them. They reach for private names by their
+text: when such a name goes away, the bug cannot be planted, and that is an error.
 
 To add one: a row in `BUGS`.
 """
@@ -158,6 +158,7 @@ def _disk_never_full(before: Any) -> Any:
     return persist
 
 
+_allowed = _is(lambda *_facts: "")
 _PAYMENT_TABLE, _PAYMENT_ACTS = "terminal.transitions:TABLE", "terminal.payment:_ACTS"
 _RESUME, _JUDGE = "terminal.payment:Payments.resume", "terminal.payment:Payments._judge"
 
@@ -184,7 +185,7 @@ _AT_THE_TERMINAL = (
     ),
     Bug("gives a reversal up after three tries", Change("terminal.payment:Payments.tick", _three_tries)),
     Bug("takes any answer for the one it waits for", Change("terminal.payment:Payments._payment_of", _any_answer)),
-    Bug("settles with open payments", Change("terminal.risk:refusal_of_settlement", _is(lambda *_facts: ""))),
+    Bug("settles with open payments", Change("terminal.risk:refusal_of_settlement", _allowed)),
     Bug("closes the batch before the host does", Change("terminal.settlement:Settlement.received", _close_at_once)),
     Bug("forgets voids and refunds in its totals", Change("terminal.book:Book.totals", _credits_forgotten)),
     Bug("prints a second original", Change("terminal.counter:Counter._reprint", _no_duplicate)),
@@ -228,7 +229,8 @@ def _worded_anew(before: Any) -> Any:
 
 def _three_calls(before: Any) -> Any:
     def act(step: Any) -> Any:
-        return before(step) if step.row.attempts < 3 else (host.Persist((replace(step.row, leg=Leg.REVERSED, due_at=None),)),)
+        over = replace(step.row, leg=Leg.REVERSED, due_at=None)
+        return before(step) if step.row.attempts < 3 else (host.Persist((over,)),)
 
     return act
 
@@ -236,10 +238,11 @@ def _three_calls(before: Any) -> Any:
 _REQUESTS, _ISSUER_ACTS = "host_switch.requests", "host_switch.issuer_leg:_ACTS"
 _HOST_TABLE = "host_switch.lifecycle:TABLE"
 _declined = lifecycle.Move(Outcome.DECLINED, Leg.NONE, lifecycle.Act.ANSWER)
-_pass = _is(lambda *_facts: "")
+_booked = lifecycle.Move(Outcome.APPROVED, Leg.ANSWERED, lifecycle.Act.BOOK)
+_if_approved = _is(lambda sale: "" if sale and sale.state is State.APPROVED else "not_an_approved_sale")
 
 _AT_THE_HOST = (
-    Bug("does a repeated request again", Change(f"{_REQUESTS}:request", _forgetful), Change("host_switch.switch:request", _forgetful)),
+    Bug("does a repeated request again", Change("host_switch.switch:request", _forgetful)),
     Bug("forgets a reversal that came first", Change("host_switch.reversals:_remember", _without(Transaction))),
     Bug("answers before it commits", Change("simulators.host_node:_steps", _reply_first)),
     Bug("words a stored answer anew", Change(f"{_REQUESTS}:_resend", _worded_anew)),
@@ -257,20 +260,17 @@ _AT_THE_HOST = (
     Bug("reverses without countering", Change("host_switch.reversals:_ACTS", _without(Entry), lifecycle.Act.COUNTER)),
     Bug(
         "books again when the issuer repeats itself",
-        Change(
-            _HOST_TABLE, _is(lifecycle.Move(Outcome.APPROVED, Leg.ANSWERED, lifecycle.Act.BOOK)),
-            (Outcome.APPROVED, Leg.ANSWERED, lifecycle.Happening.APPROVED),
-        ),  # fmt: skip
+        Change(_HOST_TABLE, _is(_booked), (Outcome.APPROVED, Leg.ANSWERED, lifecycle.Happening.APPROVED)),
     ),
     Bug(
         "voids twice",
-        Change("terminal.risk:refusal_of_void", _is(lambda sale: "" if sale and sale.state is State.APPROVED else "no")),
+        Change("terminal.risk:refusal_of_void", _if_approved),
         Change(f"{_REQUESTS}:_MORE_CHECKS", lambda checks: checks[:1], "sale_void"),
         Change(f"{_REQUESTS}:_MORE_CHECKS", lambda checks: checks[:1], "qr_void"),
     ),
     Bug(
         "refunds more than was paid",
-        Change("terminal.risk:refusal_of_refund", _pass),
+        Change("terminal.risk:refusal_of_refund", _allowed),
         Change(f"{_REQUESTS}:_MORE_CHECKS", lambda checks: checks[:1], "refund"),
         Change(f"{_REQUESTS}:_MORE_CHECKS", lambda checks: checks[:1], "qr_refund"),
     ),

@@ -111,8 +111,9 @@ class Hands:
         self._key = wanted.key
         if self._chance.random() < self._habits.nobody:
             return
-        waits_s = max(self._reader_free_at - self._world.now, 0.0) + self._chance.uniform(0.1, 1.0) * self._habits.pace_s
-        self._world.after(waits_s, self._terminal, self._present, self._turn, wanted)
+        busy_s = max(self._reader_free_at - self._world.now, 0.0)
+        takes_s = self._chance.uniform(0.1, 1.0) * self._habits.pace_s
+        self._world.after(busy_s + takes_s, self._terminal, self._present, self._turn, wanted)
 
     def _present(self, turn: int, wanted: AskForMeans) -> None:
         if turn != self._turn:

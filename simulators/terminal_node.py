@@ -1,8 +1,8 @@
-"""A terminal in the simulated world: the counter's cores over a durable journal, with the shell's behaviour around them.
+"""A terminal in the simulated world: the counter's cores over a durable journal, with the shell's behaviour around.
 
 What `terminal/runner.py`, `host_link.py` and `printing.py` do with asyncio, this does on virtual time: one event at a
-time, effects in order, one timer; a journal that cannot be written stops everything until it can. Vault, frames and MACs
-are the real ones, so what goes over the line is bytes.
+time, effects in order, one timer; a journal that cannot be written stops everything until it can. Vault, frames and
+MACs are the real ones, so what goes over the line is bytes.
 """
 
 from collections import deque

@@ -1,51 +1,38 @@
-"""A seeded world: a shop of three to five terminals, one host, one issuer, and everything that can go wrong between them.
+"""A seeded world: a shop of three to five terminals, a host, an issuer, and all that can go wrong between them.
 
 A seed draws first which faults there are and how bad each is (many are off: a world with all of them is only noise),
 then everything else. The shop trades until every cashier has sold what there was to sell; then the faults stop, and
 within a bound all that is open must be resolved, and every batch must balance. The auditor watches throughout.
 
-To add a fault, write a function that arranges it and put it into `FAULTS`. To add a node, see `engine.py`; it is built
-in `Shop.__init__`.
+To add a fault, write a function that arranges it and put it into `FAULTS`. To add a node, see `engine.py`.
 """
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory, mkdtemp
 
-from firmware_config.profile import HostEndpoint, Limits, TerminalProfile
-from host_switch.events import CommandGiven, FrameReceived, TerminalRegistered
-from host_switch.facts import Policy
-from host_switch.keys import KeyRoom, ZoneKeys
-from host_switch.sqlite_store import SqliteStore
-from host_switch.store import MemoryStore, Store
-from host_switch.switch import decide
+from firmware_config.profile import Limits
+from host_switch.events import CommandGiven
 from iso8583.unionpay import Frame
-from simulators.auditor import Auditor, Finding
-from simulators.engine import START, Node, Trace, World
-from simulators.host_node import HostNode
-from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY, Mood
-from simulators.issuer_node import IssuerNode
-from simulators.lines import Lines, parsed
-from simulators.people import MASTER_KEY, Cashier, Habits, Hands, accounts
-from simulators.terminal_node import JournalPort, MemoryJournal, TerminalNode
-from terminal.journal import Journal
-from terminal.vault import Vault
+from simulators.auditor import Finding
+from simulators.engine import START, Node, Trace
+from simulators.issuer import Mood
+from simulators.lines import parsed
+from simulators.people import Cashier, Habits
+from simulators.shop import Shop
+from simulators.terminal_node import TerminalNode
 
-MERCHANT = "898110053110001"
 TRADE_MAX_S = 6 * 86_400.0
 RESOLVE_WITHIN_S = 1_500.0  # the longest pause between two tries of a terminal (1,200 s), a restart, one more answer
 SETTLE_WITHIN_S = 3_600.0
 FLIGHT_MAX_S = 90.0  # after which no packet and no answer of a slow issuer is under way any more
 FAULTS_SLOW_DOWN = 1.03
-VAULT = "vault.json"
-DURABLE_STORES_EVERY = 20  # one seed of so many runs on SQLite, so that the simulated disk cannot drift from the true one
+ON_DISK_EVERY = 20  # one seed of so many runs on SQLite, so that the simulated disk cannot drift from the true one
 
-_CORE_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+CORE_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(slots=True)
@@ -68,7 +55,7 @@ class Weather:
             return None
         return self.random.uniform(0.5, self.down_max_s)
 
-    def delays(self, source: str, target: str) -> Sequence[float]:  # noqa: ARG002 - an odometer looks at the way
+    def delays(self, source: str, target: str, packet: bytes) -> Sequence[float]:  # noqa: ARG002 - an odometer looks
         """After how many seconds each copy arrives."""
         draw = self.random.random
         if self.calm:
@@ -97,75 +84,24 @@ class Outcome:
     digest: str
 
 
-class Shop:
-    """All nodes of one world, and the people in it."""
+class SeededWorld:
+    """A shop, the weather over it, and the cashiers' day, all drawn from one seed."""
 
     def __init__(self, seed: int, folder: Path, trace: Trace | None = None) -> None:
-        self.seed = seed
         self.random = Random(seed)
         self.weather = Weather(self.random)
-        self.world = World(self.weather, trace)
         self.habits = Habits(pace_s=self.random.choice((4.0, 20.0)))
-        self.limits = Limits(batch_count_max=self.random.choice((8, 40, 900)), open_payments_max=20)
-        self.auditor = Auditor(self.limits, self._count)
-        self.lines = Lines(self.world)
-        durable = seed % DURABLE_STORES_EVERY == DURABLE_STORES_EVERY - 1
-        self.folder = Path(mkdtemp(dir=folder)) if durable else None
-        zone_keys = ZoneKeys(ZONE_PIN_KEY, ZONE_MAC_KEY)
-        self.host = HostNode(self.world, self._store_opener(), zone_keys, self.lines, self.auditor)
-        self.issuer = IssuerNode(self.world, accounts(), ZONE_MAC_KEY)
-        self.lines.lead_to(self.host)
-        self._join_host_and_issuer()
-        vault = folder / VAULT
-        self.terminals = [self._terminal(number, vault) for number in range(self.random.randrange(3, 6))]
-        self.cashiers = [
-            Cashier(self.world, terminal, self.habits, self.random, self.random.randrange(3, 9))
-            for terminal in self.terminals
-        ]
+        limits = Limits(batch_count_max=self.random.choice((8, 40, 900)), open_payments_max=20)
+        on_disk = seed % ON_DISK_EVERY == ON_DISK_EVERY - 1
+        self.shop = Shop(self.weather, self.random, self.habits, limits, folder, on_disk=on_disk, trace=trace)
+        self.world, self.lines, self.auditor = self.shop.world, self.shop.lines, self.shop.auditor
+        self.host, self.issuer, self.terminals = self.shop.host, self.shop.issuer, self.shop.terminals
+        self.cashiers = [self._cashier() for _ in range(self.random.randrange(3, 6))]
         self.faults = [name for name in FAULTS if self.random.random() < SHARES.get(name, SHARE)]
 
-    def _count(self, what: str) -> None:
-        self.world.happened[what] += 1
-
-    def _store_opener(self) -> Callable[[], Store]:
-        """How the host opens its store at every start: the same dictionaries again, or the same file."""
-        room = KeyRoom(self.random.randbytes(32), self.random.randbytes)
-        policy = Policy(room.content_key, ZONE_PIN_KEY)
-        if self.folder:
-            path = self.folder / "host.db"
-            return lambda: SqliteStore.open(path, room, policy)
-        store = MemoryStore(policy, room.fresh_keys)
-        return lambda: store
-
-    def _journal_opener(self, terminal: str) -> Callable[[], JournalPort]:
-        if self.folder:
-            path = self.folder / f"{terminal}.db"
-            return lambda: Journal(path)
-        journal = MemoryJournal()
-        return lambda: journal
-
-    def _join_host_and_issuer(self) -> None:
-        network = self.world.network
-        self.host.call_issuer = lambda data: network.send("host", "issuer", self.issuer.arrive, data)
-        self.host.issuer_is_up = lambda: self.issuer.up
-        self.issuer.answer_host = lambda data: network.send("issuer", "host", self.host.answered, data)
-        self.issuer.tell_host_lost = self.host.channel_lost
-
-    def _terminal(self, number: int, vault: Path) -> TerminalNode:
-        profile = TerminalProfile(
-            terminal_id=f"1000000{number + 1}", merchant_id=MERCHANT, merchant_name_zh="测试商户",
-            merchant_name_en="TEST MERCHANT", limits=self.limits,
-            host=HostEndpoint(echo_interval_s=self.random.choice((60.0, 300.0))),
-        )  # fmt: skip
-        registered = TerminalRegistered(profile.terminal_id, MERCHANT, MASTER_KEY)
-        (facts,) = self.host.store.facts_for([registered])
-        self.host.store.commit([decide(registered, facts, self.world.now)])
-        journal = self._journal_opener(profile.terminal_id)
-        terminal = TerminalNode(self.world, profile, vault, journal, self.lines, self.auditor)
-        terminal.devices = Hands(self.world, terminal, self.habits, self.random, self.auditor)
-        return terminal
-
-    # --- a day at the shop --------------------------------------------------------------------------------------------
+    def _cashier(self) -> Cashier:
+        terminal = self.shop.add_terminal(self.random.choice((60.0, 300.0)))
+        return Cashier(self.world, terminal, self.habits, self.random, self.random.randrange(3, 9))
 
     def run(self) -> None:
         """Trade under all faults, let everything resolve, settle, and look at the books."""
@@ -173,19 +109,18 @@ class Shop:
             self._open()
             self.world.run(START + TRADE_MAX_S, lambda: all(cashier.done for cashier in self.cashiers))
             self._calm_down()
-            self._must("resolved", self._is_resolved, RESOLVE_WITHIN_S)
+            self._must("resolved", self.shop.is_resolved, RESOLVE_WITHIN_S)
             self._settle()
-            self._must("settled", self._is_settled, SETTLE_WITHIN_S)
+            self._must("settled", self.shop.is_settled, SETTLE_WITHIN_S)
             self.world.run(self.world.now + FLIGHT_MAX_S, lambda: False)
-            self._close()
-        except _CORE_FAULTS as fault:
+            self.shop.close()
+        except CORE_FAULTS as fault:
             self.auditor.complain([Finding("core", type(fault).__name__, str(fault))])
 
     def _open(self) -> None:
         for fault in self.faults:
             FAULTS[fault](self)
-        for node in (self.issuer, self.host, *self.terminals):
-            self.world.start(node)
+        self.shop.open()
         for cashier in self.cashiers:
             cashier.start()
 
@@ -204,25 +139,12 @@ class Shop:
 
     def _must(self, what: str, done: Callable[[], bool], within_s: float) -> None:
         if not self.world.run(self.world.now + within_s, done):
-            busy = ", ".join(node.name for node in (self.host, *self.terminals) if not node.is_quiet)
-            self.auditor.complain([Finding("I4", busy, f"not {what} within {within_s:.0f} s")])
-
-    def _is_resolved(self) -> bool:
-        return all(terminal.is_quiet for terminal in self.terminals) and self.host.is_quiet and self.issuer.up
+            busy = ", ".join(terminal.name for terminal in self.terminals if not terminal.is_quiet)
+            self.auditor.complain([Finding("I4", busy or "host", f"not {what} within {within_s:.0f} s")])
 
     def _settle(self) -> None:
         for cashier in self.cashiers:
             cashier.settle()
-
-    def _is_settled(self) -> bool:
-        books = [terminal.counter.book for terminal in self.terminals]
-        return all(book.settling is None and not book.payments for book in books)
-
-    def _close(self) -> None:
-        if not all(node.up for node in (self.host, self.issuer, *self.terminals)):
-            return  # which has been complained of
-        journals = {terminal.name: terminal.journal.everything() for terminal in self.terminals}
-        self.auditor.close(self.host.store.books(), self.issuer.bank.movements, journals)
 
     # --- for the faults -----------------------------------------------------------------------------------------------
 
@@ -251,143 +173,143 @@ class Shop:
 # --- faults -----------------------------------------------------------------------------------------------------------
 
 
-def _loss(shop: Shop) -> None:
-    shop.weather.loss = shop.random.uniform(0, 0.3)
+def _loss(it: SeededWorld) -> None:
+    it.weather.loss = it.random.uniform(0, 0.3)
 
 
-def _duplicates(shop: Shop) -> None:
-    shop.weather.duplicates = shop.random.uniform(0, 0.5)
+def _duplicates(it: SeededWorld) -> None:
+    it.weather.duplicates = it.random.uniform(0, 0.5)
 
 
-def _late(shop: Shop) -> None:
-    shop.weather.late, shop.weather.late_max_s = shop.random.uniform(0, 0.6), shop.random.uniform(1, 40)
+def _late(it: SeededWorld) -> None:
+    it.weather.late, it.weather.late_max_s = it.random.uniform(0, 0.6), it.random.uniform(1, 40)
 
 
-def _terminals_crash(shop: Shop) -> None:
-    shop.weather.crashes["terminal"] = shop.random.uniform(0, 0.08)
+def _terminals_crash(it: SeededWorld) -> None:
+    it.weather.crashes["terminal"] = it.random.uniform(0, 0.08)
 
 
-def _host_crashes(shop: Shop) -> None:
-    shop.weather.crashes["host"] = shop.random.uniform(0, 0.08)
+def _host_crashes(it: SeededWorld) -> None:
+    it.weather.crashes["host"] = it.random.uniform(0, 0.08)
 
 
-def _issuer_crashes(shop: Shop) -> None:
-    shop.weather.crashes["issuer"] = shop.random.uniform(0, 0.08)
+def _issuer_crashes(it: SeededWorld) -> None:
+    it.weather.crashes["issuer"] = it.random.uniform(0, 0.08)
 
 
-def _cuts(shop: Shop) -> None:
+def _cuts(it: SeededWorld) -> None:
     """Partitions of seconds to hours between one terminal and the host, one-way or both ways, noticed or not."""
 
     def cut() -> None:
-        terminal = shop.some_terminal()
-        seconds = math.exp(shop.random.uniform(math.log(5), math.log(2 * 3600)))
+        terminal = it.some_terminal()
+        seconds = math.exp(it.random.uniform(math.log(5), math.log(2 * 3600)))
         ways = [(terminal.name, "host"), ("host", terminal.name)]
-        for way in shop.random.choice((ways, ways, ways[:1], ways[1:])):
-            shop.world.network.cut(*way, seconds)
-        if shop.random.random() < 0.5 and terminal.up:
+        for way in it.random.choice((ways, ways, ways[:1], ways[1:])):
+            it.world.network.cut(*way, seconds)
+        if it.random.random() < 0.5 and terminal.up:
             terminal.lose_connection()
 
-    shop.now_and_then(shop.random.uniform(60, 900), cut)
+    it.now_and_then(it.random.uniform(60, 900), cut)
 
 
-def _outage_of_days(shop: Shop) -> None:
+def _outage_of_days(it: SeededWorld) -> None:
     """The whole shop is cut off for one to three days, once."""
 
     def cut() -> None:
-        days = shop.random.uniform(1, 3)
-        shop.world.happened["outage of days"] += 1
-        for terminal in shop.terminals:
-            shop.world.network.cut(terminal.name, "host", days * 86_400)
-            shop.world.network.cut("host", terminal.name, days * 86_400)
+        days = it.random.uniform(1, 3)
+        it.world.happened["outage of days"] += 1
+        for terminal in it.terminals:
+            it.world.network.cut(terminal.name, "host", days * 86_400)
+            it.world.network.cut("host", terminal.name, days * 86_400)
             if terminal.up:
                 terminal.lose_connection()
 
-    shop.world.after(shop.random.uniform(10, 240), None, cut)
+    it.world.after(it.random.uniform(10, 240), None, cut)
 
 
-def _issuer_cuts(shop: Shop) -> None:
+def _issuer_cuts(it: SeededWorld) -> None:
     def cut() -> None:
-        seconds = math.exp(shop.random.uniform(math.log(5), math.log(3600)))
+        seconds = math.exp(it.random.uniform(math.log(5), math.log(3600)))
         ways = [("host", "issuer"), ("issuer", "host")]
-        for way in shop.random.choice((ways, ways[:1], ways[1:])):
-            shop.world.network.cut(*way, seconds)
-        if shop.random.random() < 0.5:
-            shop.host.channel_lost()
+        for way in it.random.choice((ways, ways[:1], ways[1:])):
+            it.world.network.cut(*way, seconds)
+        if it.random.random() < 0.5:
+            it.host.channel_lost()
 
-    shop.now_and_then(shop.random.uniform(120, 900), cut)
+    it.now_and_then(it.random.uniform(120, 900), cut)
 
 
-def _clogs(shop: Shop) -> None:
+def _clogs(it: SeededWorld) -> None:
     def clog() -> None:
-        ways = (("host", "issuer"), ("issuer", "host"), (shop.some_terminal().name, "host"))
-        shop.world.network.clog(*shop.random.choice(ways), shop.random.uniform(0, 5))
+        ways = (("host", "issuer"), ("issuer", "host"), (it.some_terminal().name, "host"))
+        it.world.network.clog(*it.random.choice(ways), it.random.uniform(0, 5))
 
-    shop.now_and_then(10.0, clog)
+    it.now_and_then(10.0, clog)
 
 
-def _lost_connections(shop: Shop) -> None:
+def _lost_connections(it: SeededWorld) -> None:
     def lose() -> None:
-        terminal = shop.some_terminal()
+        terminal = it.some_terminal()
         if terminal.up:
             terminal.lose_connection()
 
-    shop.now_and_then(shop.random.uniform(10, 120), lose)
+    it.now_and_then(it.random.uniform(10, 120), lose)
 
 
-def _disk_full(shop: Shop) -> None:
+def _disk_full(it: SeededWorld) -> None:
     def fill() -> None:
-        terminal = shop.some_terminal()
+        terminal = it.some_terminal()
         terminal.disk_full = True
-        shop.world.note(terminal.name, "disk full")
-        shop.world.after(shop.random.uniform(1, 300), None, free, terminal)
+        it.world.note(terminal.name, "disk full")
+        it.world.after(it.random.uniform(1, 300), None, free, terminal)
 
     def free(terminal: TerminalNode) -> None:
         terminal.disk_full = False
         terminal.room_changed()
 
-    shop.now_and_then(shop.random.uniform(20, 300), fill)
+    it.now_and_then(it.random.uniform(20, 300), fill)
 
 
-def _card_trouble(shop: Shop) -> None:
-    shop.habits.card_trouble = shop.random.uniform(0, 0.2)
-    shop.habits.chip_refuses = shop.random.uniform(0, 0.3)
-    shop.habits.chip_slow = shop.random.uniform(0, 0.2)
+def _card_trouble(it: SeededWorld) -> None:
+    it.habits.card_trouble = it.random.uniform(0, 0.2)
+    it.habits.chip_refuses = it.random.uniform(0, 0.3)
+    it.habits.chip_slow = it.random.uniform(0, 0.2)
 
 
-def _printer_trouble(shop: Shop) -> None:
-    shop.habits.printer_trouble = shop.random.uniform(0, 0.5)
+def _printer_trouble(it: SeededWorld) -> None:
+    it.habits.printer_trouble = it.random.uniform(0, 0.5)
 
 
-def _clock_jumps(shop: Shop) -> None:
+def _clock_jumps(it: SeededWorld) -> None:
     """A terminal's wall clock is set: by seconds, a day, to 1970, to five years hence."""
 
     def jump() -> None:
-        terminal = shop.some_terminal()
-        shop.world.happened["clock jump"] += 1
-        terminal.clock_ahead_s = shop.random.choice((-START, -86_400.0, -3600.0, -1.0, 0.0, 1.0, 3600.0, 86_400.0, 157e6))
+        terminal = it.some_terminal()
+        it.world.happened["clock jump"] += 1
+        terminal.clock_ahead_s = it.random.choice((-START, -86_400.0, -3600.0, -1.0, 0.0, 1.0, 3600.0, 86_400.0, 157e6))
         terminal.room_changed()
 
-    shop.now_and_then(shop.random.uniform(60, 300), jump)
+    it.now_and_then(it.random.uniform(60, 300), jump)
 
 
-def _forged_answers(shop: Shop) -> None:
+def _forged_answers(it: SeededWorld) -> None:
     """Somebody on the line turns approvals into declines and declines into approvals; he has no MAC key."""
-    share = shop.random.uniform(0, 0.3)
+    share = it.random.uniform(0, 0.3)
 
     def tamper(target: str, frame: bytes) -> bytes:
-        if target == "host" or shop.weather.calm or shop.random.random() >= share:
+        if target == "host" or it.weather.calm or it.random.random() >= share:
             return frame
         answer = parsed(frame)
         if answer.message.mti not in {"0210", "0230", "0410"}:
             return frame
-        shop.world.happened["forged answer"] += 1
+        it.world.happened["forged answer"] += 1
         code = "51" if answer.message.get(39) == "00" else "00"
         return Frame(answer.tpdu, answer.header, answer.message.with_({39: code})).to_bytes()
 
-    shop.lines.tamper = tamper
+    it.lines.tamper = tamper
 
 
-def _replays(shop: Shop) -> None:
+def _replays(it: SeededWorld) -> None:
     """Somebody on the line records frames, and sends them again later, on whatever connection there is then."""
     recorded: list[tuple[str, str, bytes]] = []
 
@@ -396,14 +318,14 @@ def _replays(shop: Shop) -> None:
 
     def replay() -> None:
         if recorded:
-            shop.world.happened["replayed frame"] += 1
-            shop.lines.inject(*shop.random.choice(recorded))
+            it.world.happened["replayed frame"] += 1
+            it.lines.inject(*it.random.choice(recorded))
 
-    shop.lines.listeners.append(listen)
-    shop.now_and_then(shop.random.uniform(10, 60), replay)
+    it.lines.listeners.append(listen)
+    it.now_and_then(it.random.uniform(10, 60), replay)
 
 
-def _insider(shop: Shop) -> None:
+def _insider(it: SeededWorld) -> None:
     """Something inside a terminal repeats a request that the host has, with another amount, under a good MAC."""
     requests: dict[str, Frame] = {}
 
@@ -413,20 +335,20 @@ def _insider(shop: Shop) -> None:
             requests[source] = request
 
     def cheat() -> None:
-        terminal = shop.some_terminal()
+        terminal = it.some_terminal()
         request = requests.get(terminal.name)
-        if request is None or not shop.auditor.host_knows(request.message):
+        if request is None or not it.auditor.host_knows(request.message):
             return
         amount = f"{int(request.message.text(4)) + 100:012d}"
         message = terminal.sign(request.message.without(35, 52, 26).with_({4: amount}))
         if message is not None:
-            shop.cheat(terminal, Frame(request.tpdu, request.header, message).to_bytes())
+            it.cheat(terminal, Frame(request.tpdu, request.header, message).to_bytes())
 
-    shop.lines.listeners.append(listen)
-    shop.now_and_then(shop.random.uniform(20, 120), cheat)
+    it.lines.listeners.append(listen)
+    it.now_and_then(it.random.uniform(20, 120), cheat)
 
 
-def _moody_issuer(shop: Shop) -> None:
+def _moody_issuer(it: SeededWorld) -> None:
     """The issuer is slow, silent, forgetful, repeats itself, contradicts itself."""
     moods = (
         Mood("delay", delay_s=15), Mood("delay", delay_s=35), Mood("drop"), Mood("lose"), Mood("decline"),
@@ -434,22 +356,22 @@ def _moody_issuer(shop: Shop) -> None:
     )  # fmt: skip
 
     def change() -> None:
-        shop.issuer.mood = shop.random.choice(moods)
+        it.issuer.mood = it.random.choice(moods)
 
-    shop.now_and_then(20.0, change)
+    it.now_and_then(20.0, change)
 
 
-def _host_orders(shop: Shop) -> None:
+def _host_orders(it: SeededWorld) -> None:
     """The operators make a terminal sign on again."""
 
     def order() -> None:
-        if shop.host.up:
-            shop.host.handle(CommandGiven(shop.some_terminal().name, "3"))
+        if it.host.up:
+            it.host.handle(CommandGiven(it.some_terminal().name, "3"))
 
-    shop.now_and_then(60.0, order)
+    it.now_and_then(60.0, order)
 
 
-FAULTS: Mapping[str, Callable[[Shop], None]] = {
+FAULTS: Mapping[str, Callable[[SeededWorld], None]] = {
     "loss": _loss,
     "duplicates": _duplicates,
     "late": _late,
@@ -479,22 +401,12 @@ SHARES = {"outage of days": 0.1}  # dear: the other nodes go on for days
 # --- running ----------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def world_folder() -> Iterator[Path]:
-    """A folder for what worlds keep in files: the vault of every terminal, and the stores of one seed in twenty."""
-    memory = Path("/dev/shm")  # noqa: S108 - a file system whose fsync costs nothing: the disk is not what is tried here
-    with TemporaryDirectory(prefix="tillgate-world-", dir=memory if memory.is_dir() else None) as name:
-        folder = Path(name)
-        Vault.create(folder / VAULT, MASTER_KEY)
-        yield folder
-
-
 def run_world(seed: int, folder: Path, trace: Trace | None = None) -> Outcome:
-    """Run the world of a seed to its end."""
-    shop = Shop(seed, folder, trace)
-    shop.run()
-    happened = shop.world.happened + Counter({"crash chances": shop.world.crash_chances, "sales": shop.auditor.sales})
+    """Run the world of a seed to its end. `folder` is one of `world_folder`."""
+    it = SeededWorld(seed, folder, trace)
+    it.run()
     if trace:
-        for finding in shop.auditor.findings:
-            trace.note(shop.world.now, "auditor", str(finding))
-    return Outcome(seed, tuple(shop.auditor.findings), happened, trace.digest if trace else "")
+        for finding in it.auditor.findings:
+            trace.note(it.world.now, "auditor", str(finding))
+    happened = it.world.happened + Counter({"crash chances": it.world.crash_chances, "sales": it.auditor.sales})
+    return Outcome(seed, tuple(it.auditor.findings), happened, trace.digest if trace else "")

@@ -1,0 +1,134 @@
+"""The shop of a simulated world: terminals, the host and the issuer, joined by lines, with an auditor watching.
+
+Here the nodes are made and joined; a new one is added here. What goes wrong between them is decided by the source of
+chance that the shop is given: a seed's (`world.py`) or an odometer's (`schedules.py`).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory, mkdtemp
+
+from firmware_config.profile import HostEndpoint, Limits, TerminalProfile
+from host_switch.events import TerminalRegistered
+from host_switch.facts import Policy
+from host_switch.keys import KeyRoom, ZoneKeys
+from host_switch.sqlite_store import SqliteStore
+from host_switch.store import MemoryStore, Store
+from host_switch.switch import decide
+from simulators.auditor import Auditor, Quiet
+from simulators.engine import Chance, Node, Trace, World
+from simulators.host_node import HostNode
+from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY
+from simulators.issuer_node import IssuerNode
+from simulators.lines import Lines
+from simulators.people import MASTER_KEY, Habits, Hands, accounts
+from simulators.terminal_node import JournalPort, MemoryJournal, TerminalNode
+from terminal.journal import Journal
+from terminal.vault import Vault
+
+MERCHANT = "898110053110001"
+VAULT = "vault.json"
+
+
+@contextmanager
+def world_folder() -> Iterator[Path]:
+    """A folder for what worlds keep in files: the vault of every terminal, and the stores of some worlds."""
+    memory = Path("/dev/shm")  # noqa: S108 - a file system whose fsync costs nothing: the disk is not what is tried here
+    with TemporaryDirectory(prefix="tillgate-world-", dir=memory if memory.is_dir() else None) as name:
+        folder = Path(name)
+        Vault.create(folder / VAULT, MASTER_KEY)
+        yield folder
+
+
+class Shop:
+    """All nodes of one world. With `on_disk` the journals and the host's store are SQLite files."""
+
+    def __init__(
+        self, chance: Chance, random: Random, habits: Habits, limits: Limits, folder: Path,
+        *, on_disk: bool = False, trace: Trace | None = None,
+    ) -> None:  # fmt: skip
+        self.random = random
+        self.habits = habits
+        self.world = World(chance, trace)
+        self.auditor = Auditor(limits, self._count)
+        self.lines = Lines(self.world)
+        self.terminals: list[TerminalNode] = []
+        self._limits = limits
+        self._vault = folder / VAULT
+        self._disk = Path(mkdtemp(dir=folder)) if on_disk else None
+        zone_keys = ZoneKeys(ZONE_PIN_KEY, ZONE_MAC_KEY)
+        self.host = HostNode(self.world, self._store_opener(), zone_keys, self.lines, self.auditor)
+        self.issuer = IssuerNode(self.world, accounts(), ZONE_MAC_KEY)
+        self.lines.lead_to(self.host)
+        self._join_host_and_issuer()
+
+    def _count(self, what: str) -> None:
+        self.world.happened[what] += 1
+
+    def _store_opener(self) -> Callable[[], Store]:
+        """How the host opens its store at every start: the same dictionaries again, or the same file."""
+        room = KeyRoom(self.random.randbytes(32), self.random.randbytes)
+        policy = Policy(room.content_key, ZONE_PIN_KEY)
+        if self._disk:
+            path = self._disk / "host.db"
+            return lambda: SqliteStore.open(path, room, policy)
+        store = MemoryStore(policy, room.fresh_keys)
+        return lambda: store
+
+    def _journal_opener(self, terminal: str) -> Callable[[], JournalPort]:
+        if self._disk:
+            path = self._disk / f"{terminal}.db"
+            return lambda: Journal(path)
+        journal = MemoryJournal()
+        return lambda: journal
+
+    def _join_host_and_issuer(self) -> None:
+        network = self.world.network
+        self.host.call_issuer = lambda data: network.send("host", "issuer", data, self.issuer.arrive)
+        self.host.issuer_is_up = lambda: self.issuer.up
+        self.issuer.answer_host = lambda data: network.send("issuer", "host", data, self.host.answered)
+        self.issuer.tell_host_lost = self.host.channel_lost
+
+    def add_terminal(self, echo_interval_s: float) -> TerminalNode:
+        """Put up one more terminal, and register it at the host."""
+        profile = TerminalProfile(
+            terminal_id=f"1000000{len(self.terminals) + 1}", merchant_id=MERCHANT, merchant_name_zh="测试商户",
+            merchant_name_en="TEST MERCHANT", limits=self._limits, host=HostEndpoint(echo_interval_s=echo_interval_s),
+        )  # fmt: skip
+        registered = TerminalRegistered(profile.terminal_id, MERCHANT, MASTER_KEY)
+        (facts,) = self.host.store.facts_for([registered])
+        self.host.store.commit([decide(registered, facts, self.world.now)])
+        journal = self._journal_opener(profile.terminal_id)
+        terminal = TerminalNode(self.world, profile, self._vault, journal, self.lines, self.auditor)
+        terminal.devices = Hands(self.world, terminal, self.habits, self.random, self.auditor)
+        self.terminals.append(terminal)
+        return terminal
+
+    def open(self) -> None:
+        """Start everything, the issuer first."""
+        for node in self.nodes():
+            self.world.start(node)
+
+    def nodes(self) -> list[Node]:
+        """Everybody."""
+        return [self.issuer, self.host, *self.terminals]
+
+    def is_resolved(self) -> bool:
+        """Nobody has anything open, and nothing is under way."""
+        quiet = all(terminal.is_quiet for terminal in self.terminals) and self.host.is_quiet and self.issuer.up
+        return quiet and not self.world.network.under_way
+
+    def is_settled(self) -> bool:
+        """Every batch is closed."""
+        books = [terminal.counter.book for terminal in self.terminals]
+        return all(book.settling is None and not book.payments for book in books)
+
+    def close(self) -> None:
+        """Let the auditor look at everything, if everybody is there to be looked at."""
+        if all(node.up for node in self.nodes()):
+            journals = {terminal.name: terminal.journal.everything() for terminal in self.terminals}
+            lied_about = frozenset(self.issuer.lied_about)
+            books, movements = self.host.store.books(), self.issuer.bank.movements
+            self.auditor.close(Quiet(self.auditor.observed, books, movements, lied_about, journals))
