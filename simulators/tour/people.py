@@ -34,15 +34,15 @@ class Cashier:
 
     async def charge(self, amount: int) -> None:
         """Begin a sale of so many fen."""
-        await self._press("/", "/charge", amount=yuan(amount))
+        await self._begin("/", "/charge", amount=yuan(amount))
 
     async def void(self, key: str, supervisor: str, pin: str) -> None:
         """Take back a sale, with the supervisor's leave."""
-        await self._press(_sheet("void", key), "/void", supervisor=supervisor, pin=pin)
+        await self._begin(_sheet("void", key), "/void", supervisor=supervisor, pin=pin)
 
     async def refund(self, key: str, amount: int, supervisor: str, pin: str) -> None:
         """Give back so many fen of a sale, with the supervisor's leave."""
-        await self._press(_sheet("refund", key), "/refund", amount=yuan(amount), supervisor=supervisor, pin=pin)
+        await self._begin(_sheet("refund", key), "/refund", amount=yuan(amount), supervisor=supervisor, pin=pin)
 
     async def reprint(self, key: str) -> None:
         """Print a slip again."""
@@ -77,6 +77,12 @@ class Cashier:
                     await asyncio.sleep(LOOK_AGAIN_S)
         except TimeoutError:
             raise NotSeen(what) from None
+
+    async def _begin(self, page: str, action: str, **fields: str) -> None:
+        """Press what begins a payment, and wait until the page lists it: a look before that shows the one before."""
+        before = len((await self.view())["payments"])
+        await self._press(page, action, **fields)
+        await self.until("the payment has begun", lambda view: len(view["payments"]) > before)
 
     async def _press(self, page: str, action: str, **fields: str) -> None:
         answered = await self._browser.submit(page, action, **fields)
