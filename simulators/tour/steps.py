@@ -47,8 +47,10 @@ class Tour:
         return payment
 
     async def printed(self, after: int, count: int = SLIPS_OF_A_SALE) -> tuple[dict[str, Any], ...]:
-        """Wait for the slips of a step."""
-        return tuple(await self.customer.slips(after, count))
+        """Wait for the slips of a step, and until the terminal knows that they are out."""
+        slips = tuple(await self.customer.slips(after, count))
+        await self.cashier.until("no receipt is due", lambda view: not any(p["receipt_due"] for p in view["payments"]))
+        return slips
 
 
 async def sign_on(tour: Tour) -> Told:
@@ -141,7 +143,6 @@ async def out_of_paper(tour: Tour) -> Told:
     slips = await tour.printed(before)
     if not all("DUPLICATE" in slip["text"] for slip in slips):
         raise NotSeen("the reprint says DUPLICATE")
-    await tour.cashier.until("no receipt is due", lambda view: not _newest(view)["receipt_due"])
     await tour.cashier.next_sale()
     return Told(
         f"打印机缺纸:¥{yuan(PAPERLESS_SALE)} 的交易有效,小票待补;装纸后重印,标明 DUPLICATE。",
