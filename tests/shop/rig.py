@@ -9,9 +9,10 @@ Nothing here sleeps or polls: it waits for the terminal's view (`until`) or for 
 """
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -459,5 +460,9 @@ async def shop(
 
 
 def _free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A port for something that will be stopped and started again: of those that the kernel gives to no client."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
