@@ -230,7 +230,8 @@ class Runner:
         if previous is not None and (previous.cancelled() or not previous.done()):
             self.post(Progress("remove_card"))
             await asyncio.wait([previous])
-            await reader.wait_for_removal()
+            if previous.cancelled():  # else it has seen its card go, and the one that is in is for this payment
+                await reader.wait_for_removal()
         await dialogue()
         await reader.wait_for_removal()
 
