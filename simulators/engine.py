@@ -47,7 +47,7 @@ class Chance(Protocol):
     def crash(self, node: Node, effect: object) -> float | None:
         """Whether the node dies after this effect (None: before the first), and in how many seconds it is back."""
 
-    def delays(self, source: str, target: str, packet: bytes) -> Sequence[float]:
+    def delays(self, source: str, target: str, packet: Any) -> Sequence[float]:
         """After how many seconds each copy of a packet arrives; none if it is lost."""
 
     def notice_s(self) -> float:
@@ -138,10 +138,14 @@ class World:
         node.life += 1
         node.boot()
 
-    def note(self, who: str, what: str) -> None:
-        """Add a line to the trace, if there is one."""
+    def note(self, who: str, *what: object) -> None:
+        """Add a line to the trace, if there is one; only then is it worded."""
         if self.trace:
-            self.trace.note(self.now, who, what)
+            self.trace.note(self.now, who, " ".join(map(_worded, what)))
+
+
+def _worded(part: object) -> str:
+    return part.hex() if isinstance(part, bytes) else str(part)
 
 
 class Network:
@@ -153,7 +157,7 @@ class Network:
         self._cut_until: dict[tuple[str, str], float] = {}
         self._clogged_until: dict[tuple[str, str], float] = {}
 
-    def send(self, source: str, target: str, packet: bytes, deliver: Callable[[bytes], None]) -> None:
+    def send(self, source: str, target: str, packet: Any, deliver: Callable[[Any], None]) -> None:
         """Deliver every copy of a packet that arrives."""
         way = (source, target)
         if not self.is_open(*way):
@@ -163,7 +167,7 @@ class Network:
             self.under_way += 1
             self._world.after(clogged_s + delay_s, None, self._arrive, way, packet, deliver)
 
-    def _arrive(self, way: tuple[str, str], packet: bytes, deliver: Callable[[bytes], None]) -> None:
+    def _arrive(self, way: tuple[str, str], packet: Any, deliver: Callable[[Any], None]) -> None:
         self.under_way -= 1
         if self.is_open(*way):
             deliver(packet)

@@ -7,9 +7,10 @@ durable commit, then the other effects in order. It dies before the commit, afte
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from host_switch.channels import ChannelCall
-from host_switch.channels.iso_issuer import ChannelFault, answer_of, call_message, protect, verified
+from host_switch.channels.iso_issuer import ChannelFault, answer_of, call_message
 from host_switch.connections import decoded
 from host_switch.events import (
     CallChannel,
@@ -24,12 +25,12 @@ from host_switch.events import (
     Report,
     Send,
 )
-from host_switch.keys import ZoneKeys
 from host_switch.store import Store
 from host_switch.switch import decide
 from iso8583 import Iso8583Error
 from simulators.auditor import Auditor
 from simulators.engine import World
+from simulators.issuer_node import Wire
 from simulators.lines import HEAD_BYTES, MAC_BYTES, Lines, parsed
 
 DUE_AT_ONCE = 64
@@ -49,16 +50,16 @@ class HostNode:
     name = "host"
 
     def __init__(
-        self, world: World, open_store: Callable[[], Store], keys: ZoneKeys, lines: Lines, auditor: Auditor
+        self, world: World, open_store: Callable[[], Store], wire: Wire, lines: Lines, auditor: Auditor
     ) -> None:
         self.life = 0
         self.up = False
         self.store = open_store()
         self._open_store = open_store
-        self.call_issuer: Callable[[bytes], None]
+        self.call_issuer: Callable[[Any], None]
         self.issuer_is_up: Callable[[], bool]
         self._world = world
-        self._keys = keys
+        self._wire = wire
         self._lines = lines
         self._auditor = auditor
         self._channel_up = False
@@ -101,7 +102,7 @@ class HostNode:
         if isinstance(event, FrameReceived) and facts.stored is not None:
             self._world.happened[f"duplicate {event.message.mti[:2]}00"] += 1
         decision = decide(event, facts, self._world.now)
-        self._world.note(self.name, f"<- {type(event).__name__}")
+        self._world.note(self.name, "<-", type(event).__name__)
         self._world.perform(self, _steps(decision), self._perform)
         if self.up:
             self._arm_timer()
@@ -109,7 +110,7 @@ class HostNode:
     def _perform(self, step: Commit | Effect) -> None:
         match step:
             case Commit(decision):
-                self._world.note(self.name, f"commits {len(decision.effects)}")
+                self._world.note(self.name, "commits")
                 self.store.commit([decision])
                 self._auditor.host_committed(decision)
             case Send(connection, data):
@@ -168,16 +169,16 @@ class HostNode:
     def _call(self, call: ChannelCall) -> None:
         self._auditor.host_calls(call)
         if self._channel_up:
-            self.call_issuer(protect(call_message(call), self._keys.mac_key))
+            self.call_issuer(self._wire.write(call_message(call)))
         else:
             self._world.after(0.0, self, self.handle, ChannelUnavailable(call))
 
-    def answered(self, data: bytes) -> None:
+    def answered(self, packet: Any) -> None:
         """An answer from the issuer."""
         if not self.up:
             return
         try:
-            answer = answer_of(verified(data, self._keys.mac_key))
+            answer = answer_of(self._wire.read(packet))
         except ChannelFault:
             self._world.note(self.name, "does not use what the issuer sent")
         else:

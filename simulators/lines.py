@@ -91,7 +91,7 @@ class Lines:
         connection = next((name for name, end in reversed(self._ends.items()) if end.name == terminal), None)
         if connection is not None:
             deliver = self._host.arrive if target == "host" else self._ends[connection].arrive
-            self._world.note("somebody", f"-> {target}  {frame[HEAD_BYTES:].hex()}")
+            self._world.note("somebody", "->", target, frame[HEAD_BYTES:])
             self._world.network.send(source, target, frame, partial(deliver, connection))
 
     def leave_alone(self) -> None:
@@ -102,7 +102,7 @@ class Lines:
     def _carry(
         self, source: str, target: str, connection: str, frame: bytes, deliver: Callable[[str, bytes], None]
     ) -> None:
-        self._world.note(source, f"-> {target}  {frame[HEAD_BYTES:].hex()}")
+        self._world.note(source, "->", target, frame[HEAD_BYTES:])
         for listen in self.listeners:
             listen(source, target, frame)
         self._world.network.send(source, target, self.tamper(target, frame), partial(deliver, connection))

@@ -6,7 +6,7 @@ back twice, run out of paper. How often is in `Habits`; every choice is drawn fr
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from random import Random
 
 from iso8583.emv_crypto import application_cryptogram, card_key, session_key
@@ -55,6 +55,7 @@ ACTS_MAX = 90  # after so many attempts a cashier gives up for the day
 OPERATOR, SUPERVISOR = "01", "00"
 
 
+@cache
 def accounts() -> list[Account]:
     """The issuer's accounts: cards that pay, cards that never do, and a hundred wallet users."""
     rich, poor = 10**9, 10**4
@@ -291,7 +292,7 @@ class Cashier:
         sale = self._some_sale(self._sold.values())
         if sale:
             share = self.chance.choice((0.3, 0.5, 1.0, 1.0, 1.1))
-            original = self._original(sale)
+            original = original_of(sale, self.terminal)
             amount = max(1, round(original.amount * share))
             self._post(RefundRequested(self._request(), original, amount, OPERATOR, SUPERVISOR))
 
@@ -309,14 +310,14 @@ class Cashier:
         sales = [p for p in payments if p.type in ("sale", "qr_sale") and p.state is State.APPROVED]
         return self.chance.choice(sales) if sales else None
 
-    def _original(self, sale: Payment) -> Original:
-        """What the page reads in the journal about a sale."""
-        given_back = self.terminal.refunds_of(sale.key)
-        refunded = sum(p.amount for p in given_back if p.state is State.APPROVED)
-        return Original(
-            sale.key, sale.type, sale.amount, refunded, sale.currency, sale.reference, sale.authorisation,
-            sale.host_date, sale.means, sale.card,
-        )  # fmt: skip
+
+def original_of(sale: Payment, terminal: TerminalNode) -> Original:
+    """What the page reads in the journal about a sale before a refund."""
+    refunded = sum(p.amount for p in terminal.refunds_of(sale.key) if p.state is State.APPROVED)
+    return Original(
+        sale.key, sale.type, sale.amount, refunded, sale.currency, sale.reference, sale.authorisation,
+        sale.host_date, sale.means, sale.card,
+    )  # fmt: skip
 
 
 _ERRANDS: dict[Callable[[Cashier], None], int] = {

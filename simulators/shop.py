@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from firmware_config.profile import HostEndpoint, Limits, TerminalProfile
 from host_switch.events import TerminalRegistered
 from host_switch.facts import Policy
-from host_switch.keys import KeyRoom, ZoneKeys
+from host_switch.keys import KeyRoom
 from host_switch.sqlite_store import SqliteStore
 from host_switch.store import MemoryStore, Store
 from host_switch.switch import decide
@@ -21,7 +21,7 @@ from simulators.auditor import Auditor, Quiet
 from simulators.engine import Chance, Node, Trace, World
 from simulators.host_node import HostNode
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY
-from simulators.issuer_node import IssuerNode
+from simulators.issuer_node import IssuerNode, plain_wire, sealed_wire
 from simulators.lines import Lines
 from simulators.people import MASTER_KEY, Habits, Hands, accounts
 from simulators.terminal_node import JournalPort, MemoryJournal, TerminalNode
@@ -43,11 +43,11 @@ def world_folder() -> Iterator[Path]:
 
 
 class Shop:
-    """All nodes of one world. With `on_disk` the journals and the host's store are SQLite files."""
+    """All nodes of one world. With `true_to_life` journals and host store are SQLite files, and all messages bytes."""
 
     def __init__(
         self, chance: Chance, random: Random, habits: Habits, limits: Limits, folder: Path,
-        *, on_disk: bool = False, trace: Trace | None = None,
+        *, true_to_life: bool = False, trace: Trace | None = None,
     ) -> None:  # fmt: skip
         self.random = random
         self.habits = habits
@@ -57,10 +57,10 @@ class Shop:
         self.terminals: list[TerminalNode] = []
         self._limits = limits
         self._vault = folder / VAULT
-        self._disk = Path(mkdtemp(dir=folder)) if on_disk else None
-        zone_keys = ZoneKeys(ZONE_PIN_KEY, ZONE_MAC_KEY)
-        self.host = HostNode(self.world, self._store_opener(), zone_keys, self.lines, self.auditor)
-        self.issuer = IssuerNode(self.world, accounts(), ZONE_MAC_KEY)
+        self._disk = Path(mkdtemp(dir=folder)) if true_to_life else None
+        wire = sealed_wire(ZONE_MAC_KEY) if true_to_life else plain_wire()
+        self.host = HostNode(self.world, self._store_opener(), wire, self.lines, self.auditor)
+        self.issuer = IssuerNode(self.world, accounts(), wire)
         self.lines.lead_to(self.host)
         self._join_host_and_issuer()
 

@@ -213,7 +213,7 @@ class TerminalNode:
 
     def handle(self, event: Event) -> None:
         """Take one event, as the runner does."""
-        self._world.note(self.name, f"<- {event!r}")
+        self._world.note(self.name, "<-", event)
         if isinstance(event, REQUESTS):
             self._measure_room()
         elif not self._writable:
@@ -251,7 +251,7 @@ class TerminalNode:
                 self.lose_connection()
 
     def _persist(self, record: Record) -> None:
-        self._world.note(self.name, f"persists {type(record).__name__} {getattr(record, 'key', '')}")
+        self._world.note(self.name, "persists", type(record).__name__, getattr(record, "key", ""))
         if self.disk_full:
             raise JournalUnwritable("the journal's disk is full")
         self.journal.append(record)

@@ -30,7 +30,7 @@ RESOLVE_WITHIN_S = 1_500.0  # the longest pause between two tries of a terminal 
 SETTLE_WITHIN_S = 3_600.0
 FLIGHT_MAX_S = 90.0  # after which no packet and no answer of a slow issuer is under way any more
 FAULTS_SLOW_DOWN = 1.03
-ON_DISK_EVERY = 20  # one seed of so many runs on SQLite, so that the simulated disk cannot drift from the true one
+TRUE_TO_LIFE_EVERY = 20  # one seed of so many runs on SQLite, so that the simulated disk cannot drift from a true one
 
 CORE_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -55,7 +55,7 @@ class Weather:
             return None
         return self.random.uniform(0.5, self.down_max_s)
 
-    def delays(self, source: str, target: str, packet: bytes) -> Sequence[float]:  # noqa: ARG002 - an odometer looks
+    def delays(self, source: str, target: str, packet: object) -> Sequence[float]:  # noqa: ARG002 - an odometer looks
         """After how many seconds each copy arrives."""
         draw = self.random.random
         if self.calm:
@@ -92,8 +92,10 @@ class SeededWorld:
         self.weather = Weather(self.random)
         self.habits = Habits(pace_s=self.random.choice((4.0, 20.0)))
         limits = Limits(batch_count_max=self.random.choice((8, 40, 900)), open_payments_max=20)
-        on_disk = seed % ON_DISK_EVERY == ON_DISK_EVERY - 1
-        self.shop = Shop(self.weather, self.random, self.habits, limits, folder, on_disk=on_disk, trace=trace)
+        true_to_life = seed % TRUE_TO_LIFE_EVERY == TRUE_TO_LIFE_EVERY - 1
+        self.shop = Shop(
+            self.weather, self.random, self.habits, limits, folder, true_to_life=true_to_life, trace=trace
+        )
         self.world, self.lines, self.auditor = self.shop.world, self.shop.lines, self.shop.auditor
         self.host, self.issuer, self.terminals = self.shop.host, self.shop.issuer, self.shop.terminals
         self.cashiers = [self._cashier() for _ in range(self.random.randrange(3, 6))]

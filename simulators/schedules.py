@@ -1,0 +1,190 @@
+"""Every schedule: one transaction of each type, and every way in which up to three faults can fall on it.
+
+A fault is a packet lost, sent twice, or late (before the sender's time-out, between the time-out and the answer to the
+reversal, after that), or a crash after any effect that leaves a trace outside the memory of who carries it out: crashes
+after the others are the same as crashes a moment earlier. The sign-on, and what goes before the transaction (the sale
+that is voided), go without faults.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from firmware_config.profile import Limits
+from host_switch import events as host
+from host_switch.records import Terminal
+from iso8583.unionpay import Totals48
+from simulators.auditor import Finding
+from simulators.engine import Node, Trace
+from simulators.host_node import Commit
+from simulators.issuer import Mood
+from simulators.issuer_node import Remember
+from simulators.lines import HEAD_BYTES, parsed
+from simulators.odometer import Odometer
+from simulators.people import Cashier, Habits, original_of
+from simulators.shop import Shop
+from simulators.world import CORE_FAULTS
+from terminal import events as counter
+from terminal.book import Payment
+from terminal.records import SignedOn
+
+DOWN_S = 3.0
+HOP_S = 0.05
+TWICE_S = 0.5
+# A terminal waits for 30 s, the host for 20 s. With hops of 0.05 s these arrive before the time-out of whoever waits,
+# after it but before the answer to the reversal that it sends then, and after that.
+LATE_S = {"terminal": (15.0, 29.9, 45.0), "issuer": (12.0, 20.01, 45.0)}
+WITHIN_S = 7_200.0
+
+
+class Faults:
+    """The source of chance that an odometer turns. Nothing goes wrong before it is `active`."""
+
+    def __init__(self, odometer: Odometer) -> None:
+        self.active = False
+        self._odometer = odometer
+
+    def crash(self, node: Node, effect: object) -> float | None:  # noqa: ARG002 - every node dies in the same way
+        """Whether the node dies after this effect."""
+        if not self.active or not _leaves_a_trace(effect):
+            return None
+        return DOWN_S if self._odometer.choose(1) else None
+
+    def delays(self, source: str, target: str, packet: Any) -> Sequence[float]:
+        """After how many seconds each copy of a packet arrives."""
+        way = "issuer" if "issuer" in (source, target) else "terminal"
+        if not self.active or (way == "terminal" and _is_session(packet)):
+            return (HOP_S,)
+        before, between, after = LATE_S[way]
+        ways = ((HOP_S,), (), (HOP_S, TWICE_S), (before,), (between,), (after,))
+        return ways[self._odometer.choose(len(ways) - 1)]
+
+    def notice_s(self) -> float:
+        """After how many seconds the other end notices that a connection is over."""
+        return HOP_S
+
+
+def _is_session(frame: bytes) -> bool:
+    return frame[HEAD_BYTES] == 0x08
+
+
+def _leaves_a_trace(effect: object) -> bool:
+    """Whether a crash after this effect differs from one before it."""
+    match effect:
+        case counter.Persist(record):
+            return not isinstance(record, SignedOn)
+        case counter.Send(message):
+            return not message.mti.startswith("08")
+        case host.Send(_, data):
+            return not _is_session(data)
+        case Commit(decision):
+            persisted = (e.changes for e in decision.effects if isinstance(e, host.Persist))
+            return not all(isinstance(change, Terminal) for changes in persisted for change in changes)
+        case counter.Print() | host.CallChannel() | Remember():
+            return True
+        case _:
+            return False
+
+
+# --- cases ------------------------------------------------------------------------------------------------------------
+
+
+class Case:
+    """One counter and one transaction, approved or not."""
+
+    def __init__(self, type_name: str, approved: bool, folder: Path, odometer: Odometer, trace: Trace | None) -> None:
+        self.faults = Faults(odometer)
+        self.habits = Habits(2.0, code=float(type_name.startswith("qr")), poor_card=0, pin=0, nobody=0, clicks_twice=0)
+        self.shop = Shop(self.faults, Random(0), self.habits, Limits(), folder, trace=trace)
+        self.terminal = self.shop.add_terminal(echo_interval_s=3600.0)
+        self._steps = STEPS[type_name]
+        self._approved = approved
+
+    def run(self) -> list[Finding]:
+        """Do what comes before without faults; let them fall; wait until all is resolved; look at the books."""
+        try:
+            self.shop.open()
+            self._wait_for(self.shop.is_resolved)
+            for step in self._steps[:-1]:
+                step(self)
+                self._wait_for(self.shop.is_resolved)
+            if not self._approved:
+                self._refuse()
+            self.faults.active = True
+            self._steps[-1](self)
+            self._wait_for(self.shop.is_settled if self._steps[-1] is Case.settle else self.shop.is_resolved)
+            self.shop.close()
+        except CORE_FAULTS as fault:
+            self.shop.auditor.complain([Finding("core", type(fault).__name__, str(fault))])
+        return self.shop.auditor.findings
+
+    def _wait_for(self, done: Callable[[], bool]) -> None:
+        if not self.shop.world.run(self.shop.world.now + WITHIN_S, done):
+            self.shop.auditor.complain([Finding("I4", self.terminal.name, f"not over within {WITHIN_S:.0f} s")])
+
+    def _refuse(self) -> None:
+        """From now on the issuer declines, and the host finds no batch in order."""
+        self.shop.issuer.mood = Mood("decline", code="51")
+        self.shop.lines.tamper = _never_balanced
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def sell(self) -> None:
+        """Charge an amount."""
+        self.terminal.handle(counter.SaleRequested("sale", 1_500, "01"))
+
+    def ask_balance(self) -> None:
+        """Ask a card for its balance."""
+        self.terminal.handle(counter.BalanceRequested("balance", "01"))
+
+    def void(self) -> None:
+        """Take the sale back."""
+        self.terminal.handle(counter.VoidRequested("void", self._sale().key, "01", "00"))
+
+    def refund(self) -> None:
+        """Give a part of it back."""
+        original = original_of(self._sale(), self.terminal)
+        self.terminal.handle(counter.RefundRequested("refund", original, 700, "01", "00"))
+
+    def settle(self) -> None:
+        """Close the batch, and ask again if it was not taken up."""
+        Cashier(self.shop.world, self.terminal, self.habits, Random(0), sales_left=0).settle()
+
+    def _sale(self) -> Payment:
+        return next(iter(self.terminal.counter.book.payments.values()))
+
+
+def _never_balanced(_target: str, frame: bytes) -> bytes:
+    answer = parsed(frame)
+    if answer.message.mti != "0510":
+        return frame
+    totals = Totals48.parse(answer.message.text(48))
+    unbalanced = replace(totals, domestic=replace(totals.domestic, result="2"))
+    return replace(answer, message=answer.message.with_({48: unbalanced.to_text()})).to_bytes()
+
+
+STEPS: Mapping[str, tuple[Callable[[Case], None], ...]] = {
+    "sale": (Case.sell,),
+    "qr_sale": (Case.sell,),
+    "sale_void": (Case.sell, Case.void),
+    "qr_void": (Case.sell, Case.void),
+    "refund": (Case.sell, Case.refund),
+    "qr_refund": (Case.sell, Case.refund),
+    "balance_inquiry": (Case.ask_balance,),
+    "settle": (Case.sell, Case.settle),
+}
+CASES = tuple((type_name, approved) for type_name in STEPS for approved in (True, False))
+
+
+Run = tuple[Odometer, list[Finding]]
+
+
+def schedules(type_name: str, approved: bool, faults_max: int, folder: Path) -> Iterator[Run]:
+    """Run a case under every schedule; the odometer names the one just run."""
+    odometer = Odometer(faults_max)
+    more = True
+    while more:
+        yield odometer, Case(type_name, approved, folder, odometer, None).run()
+        more = odometer.advance()
