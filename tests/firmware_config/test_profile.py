@@ -1,0 +1,61 @@
+"""A terminal's profile: what is refused, and that the refusal names the entry."""
+
+from pathlib import Path
+
+import pytest
+
+from firmware_config.profile import BATCH_COUNT_MAX, ProfileError, TerminalProfile, load_profile
+
+NEEDED = """
+terminal_id = "12345678"
+merchant_id = "898110053110001"
+merchant_name_zh = "晨光便利店"
+merchant_name_en = "MORNING LIGHT STORE"
+"""
+
+
+def profile(folder: Path, text: str) -> TerminalProfile:
+    file = folder / "profile.toml"
+    file.write_text(text, encoding="utf-8")
+    return load_profile(file)
+
+
+def test_what_is_needed_is_enough(tmp_path):
+    read = profile(tmp_path, NEEDED)
+    assert read.terminal_id == "12345678" and read.currency == "156" and read.utc_offset_minutes == 480
+    assert read.limits.batch_count_max <= BATCH_COUNT_MAX
+
+
+def test_what_is_said_is_read(tmp_path):
+    read = profile(tmp_path, NEEDED + '[host]\naddress = "10.0.0.1"\nport = 9000\n[limits]\nsale_amount_max = 100\n')
+    assert (read.host.address, read.host.port, read.limits.sale_amount_max) == ("10.0.0.1", 9000, 100)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (NEEDED.replace('"12345678"', '"1234567"'), "terminal_id"),
+        (NEEDED.replace('"898110053110001"', '"8981"'), "merchant_id"),
+        ("\n".join(NEEDED.splitlines()[:-1]), "merchant_name_en"),
+        (NEEDED + "colour = 1\n", "colour"),
+        (NEEDED + 'currency = "CNY"\n', "currency"),
+        (NEEDED + "[host]\nport = 70000\n", "host.port"),
+        (NEEDED + '[host]\ntpdu = "1234567890"\n', "host.tpdu"),
+        (NEEDED + "[limits]\nbatch_count_max = 1000\n", "limits.batch_count_max"),
+        (NEEDED + "[limits]\nsale_amount_max = 12.5\n", "limits.sale_amount_max"),
+        (NEEDED + "[devices]\npaper_columns = 20\n", "devices.paper_columns"),
+    ],
+)
+def test_entry_that_cannot_be_is_named(tmp_path, text, named):
+    with pytest.raises(ProfileError, match=named):
+        profile(tmp_path, text)
+
+
+def test_what_is_no_toml_is_told(tmp_path):
+    with pytest.raises(ProfileError, match="is not TOML"):
+        profile(tmp_path, "terminal_id = ")
+
+
+def test_file_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(ProfileError, match="cannot read the profile"):
+        load_profile(tmp_path / "profile.toml")
