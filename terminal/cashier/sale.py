@@ -163,16 +163,15 @@ def _stage_said(view: View, payment: View) -> str:
 
 
 def _steps(payment: View, texts: Texts) -> tuple[Step, ...]:
-    """Card, PIN, bank, result: only where a customer presents something."""
+    """Card, PIN, bank, result: only where a customer presents something; a code has no PIN."""
     family = FAMILIES[payment["type"]]
     if family not in ("sale", "inquiry"):
         return ()
-    first = "present" if family == "sale" else "card"
     now = _STAGES[payment["stage"]]
-    return tuple(
-        Step(texts(f"step.{name}"), "done" if index < now else "now" if index == now else "next")
-        for index, name in enumerate((first, "pin", "bank", "confirm"))
-    )
+    names = ["present" if family == "sale" else "card", "pin", "bank", "confirm"]
+    states = ["done" if index < now else "now" if index == now else "next" for index in range(len(names))]
+    steps = [Step(texts(f"step.{name}"), state) for name, state in zip(names, states, strict=True)]
+    return tuple(steps[:1] + steps[2:] if payment["scan"] else steps)
 
 
 def _settling(view: View, texts: Texts) -> Progress:

@@ -82,7 +82,7 @@ def _row(view: View, payment: View, moment: Moment, texts: Texts) -> Row:
     return Row(
         key=payment["key"], when=texts.when(payment["at"], moment.now, view["terminal"]["utc_offset_minutes"]),
         what=words.what(payment, texts), means=words.means(payment, texts), amount=amount, state=state,
-        receipt_due=payment["receipt_due"], faded=_counts_for_nothing(payment), label=said,
+        receipt_due=words.is_receipt_due(view, payment, moment.now), faded=_counts_for_nothing(payment), label=said,
     )  # fmt: skip
 
 

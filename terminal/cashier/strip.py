@@ -73,7 +73,7 @@ def alerts(view: View, moment: Moment, texts: Texts) -> tuple[Alert, ...]:
     said = {shown_result(view, moment), view["current"]["key"] if view["current"] else ""}
     elsewhere = [payment for payment in view["open"] if payment["key"] not in said]
     found = [_unknown(view, payment, texts) for payment in elsewhere if not payment["receipt_due"]]
-    found += _receipts_due([payment for payment in elsewhere if payment["receipt_due"]], texts)
+    found += _receipts_due([p for p in elsewhere if words.is_receipt_due(view, p, moment.now)], texts)
     found += [Alert(texts(f"order.{order}"), "plain", "info") for order in view["session"]["orders"]]
     if len(found) <= ALERTS_MAX:
         return tuple(found)

@@ -49,9 +49,13 @@ class Texts:
         return self(key if key in self.keys else f"{section}.other", reason=name, **facts)
 
     def meaning(self, response_code: str) -> str:
-        """What a response code means."""
+        """What a response code means, as a part of a sentence."""
         row = meaning(response_code)
         return row.zh if self.language == "zh" else row.en
+
+    def sentence(self, response_code: str) -> str:
+        """What a response code means, as a sentence."""
+        return self.meaning(response_code) + ("。" if self.language == "zh" else ".")
 
     def join(self, *sentences: str) -> str:
         """Put sentences behind one another."""

@@ -26,6 +26,9 @@ FAMILIES = {
     "qr_refund": "refund",
     "balance_inquiry": "inquiry",
 }
+PRINTED_WITHIN_S = 120
+"""From the press on Charge to the slip: a card, a PIN, the bank and a slow printer."""
+
 _STARS = re.compile(r"\*+")
 _REFUSED_REVERSAL = "reversal_refused_"
 
@@ -110,7 +113,7 @@ def story(payment: View, texts: Texts, limit: Money) -> tuple[str, ...]:
         case State.DECLINED:
             code = payment["response_code"]
             action = meaning(code).action
-            sentences = (texts.meaning(code), money, "" if action is Action.DECLINE else texts(f"action.{action}"))
+            sentences = (texts.sentence(code), money, "" if action is Action.DECLINE else texts(f"action.{action}"))
         case State.CANCELLED:
             sentences = (texts.either("reason", payment["reason"], limit=limit), money)
         case State.REVERSAL_DUE | State.REVERSED:
@@ -118,6 +121,15 @@ def story(payment: View, texts: Texts, limit: Money) -> tuple[str, ...]:
         case _:
             sentences = (money,)
     return tuple(sentence for sentence in sentences if sentence)
+
+
+def is_receipt_due(view: View, payment: View, now: float) -> bool:
+    """The slip did not come out; while a printer that works may still be at it, nobody is alarmed."""
+    if not payment["receipt_due"]:
+        return False
+    printer = view["devices"]["printer"]
+    works = printer["state"] == "ready" or printer["reason"] == "not_asked"
+    return not works or now - payment["at"] > PRINTED_WITHIN_S
 
 
 def attention(payment: View, texts: Texts) -> str:
@@ -134,4 +146,4 @@ def attention(payment: View, texts: Texts) -> str:
 def _remark(payment: View, texts: Texts) -> str:
     """An approval with a remark, such as a part of the amount."""
     accepted = meaning(payment["response_code"]).action is Action.ACCEPT
-    return texts.join(texts.meaning(payment["response_code"]), texts("action.accept")) if accepted else ""
+    return texts.join(texts.sentence(payment["response_code"]), texts("action.accept")) if accepted else ""

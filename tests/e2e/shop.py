@@ -5,7 +5,7 @@ It runs in a loop of its own in a thread; the test drives it and the browser fro
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -18,7 +18,7 @@ from host_switch.start import opened_store, zone_keys
 from simulators.counter.devices import PIN, Devices, Places
 from simulators.issuer import Mood
 from simulators.issuer_process import IssuerProcess, opened_issuer
-from simulators.tour.setting_up import LOOPBACK, Ports, Shop, set_up
+from simulators.tour.setting_up import LOOPBACK, TERMINAL_ID, Ports, Shop, set_up
 from terminal.cashier.app import serve
 from terminal.start import Terminal, opened
 
@@ -37,6 +37,8 @@ class RunningShop:
         quick = f"[host]\nreply_timeout_s = {REPLY_TIMEOUT_S}\n"
         profile.write_text(profile.read_text("utf-8").replace("[host]\n", quick), "utf-8")
         self.address = f"http://{LOOPBACK}:{self.shop.ports.page}"
+        self.terminal_id = TERMINAL_ID
+        self.was_stopped = False
         self.terminal: Terminal
         self._devices: Devices
         self._issuer: IssuerProcess
@@ -68,12 +70,15 @@ class RunningShop:
 
     def enter_pin(self, pin: str = PIN) -> None:
         """Press the PIN and enter, as soon as the pad asks."""
-        self.wait_for(lambda view: (view["current"] or {}).get("stage") == "pin")
-        self._do(self._press_pin(pin))
+        self._call(lambda: self._devices.pin_pad.script([*pin, "enter"]))
 
     def scan(self) -> None:
         """Hold the customer's phone under the scanner."""
         self._do(self._devices.scan(""))
+
+    def unplug_scanner(self) -> None:
+        """Pull the scanner's plug."""
+        self._call(self._devices.scanner.unplug)
 
     def paper(self, how: str) -> None:
         """Take the printer's paper ``out``, or put it ``in``."""
@@ -93,6 +98,7 @@ class RunningShop:
 
     def stop_terminal(self) -> None:
         """End the terminal, as a power cut would end it: nobody is told."""
+        self.was_stopped = True
         self._do(self._end_terminal())
 
     def start_terminal(self) -> None:
@@ -103,7 +109,7 @@ class RunningShop:
 
     def view(self) -> dict[str, Any]:
         """What the page should show."""
-        return self._call(lambda: self.terminal.runner.view())
+        return self._call(self.terminal.runner.view)
 
     def wait_for(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until the terminal's state is so."""
@@ -115,10 +121,6 @@ class RunningShop:
                 if holds(view):
                     return view
         raise AssertionError("the terminal has ended")
-
-    async def _press_pin(self, pin: str) -> None:
-        await self._devices.press(pin)
-        await self._devices.press("enter")
 
     # Life
 
