@@ -23,6 +23,7 @@ from terminal.events import (
     LinkLost,
     LinkUp,
     MeansFailed,
+    Original,
     Persist,
     Print,
     Progress,
@@ -193,9 +194,15 @@ class Counter:
                 return risk.refusal_of_void(self.book.payments.get(original)) or _unauthorised(authorised_by)
             case RefundRequested(original=sale, amount=amount, authorised_by=authorised_by):
                 refunded = sale.refunded + self._refunds_open(sale.key)
-                return risk.refusal_of_refund(amount, sale.amount, refunded) or _unauthorised(authorised_by)
+                refusal = risk.refusal_of_refund(amount, sale.amount, refunded, self._is_voided(sale))
+                return refusal or _unauthorised(authorised_by)
             case _:
                 return ""
+
+    def _is_voided(self, sale: Original) -> bool:
+        """Voided in an earlier batch, as the shell found, or in this one, as the book knows."""
+        here = self.book.payments.get(sale.key)
+        return sale.voided or (here is not None and here.voided_by is not None)
 
     def _refunds_open(self, sale: Key) -> int:
         """Refunds of a sale whose answer is not known: they may yet be approved."""

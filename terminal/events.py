@@ -62,6 +62,7 @@ class Original:
     date: str
     means: str
     card: str
+    voided: bool = False
 
 
 @dataclass(frozen=True, slots=True)

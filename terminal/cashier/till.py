@@ -119,7 +119,7 @@ class Till:
             return None
         return Original(
             payment.key, payment.type, payment.amount, payment.refunded, payment.currency, payment.reference,
-            payment.authorisation, payment.host_date, payment.means, payment.card,
+            payment.authorisation, payment.host_date, payment.means, payment.card, payment.voided_by is not None,
         )  # fmt: skip
 
     def slip(self, key: str) -> str:

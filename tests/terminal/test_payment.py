@@ -387,6 +387,19 @@ def test_refunds_of_a_sale_never_exceed_it_also_by_parts_and_while_one_is_open()
     assert till.said() == "refund_exceeds_sale"
 
 
+def test_sale_that_was_voided_cannot_be_refunded_also_in_a_later_batch():
+    till = ready_till()
+    sale = approved_sale(till)
+    till.on(void_of(sale))
+    till.on(from_host(answer(till.sent())))
+    assert till.on(refund_of(sale, 100)) == []
+    assert till.said() == "already_voided"
+    later = refund_of(sale, 100)
+    ready = ready_till()
+    assert ready.on(replace(later, original=replace(later.original, voided=True))) == []
+    assert ready.said() == "already_voided"
+
+
 def test_sale_that_was_partly_refunded_cannot_be_voided():
     till = ready_till()
     sale = approved_sale(till)
