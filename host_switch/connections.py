@@ -137,7 +137,7 @@ class Connection(asyncio.Protocol):
         self._spoken = False
         self._since = now()
         self._under_way = 0
-        self._paused = False
+        self._answers_pile_up = False
         self._peer = ""
         self._transport: asyncio.Transport
 
@@ -154,47 +154,44 @@ class Connection(asyncio.Protocol):
         self._owner.closed(self)
 
     def data_received(self, data: bytes) -> None:
-        """Cut frames out of the stream."""
-        began_empty = self._buffer.pending == 0
+        """Take what came; the patience for a frame begins with its first byte."""
+        if not self._buffer.pending:
+            self._since = self._now()
         self._buffer.receive(data)
+        self._take_frames()
+
+    def _take_frames(self) -> None:
+        """Cut frames out of the stream as long as there is room for them; the rest waits, here and in the network."""
         try:
-            while (frame := self._buffer.next_frame()) is not None:
-                self._frame(frame)
-                began_empty = True
+            while self._has_room() and (frame := self._buffer.next_frame()) is not None:
+                self._since = self._now()
+                self._spoken = True
+                self._under_way += 1
+                self._on_frame(decoded(self.name, frame))
         except Iso8583Error as error:
             self.refuse(str(error))
-            return
-        if began_empty:
-            self._since = self._now()
+        if self._has_room():
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
 
-    def _frame(self, frame: bytes) -> None:
-        received = decoded(self.name, frame)
-        self._spoken = True
-        self._under_way += 1
-        if self._under_way >= self._limits.under_way_max:
-            self._pause()
-        self._on_frame(received)
+    def _has_room(self) -> bool:
+        return self._under_way < self._limits.under_way_max and not self._answers_pile_up
 
     def decided(self) -> None:
         """One frame less under way."""
         self._under_way -= 1
-        if self._paused and self._under_way <= self._limits.under_way_max // 2:
-            self._paused = False
-            self._transport.resume_reading()
+        self._take_frames()
 
     def pause_writing(self) -> None:
         """Whoever does not read its answers is not read either."""
-        self._pause()
+        self._answers_pile_up = True
+        self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """It reads again."""
-        if self._under_way < self._limits.under_way_max:
-            self._paused = False
-            self._transport.resume_reading()
-
-    def _pause(self) -> None:
-        self._paused = True
-        self._transport.pause_reading()
+        """It reads its answers again."""
+        self._answers_pile_up = False
+        self._take_frames()
 
     def send(self, frame: bytes) -> None:
         """Send a frame."""

@@ -46,6 +46,8 @@ CREATE TABLE events (
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TRIGGER postings_stay BEFORE UPDATE ON postings BEGIN SELECT RAISE(ABORT, 'postings are never changed'); END;
 CREATE TRIGGER postings_remain BEFORE DELETE ON postings BEGIN SELECT RAISE(ABORT, 'postings are never deleted'); END;
+CREATE TRIGGER postings_grow BEFORE INSERT ON postings WHEN NEW.sequence <= (SELECT max(sequence) FROM postings)
+BEGIN SELECT RAISE(ABORT, 'postings grow at their end'); END;
 CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
 CREATE TRIGGER transactions_remain BEFORE DELETE ON transactions
 BEGIN SELECT RAISE(ABORT, 'transactions are never deleted'); END;

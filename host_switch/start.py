@@ -18,7 +18,7 @@ from pathlib import Path
 
 from host_switch.channels.iso_issuer import IsoIssuer
 from host_switch.connections import Limits
-from host_switch.door import open_door, through_door
+from host_switch.door import SOCKET_NAME, open_door, through_door
 from host_switch.events import CommandGiven, Effect, TerminalRegistered
 from host_switch.facts import Policy
 from host_switch.keys import KeyRoom, ZoneKeys, des_key, write_secret
@@ -153,7 +153,7 @@ async def opened(
             door.close()
             await listener.stop()
             await channel.close()
-            (directory / "host.sock").unlink(missing_ok=True)
+            (directory / SOCKET_NAME).unlink(missing_ok=True)
 
 
 async def run(
@@ -172,18 +172,20 @@ async def run(
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     async with opened(directory, listen, issuer, tls=tls, after_effect=after_effect) as (listener, port):
+        work = _work_until_signalled(listener)
         on_ready(port)
-        await _until_stopped(listener)
+        await asyncio.wait([work])
+        if not work.cancelled():
+            work.result()
 
 
-async def _until_stopped(listener: Listener) -> None:
+def _work_until_signalled(listener: Listener) -> asyncio.Task[None]:
+    """The listener's work as a task that SIGTERM and SIGINT cancel."""
     loop = asyncio.get_running_loop()
     work = loop.create_task(listener.serve_until_broken())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, work.cancel)
-    await asyncio.wait([work])
-    if not work.cancelled():
-        work.result()
+    return work
 
 
 def master_key_in(path: Path) -> bytes:

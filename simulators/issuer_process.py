@@ -217,12 +217,12 @@ def opened_issuer(data: Path, balance: int | None = None) -> tuple[Issuer, Issue
 
 async def serve(data: Path, port: int, control_port: int, balance: int | None = None) -> None:
     """Run until SIGTERM or SIGINT. Prints one line of JSON with the ports when ready."""
-    process = IssuerProcess(*opened_issuer(data, balance))
-    ports = await process.start(port, control_port)
-    print(json.dumps({"ready": True, "port": ports[0], "control_port": ports[1]}), flush=True)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    process = IssuerProcess(*opened_issuer(data, balance))
+    ports = await process.start(port, control_port)
+    print(json.dumps({"ready": True, "port": ports[0], "control_port": ports[1]}), flush=True)
     await stopped.wait()
     await process.stop()
 

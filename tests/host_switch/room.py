@@ -1,7 +1,7 @@
 """A host room for the tests: the real core over a real store, and the issuer twin behind it, on a clock that is told.
 
-`Room.frame` feeds one frame and returns the decision; `Room.talk` also lets the issuer answer, and reads what the terminal
-gets. Every decision is held to the effect law, and every room is left with its books in order.
+`Room.frame` feeds one frame and returns the decision; `Room.talk` also lets the issuer answer, and reads what the
+terminal gets. Every decision is held to the effect law, and every room is left with its books in order.
 """
 
 from collections.abc import Iterable

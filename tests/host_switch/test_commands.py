@@ -1,0 +1,124 @@
+"""`tillgate host …` as a person and as a machine types it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tillgate
+from host_switch import start
+from iso8583.security import key_check_value
+from tests.host_switch.room import Room
+from tests.host_switch.till import MASTER_KEY, MERCHANT
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A host's folder after a small day: a sale, a conflict, a settled batch."""
+    with start.opened_store(tmp_path / "host", to_write=True) as store:
+        room = Room(store)
+        till = room.till()
+        sale, _ = room.sold(till)
+        room.frame(till, sale.with_({4: "000000000001"}))
+        room.talk(till, till.upload("0001", "207"))
+    return tmp_path / "host"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], folder: Path) -> Run:
+    def typed(*words: str) -> tuple[int, str, str]:
+        code = tillgate.main(["host", *words, "--data", str(folder)])
+        written = capsys.readouterr()
+        return code, written.out, written.err
+
+    return typed
+
+
+def lines(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_ledger_shows_balances(run: Run) -> None:
+    code, out, _ = run("ledger", "--json")
+    assert code == 0
+    assert lines(out) == [
+        {"account": "clearing:issuer", "currency": "156", "balance": 1234},
+        {"account": f"merchant:{MERCHANT}", "currency": "156", "balance": -1234},
+    ]
+    assert "balance=1234" in run("ledger")[1]
+
+
+def test_reconcile_proves_the_books(run: Run) -> None:
+    code, out, _ = run("reconcile", "--json")
+    (facts,) = lines(out)
+    assert (code, facts["breaches"], facts["transactions"], facts["records"]) == (0, 0, 1, 2)
+
+
+def test_reconcile_finds_a_changed_ledger_and_fails(run: Run, folder: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(folder / "host.db") as intruder:
+        intruder.execute("DROP TRIGGER postings_stay")
+        intruder.execute("UPDATE postings SET amount = 1 WHERE sequence = 1")
+    intruder.close()
+    code, out, err = run("reconcile", "--json")
+    assert code == 1
+    assert {line.get("validation") for line in lines(out)} >= {"entries balance", "chain is intact"}
+    assert "breaches" in err
+    assert err.count("\n") == 1
+
+
+def test_settle_and_events_list_what_a_person_should_see(run: Run) -> None:
+    (batch,) = lines(run("settle", "--json")[1])
+    assert (batch["batch"], batch["balanced"], batch["closed"]) == ("000001", True, True)
+    assert [event["kind"] for event in lines(run("events", "--json")[1])] == [
+        "same key, other content", "approved but not uploaded",
+    ]  # fmt: skip
+
+
+def test_routes_say_whether_the_channel_has_keys(run: Run, tmp_path: Path) -> None:
+    assert lines(run("routes", "--json")[1])[0]["zone_keys"] == "missing"
+    (tmp_path / "zone.json").write_text(json.dumps({"pin_key": "01" * 16, "mac_key": "02" * 16}))
+    assert run("zone-keys", "--file", str(tmp_path / "zone.json"))[0] == 0
+    assert lines(run("routes", "--json")[1])[0]["zone_keys"] == "loaded"
+
+
+def test_a_terminal_is_added_with_the_check_value_of_its_key(run: Run, tmp_path: Path) -> None:
+    key = tmp_path / "key.hex"
+    key.write_text(MASTER_KEY.hex())
+    code, out, _ = run("terminal", "add", "87654321", "--merchant", MERCHANT, "--master-key-file", str(key), "--json")
+    assert code == 0
+    assert lines(out)[0]["master_key_check_value"] == key_check_value(MASTER_KEY).hex().upper()
+    assert MASTER_KEY.hex() not in out
+    assert [line["terminal"] for line in lines(run("terminal", "list", "--json")[1])] == ["12345678", "87654321"]
+
+
+def test_a_command_waits_for_its_terminal(run: Run) -> None:
+    assert run("terminal", "command", "12345678", "sign-on")[0] == 0
+    (terminal,) = lines(run("terminal", "list", "--json")[1])
+    assert (terminal["command"], terminal["signed_on"], terminal["batch"]) == ("sign-on", True, "000002")
+    run("terminal", "command", "12345678", "none")
+    assert lines(run("terminal", "list", "--json")[1])[0]["command"] == "none"
+
+
+REFUSED = {
+    "unknown terminal": (("terminal", "command", "99999999", "sign-on"), 1, "tillgate host terminal add"),
+    "unknown command": (("terminal", "command", "12345678", "dance"), 2, "sign-on"),
+    "short id": (("terminal", "add", "1", "--merchant", MERCHANT, "--master-key-file", "k"), 1, "8 characters"),
+    "missing zone file": (("zone-keys", "--file", "/nowhere.json"), 1, "nowhere.json"),
+    "no address": (("run", "--issuer", "there"), 1, "127.0.0.1:9800"),
+    "no zone keys": (("run", "--issuer", "127.0.0.1:1"), 1, "zone-keys"),
+    "no certificate": (("run", "--issuer", "127.0.0.1:1", "--tls-certificate", "/nowhere.pem"), 1, "PEM"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refusals_are_one_sentence_that_says_what_to_do(case: str, run: Run) -> None:
+    words, code, hint = REFUSED[case]
+    got, _, err = run(*words)
+    assert (got, err.count("\n")) == (code, 1)
+    assert hint in err

@@ -1,0 +1,155 @@
+"""What only the durable store promises: it survives, keeps no secret in clear, and is not changed behind our back."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from host_switch.events import Decision, Persist
+from host_switch.keys import KeyRoom, KeyRoomError
+from host_switch.records import Entry, Event, Key, Posting, Terminal
+from host_switch.sqlite_store import SqliteStore
+from host_switch.store import StoreError
+from tests.host_switch.room import POLICY, Room
+from tests.host_switch.till import MASTER_KEY, MERCHANT, PAN, TRACK2
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "host.db"
+
+
+@pytest.fixture
+def store(path: Path, key_room: KeyRoom) -> Iterator[SqliteStore]:
+    store = SqliteStore.open(path, key_room, POLICY)
+    yield store
+    store.close()
+
+
+def reopened(store: SqliteStore, path: Path, key_room: KeyRoom) -> SqliteStore:
+    store.close()
+    return SqliteStore.open(path, key_room, POLICY)
+
+
+def test_everything_is_there_after_a_restart(store: SqliteStore, path: Path, key_room: KeyRoom) -> None:
+    room = Room(store)
+    till = room.till()
+    sale, reference = room.sold(till)
+    room.frame(till, till.refund(sale, reference, 5))
+    before = room.books()
+    room.store = reopened(store, path, key_room)
+    assert room.books() == before
+    room.issue()
+    assert room.owed_to_merchant() == 1229
+    assert room.talk(till, till.sale())[37] == "000000000003"
+    room.store.close()
+
+
+def test_what_was_staged_and_not_flushed_is_gone_after_a_crash(
+    store: SqliteStore, path: Path, key_room: KeyRoom
+) -> None:
+    store.stage([Decision((Persist((Terminal("12345678", MERCHANT, MASTER_KEY),)),))])
+    assert reopened(store, path, key_room).books().terminals == ()
+
+
+def test_a_decision_is_written_whole_or_not_at_all(store: SqliteStore) -> None:
+    room = Room(store)
+    till = room.till()
+    sale, _ = room.sold(till)
+    row = room.row(sale)
+    twin = Decision((Persist((Event("note", "first", row.key, 1.0), replace(row, number=99))),))
+    with pytest.raises(StoreError, match="cannot write"):
+        store.commit([twin])  # another transaction under a key that is taken
+    assert room.events() == []
+    room.sold(till)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE postings SET amount = 1", "DELETE FROM postings", "DELETE FROM transactions",
+        "UPDATE events SET text = ''", "INSERT OR REPLACE INTO postings SELECT * FROM postings",
+    ],
+)  # fmt: skip
+def test_what_is_written_stays_written(statement: str, store: SqliteStore, path: Path) -> None:
+    room = Room(store)
+    till = room.till()
+    sale, _ = room.sold(till)
+    room.frame(till, sale.with_({4: "000000000001"}))
+    with sqlite3.connect(path) as intruder, pytest.raises(sqlite3.IntegrityError):
+        intruder.execute(statement)
+    intruder.close()
+    room.books()
+
+
+def test_no_secret_is_on_disk(store: SqliteStore, path: Path) -> None:
+    """Not the card number, the track, the PIN block or a key; in no spelling that the file could have."""
+    room = Room(store)
+    till = room.till()
+    sale = till.sale(pin=b"123456")
+    room.talk(till, sale)
+    room.talk(till, till.qr_sale("6212345678901234567"))
+    room.frame(till, till.refund(sale, "000000000001", 5))
+    secrets = {
+        "card number": PAN.encode(), "card number, BCD": bytes.fromhex(PAN), "track": TRACK2[17:].encode(),
+        "PIN block": sale.binary(52), "PIN block, hex": sale.binary(52).hex().encode(), "PIN key": till.pin_key,
+        "MAC key": till.mac_key, "master key": MASTER_KEY, "payment code": b"6212345678901234567",
+    }  # fmt: skip
+    files = [file for file in path.parent.iterdir() if file.name.startswith("host.db")]
+    content = b"".join(file.read_bytes() for file in files)
+    assert b"629999******0009" in content, "the search looks at the right bytes"
+    assert [name for name, secret in secrets.items() if secret in content] == []
+
+
+def test_another_master_key_does_not_open_the_store(store: SqliteStore, path: Path) -> None:
+    Room(store).till()
+    store.close()
+    with pytest.raises(KeyRoomError, match="terminal/12345678/master"):
+        SqliteStore.open(path, KeyRoom(bytes(32)), POLICY).books()
+
+
+def test_a_file_that_is_no_store_is_refused_in_one_sentence(path: Path, key_room: KeyRoom) -> None:
+    path.write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreError, match="cannot open the host store"):
+        SqliteStore.open(path, key_room, POLICY)
+
+
+def test_a_store_of_a_newer_version_is_refused(store: SqliteStore, path: Path, key_room: KeyRoom) -> None:
+    store.close()
+    with sqlite3.connect(path) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(StoreError, match="newer Tillgate"):
+        SqliteStore.open(path, key_room, POLICY)
+
+
+def test_a_reader_sees_a_running_store_and_cannot_write(store: SqliteStore, path: Path, key_room: KeyRoom) -> None:
+    Room(store).till()
+    reader = SqliteStore.open(path, key_room, POLICY, to_write=False)
+    assert len(reader.books().terminals) == 1
+    with pytest.raises(StoreError, match="readonly"):
+        reader.commit([Decision((Persist((Terminal("87654321", MERCHANT, MASTER_KEY),)),))])
+    reader.close()
+
+
+def test_every_commit_waits_for_the_disk(store: SqliteStore) -> None:
+    settings = [store._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    assert settings == ["wal", 2]
+
+
+def test_the_ledger_goes_on_where_it_was(store: SqliteStore, path: Path, key_room: KeyRoom) -> None:
+    entry = Entry(Key("1", "1", "1"), "sale", 1.0, (Posting("a", 1, "156"), Posting("b", -1, "156")))
+    store.commit([Decision((Persist((entry,)),))])
+    again = reopened(store, path, key_room)
+    again.commit([Decision((Persist((entry,)),))])
+    assert [record.sequence for record in again.books().records] == [1, 2, 3, 4]
+    again.close()
+
+
+def test_settings_are_sealed(store: SqliteStore, path: Path) -> None:
+    assert store.secret("zone keys") is None
+    store.put_secret("zone keys", b"very secret zone key")
+    assert store.secret("zone keys") == b"very secret zone key"
+    assert b"very secret" not in path.read_bytes() + path.with_name("host.db-wal").read_bytes()
