@@ -6,7 +6,6 @@ It runs in a loop of its own in a thread; the test drives it and the browser fro
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -44,21 +43,21 @@ class RunningShop:
         self._issuer: IssuerProcess
         self._hosting: AsyncExitStack
         self._loop = asyncio.new_event_loop()
-        self._stop = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
 
     @contextmanager
     def open(self) -> Iterator["RunningShop"]:
         """Open for the time of the block."""
-        ready: Future[None] = Future()
-        thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(ready),))
+        thread = threading.Thread(target=self._loop.run_forever)
         thread.start()
+        opened_parts = AsyncExitStack()
         try:
-            ready.result(PATIENCE_S)
+            self._do(self._open_all(opened_parts))
             self.wait_for(lambda view: view["session"]["state"] == "ready")
             yield self
         finally:
-            self._loop.call_soon_threadsafe(self._stop.set)
+            self._do(opened_parts.aclose())
+            self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join()
             self._loop.close()
 
@@ -124,18 +123,6 @@ class RunningShop:
 
     # Life
 
-    async def _run(self, ready: "Future[None]") -> None:
-        try:
-            async with AsyncExitStack() as stack:
-                await self._open_all(stack)
-                ready.set_result(None)
-                await self._stop.wait()
-                await self._end_terminal()
-        except BaseException as error:
-            if ready.done():
-                raise
-            ready.set_exception(error)
-
     async def _open_all(self, stack: AsyncExitStack) -> None:
         ports, shop = self.shop.ports, self.shop
         self._issuer = await stack.enter_async_context(_issuer(shop))
@@ -145,6 +132,7 @@ class RunningShop:
         key = bytes.fromhex(shop.pad_key_file.read_text())
         self._devices = await Devices.plugged_in(places, key)
         stack.push_async_callback(self._devices.close)
+        stack.push_async_callback(self._end_terminal)
         await self._begin_terminal()
 
     async def _begin_host(self) -> None:
