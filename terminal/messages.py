@@ -10,6 +10,7 @@ from dataclasses import replace
 from firmware_config.profile import TerminalProfile
 from iso8583 import Message
 from iso8583.transactions import TYPES
+from iso8583.transactions.transaction_type import Recovery
 from iso8583.unionpay import Block60, Data59, Detail48, Details48, Original61, Totals48, security53
 from iso8583.unionpay import Totals as WireTotals
 from terminal.book import Payment, Totals
@@ -23,9 +24,13 @@ CODE_ENTRY = "032"
 DETAILS_PER_MESSAGE = 8
 UPLOAD = TYPES["batch_upload"]
 
-# The card number is kept sealed and put into field 2 by the link; PIN, tracks and payment code are not kept at all.
-_SEALED = frozenset({2, 14})
-_NOT_REVERSED = _SEALED | {26, 35, 36, 37, 52, 53, 59, 63}
+# What of a request is kept for its reversal or repeat: these and nothing else. The card number is kept sealed, apart,
+# and put into field 2 by the link; tracks, PIN block and payment code are not kept at all.
+_KEPT: Mapping[Recovery, frozenset[int]] = {
+    "reverse": frozenset({3, 4, 11, 22, 23, 25, 38, 41, 42, 49, 60, 61}),
+    "repeat": frozenset({3, 4, 11, 22, 25, 37, 41, 42, 49, 59, 60, 61, 63}),
+    "none": frozenset(),
+}
 
 
 def card_request(payment: Payment, card: CardPresented, profile: TerminalProfile) -> Message:
@@ -71,14 +76,13 @@ def repeat(request: Mapping[str, str], mti: str) -> Message:
     return Message(mti[:3] + "1", read_recovery_fields(request))
 
 
-def recovery_fields(request: Message, reverse: bool, chip_data: bytes = b"") -> dict[str, str]:
+def recovery_fields(request: Message, recovery: Recovery, chip_data: bytes = b"") -> dict[str, str]:
     """The fields of a request that its reversal or its repeat needs, as the journal keeps them: none of them secret.
 
-    `chip_data` is the F55 of a reversal (a few tags), which replaces that of the request.
+    `chip_data` is the F55 of a reversal (a few tags); that of the request is not kept.
     """
-    dropped = _NOT_REVERSED if reverse else _SEALED
-    kept = {number: value for number, value in request.items() if number not in dropped}
-    if chip_data:
+    kept = {number: value for number, value in request.items() if number in _KEPT[recovery]}
+    if chip_data and recovery == "reverse":
         kept[55] = chip_data
     return {str(number): value.hex() if isinstance(value, bytes) else value for number, value in kept.items()}
 

@@ -253,8 +253,8 @@ class Payments:
     def _send(
         self, payment: Payment, request: Message, means: str, card: str, now: float, event: CardPresented | None = None
     ) -> list[Effect]:
-        reverse = payment.rules.recovery == "reverse"
-        kept = messages.recovery_fields(request, reverse, event.reversal_chip_data if event else b"")
+        chip_data = event.reversal_chip_data if event else b""
+        kept = messages.recovery_fields(request, payment.rules.recovery, chip_data)
         sent = Sent(
             payment.key, payment.type, request.text(22), means, now, card, kept,
             chip=event.chip if event else {}, signature=event.signature if event else False,

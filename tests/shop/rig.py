@@ -45,6 +45,7 @@ from terminal.events import (
     SettleRequested,
     VoidRequested,
 )  # fmt: skip
+from terminal.journal import Journal
 from terminal.operators import Operators
 from terminal.records import BatchClosed, Key, Record
 from terminal.runner import Runner
@@ -275,6 +276,14 @@ class Shop:
         """What is in a card's account at the issuer, in fen."""
         return self.issuer.balance(self.cards[card].personalisation.pan)
 
+    def journal_records(self) -> list[Record]:
+        """What the terminal's journal holds, whether the terminal runs or not."""
+        journal = Journal(self.folder / "terminal" / "journal.db")
+        try:
+            return list(journal.everything())
+        finally:
+            journal.close()
+
     @property
     def slips(self) -> list[str]:
         """The slips that have come out, as text."""
@@ -443,17 +452,20 @@ async def shop(
     cards: dict[str, Card] | None = None,
     accounts: list[Account] | None = None,
     settings: str = "",
+    on_effect: Callable[[Effect], None] = lambda _: None,
 ) -> AsyncIterator[Shop]:
     """Open a shop in a folder, with everything switched on and the terminal signed on.
 
     `reply_timeout_s` is how long the terminal waits for the host, `channel_timeout_s` the host for the issuer. `cards`
     and `accounts` replace those of the house; `settings` are further lines for the top of the terminal's profile.
+    `on_effect` hears of everything that the terminal does.
     """
     deck = cards or {name: Card(load_card(name)) for name in DECK}
     s = Shop(
         folder, reply_timeout_s, channel_timeout_s, limits or Limits(), deck,
         default_accounts(OPENING_BALANCE) if accounts is None else accounts, settings,
     )  # fmt: skip
+    s.on_effect = on_effect
     async with AsyncExitStack() as stack:
         await s.open(stack)
         yield s

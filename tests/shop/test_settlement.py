@@ -5,8 +5,7 @@ import sqlite3
 import pytest
 
 from terminal.events import SettleRequested
-from terminal.journal import Journal
-from terminal.records import BatchClosed, Record, SettleAnswered, SettleStarted, Started
+from terminal.records import BatchClosed, SettleAnswered, SettleStarted, Started
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import Refused, Shop, shop
 
@@ -96,17 +95,8 @@ async def test_a_settlement_survives_the_death_of_both_sides(tmp_path, record):
 
 def _forget_after(s: Shop, row: int) -> None:
     """Take the last records out of the journal, as a disk that lied about its writes does."""
-    assert isinstance(next(record for index, record in enumerate(_records(s), 1) if index == row + 1), Started)
+    assert isinstance(next(record for index, record in enumerate(s.journal_records(), 1) if index == row + 1), Started)
     with sqlite3.connect(s.folder / "terminal" / "journal.db") as journal:
         journal.execute("DROP TRIGGER records_remain")
         journal.execute("DELETE FROM records WHERE sequence > ?", (row,))
     journal.close()
-
-
-def _records(s: Shop) -> list[Record]:
-    journal = Journal(s.folder / "terminal" / "journal.db")
-    records = list(journal.everything())
-    journal.close()
-    return records
-
-

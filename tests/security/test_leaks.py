@@ -1,0 +1,87 @@
+"""Nothing secret is left anywhere, whatever happens at the counter: searched for in files, logs, slips, pages, reprs.
+
+Not searched: the bank's own store, and the three places that each keep one key on purpose. Card numbers at rest are
+sealed, so that nothing of them can be seen.
+"""
+
+import asyncio
+
+import pytest
+
+from simulators.issuer import Mood
+from tests.in_a_loop import in_a_loop
+from tests.security.canaries import canary_code, watched_shop
+from tests.shop.rig import Killed
+
+
+@in_a_loop
+async def test_a_day_leaves_nothing_secret_behind(tmp_path, monkeypatch):
+    async with watched_shop(tmp_path, monkeypatch) as w:
+        sale = await w.sell(2500, "plain")
+        await w.shop.void(sale["key"])
+        assert (await w.sell(2500, "poor"))["response_code"] == "51"
+        assert (await w.sell(2500, "wrong_pin", pin=w.pins["plain"]))["response_code"] == "55"
+        assert (await w.sell(2500, "refuses"))["state"] == "reversed"
+        sale = await w.sell(2500, "refunded")
+        await w.shop.refund(sale["key"], 700)
+        assert (await w.shop.balance("asked", w.pins["asked"]))["state"] == "approved"
+        assert (await w.shop.sell_by_code(900, canary_code("scanned")))["state"] == "approved"
+        sale = await w.shop.sell_by_code(900, canary_code("voided"))
+        await w.shop.void(sale["key"])
+        await w.shop.prove()
+        assert w.finds() == []
+        assert await w.look_at_pages() == []
+        await w.shop.settle()
+        await w.sell(100, "plain")
+        await w.shop.prove()
+        assert w.finds() == []
+        assert w.lookalikes() == []
+
+
+@in_a_loop
+async def test_nothing_secret_is_on_disk_while_an_answer_is_awaited(tmp_path, monkeypatch):
+    async with watched_shop(tmp_path, monkeypatch) as w:
+        sale = await w.sell(2500, "refunded")
+        w.shop.mood(Mood("lose", times=1))
+        key = await w.shop.charge(2500)
+        await w.shop.present("reversed", w.pins["reversed"])
+        await w.shop.host_until(lambda books: len(books.transactions) == 2)
+        assert w.finds() == []
+        assert await w.look_at_pages() == []
+        await w.shop.stop_host()
+        await w.shop.until_payment(key, lambda payment: payment["state"] == "reversal due")
+        assert w.finds() == []
+        await w.shop.start_host()
+        await w.shop.until_final(key)
+        await w.shop.take_card()
+        w.shop.mood(Mood("lose", times=1))
+        refund = asyncio.create_task(w.shop.refund(sale["key"], 700))
+        await w.shop.host_until(lambda books: len(books.transactions) == 3)
+        assert w.finds() == []
+        await w.shop.stop_host()
+        await w.shop.start_host()
+        assert (await refund)["state"] == "approved"
+        await w.shop.prove()
+        assert w.finds() == []
+
+
+@pytest.mark.parametrize("what", ["card", "code", "balance"])
+@in_a_loop
+async def test_a_terminal_that_dies_at_any_effect_leaves_nothing_secret_behind(tmp_path, monkeypatch, what):
+    async with watched_shop(tmp_path, monkeypatch) as w:
+        work = {
+            "card": lambda: w.sell(100, "plain"),
+            "code": lambda: w.shop.sell_by_code(100, canary_code("silent")),
+            "balance": lambda: w.shop.balance("asked", w.pins["asked"]),
+        }[what]
+        for number in range({"card": 9, "code": 5, "balance": 5}[what]):
+            countdown = iter(range(number, -1, -1))
+            w.shop.kill_after = lambda _, countdown=countdown: next(countdown) == 0  # type: ignore[misc]
+            with pytest.raises(Killed):
+                await work()
+            await w.shop.has_crashed()
+            assert w.finds_at_the_terminal() == []
+            await w.shop.take_card()
+            await w.shop.restart_terminal()
+            await w.shop.prove()
+        assert w.finds() == []
