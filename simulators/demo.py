@@ -68,12 +68,18 @@ async def _keep_shop(shop: Shop, guide: Guide, *, once: bool, as_json: bool) -> 
         async with open_shop(shop, guide.started, guide.restarted) as running:
             await _walk(running, guide)
             if as_json:
-                print(json.dumps(guide.summary(shop, running.numbers), ensure_ascii=False), flush=True)
+                _tell(guide.summary(shop, running.numbers))
             if not once:
                 guide.yours(shop, running.numbers)
                 await asyncio.Event().wait()
     except ProcessFailed as failure:
         guide.failed(str(failure))
+        if as_json:
+            _tell(guide.summary(shop, {}))
+
+
+def _tell(summary: dict[str, Any]) -> None:
+    print(json.dumps(summary, ensure_ascii=False), flush=True)
 
 
 async def _walk(running: RunningShop, guide: Guide) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import json
 import tomllib
 from collections.abc import AsyncIterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ class CounterPage:
                 Route("/state", self._state),
                 Route("/orders/{order}", self._order, methods=["POST"]),
                 Route("/slips/{number:int}.png", self._slip),
+                Route("/static/tokens.css", _tokens),
                 Mount("/static", StaticFiles(directory=HERE / "static")),
             ],
             middleware=[Middleware(Guard)],
@@ -114,6 +116,11 @@ class CounterPage:
             values, words=self._words[language], language=language, other=_other(language), pin=PIN,
             pad_keys=PAD_KEYS, deck_order=DECK_ORDER, cashier_url=self._cashier_url,
         )  # fmt: skip
+
+
+async def _tokens(_request: Request) -> Response:
+    """The colours and sizes of the cashier's page."""
+    return Response(files("terminal.cashier").joinpath("static/tokens.css").read_bytes(), media_type="text/css")
 
 
 def _language(request: Request) -> str:

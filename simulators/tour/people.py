@@ -13,6 +13,7 @@ from simulators.tour.browser import Browser, PageError
 View = Mapping[str, Any]
 
 PATIENCE_S = 30.0
+TAKEN_UP_WITHIN_S = 5.0
 LOOK_AGAIN_S = 0.05
 FEN_PER_YUAN = 100
 
@@ -82,7 +83,8 @@ class Cashier:
         """Press what begins a payment, and wait until the page lists it: a look before that shows the one before."""
         before = len((await self.view())["payments"])
         await self._press(page, action, **fields)
-        await self.until("the payment has begun", lambda view: len(view["payments"]) > before)
+        what = f"the payment of {action} has begun"
+        await self.until(what, lambda view: len(view["payments"]) > before, TAKEN_UP_WITHIN_S)
 
     async def _press(self, page: str, action: str, **fields: str) -> None:
         answered = await self._browser.submit(page, action, **fields)

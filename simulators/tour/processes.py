@@ -17,7 +17,7 @@ from pathlib import Path
 READY_WITHIN_S = 20.0
 STOPPED_WITHIN_S = 3.0
 LOOK_AGAIN_S = 0.02
-RESTART_AFTER_S = (0.0, 0.2, 1.0, 5.0)
+RESTART_AFTER_S = (0.0, 0.2, 0.5, 1.0, 2.0)
 """Pauses before a restart; the last for all that follow. A process that has lived for a minute begins anew."""
 
 LIVED_WELL_S = 60.0

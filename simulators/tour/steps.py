@@ -94,8 +94,7 @@ async def scan_sale(tour: Tour) -> Told:
 async def declined_sale(tour: Tour) -> Told:
     """A card without money."""
     await tour.cashier.charge(CHIP_SALE)
-    await tour.customer.insert("insufficient_funds")
-    await tour.customer.enter_pin()
+    await _show_card(tour, "insufficient_funds")
     payment = await tour.paid("a sale is declined", "declined")
     await tour.customer.take_card()
     await tour.cashier.next_sale()
@@ -156,8 +155,7 @@ async def host_killed(tour: Tour) -> Told:
     rich = await tour.banker.balance(KILLED_ACCOUNT)
     await tour.banker.mood("delay", 1, delay_s=PATIENCE_S)
     await tour.cashier.charge(KILLED_SALE)
-    await tour.customer.insert("good")
-    await tour.customer.enter_pin()
+    await _show_card(tour, "good")
     await tour.banker.until_balance(KILLED_ACCOUNT, rich - KILLED_SALE)
     await tour.kill_host()
     await tour.cashier.until("the payment is not known to be approved", lambda view: not _newest(view)["final"])
@@ -226,20 +224,29 @@ async def _sell_by_card(tour: Tour, amount: int, card: str) -> tuple[View, tuple
 
 
 async def _by_card(tour: Tour, card: str) -> View:
-    await tour.customer.insert(card)
-    await tour.customer.enter_pin()
+    await _show_card(tour, card)
     payment = await tour.paid("a sale by card is approved")
     await tour.customer.take_card()
     return payment
 
 
+async def _show_card(tour: Tour, card: str) -> None:
+    """Insert a card, and enter its PIN when it is asked for."""
+    await tour.customer.insert(card)
+    view = await tour.cashier.until("the PIN is asked for", lambda view: _stage(view) in ("pin", ""))
+    if not _stage(view):
+        raise NotSeen(f"the PIN is asked for: the payment is {_newest(view)['state']}")
+    await tour.customer.enter_pin()
+
+
 async def _asked_for_means(tour: Tour) -> None:
     """Wait until a code is wanted: one that is scanned before that pays for nothing."""
-    await tour.cashier.until("a card or a code is asked for", _takes_means)
+    await tour.cashier.until("a card or a code is asked for", lambda view: _stage(view) == "card_or_code")
 
 
-def _takes_means(view: View) -> bool:
-    return bool(view["current"]) and view["current"]["stage"] == "card_or_code"
+def _stage(view: View) -> str:
+    """What the payment under way waits for; empty if none is."""
+    return str(view["current"]["stage"]) if view["current"] else ""
 
 
 def _newest(view: View) -> View:
