@@ -60,6 +60,7 @@ _STANDS: Mapping[State, Stands] = {
     State.STARTED: "open", State.SENT: "open", State.COMPLETING: "open", State.REVERSAL_DUE: "open",
     State.APPROVED: "approved", State.DECLINED: "nothing", State.REVERSED: "nothing", State.CANCELLED: "nothing",
 }  # fmt: skip
+UNBALANCED = "the batch does not balance"
 _SIGNS = {"debit": 1, "credit": -1, "none": 0}
 
 
@@ -475,7 +476,7 @@ def batches_balance(quiet: Quiet) -> Findings:
     for terminal, records in quiet.observed.records.items():
         for record in records:
             if isinstance(record, BatchClosed) and not record.balanced:
-                yield Finding("I6", f"{terminal}-{record.batch}", "the batch does not balance")
+                yield Finding("I6", f"{terminal}-{record.batch}", UNBALANCED)
 
 
 def store_is_what_was_committed(quiet: Quiet) -> Findings:

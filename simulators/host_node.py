@@ -63,6 +63,7 @@ class HostNode:
         self._lines = lines
         self._auditor = auditor
         self._channel_up = False
+        self._owes_reply = False
         self._timer_at: float | None = None
 
     # --- a life -------------------------------------------------------------------------------------------------------
@@ -70,7 +71,9 @@ class HostNode:
     def boot(self) -> None:
         """Start from the store: connect to the issuer, and do what is due."""
         self.store = self._open_store()
-        self._timer_at = None
+        self._timer_at, self._owes_reply = None, False
+        if self.store.owed(0, 1):
+            self._world.happened["host restarts with a debt"] += 1
         self._world.after(0.0, self, self._ring)
         self._world.after(0.0, self, self._connect_channel)
 
@@ -81,6 +84,8 @@ class HostNode:
 
     def fall(self) -> None:
         """Lose what is volatile; the terminals' connections end."""
+        if self._owes_reply:
+            self._world.happened["crash between commit and reply"] += 1
         self._channel_up = False
         self.store.close()
         self._lines.break_all()
@@ -112,10 +117,12 @@ class HostNode:
             case Commit(decision):
                 self._world.note(self.name, "commits")
                 self.store.commit([decision])
+                self._owes_reply = any(isinstance(effect, Send) for effect in decision.effects)
                 self._auditor.host_committed(decision)
             case Send(connection, data):
                 self._auditor.host_sends(parsed(data).message, data[HEAD_BYTES:-MAC_BYTES])
                 self._lines.answer(connection, data)
+                self._owes_reply = False
             case CallChannel(call):
                 self._call(call)
             case Report():

@@ -46,7 +46,7 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.journal import JournalUnwritable
 from terminal.printing import JOBS_MAX
-from terminal.records import BatchClosed, Key, Record, SettleStarted, Started
+from terminal.records import BatchClosed, Key, Record, ReversalDue, Sent, SettleStarted, Started
 from terminal.steady_clock import SteadyClock
 from terminal.transitions import State
 from terminal.vault import PinKey, Vault, VaultError
@@ -165,6 +165,7 @@ class TerminalNode:
         self._clock: SteadyClock
         self._writable = True
         self._jobs: deque[Print] = deque()
+        self._unsent = False
         self._failures = 0
         self._attempts = 0
         self._timer_at: float | None = None
@@ -176,7 +177,7 @@ class TerminalNode:
         """Start from the journal."""
         self._vault = Vault(self._vault_file)
         self.journal = self._open_journal()
-        self._writable, self._timer_at, self._failures = True, None, 0
+        self._writable, self._timer_at, self._failures, self._unsent = True, None, 0, False
         self._jobs.clear()
         self._clock = SteadyClock(self._wall, lambda: self._world.now)
         self._start_over()
@@ -188,6 +189,8 @@ class TerminalNode:
         """Lose what is volatile; the connection dies with the process."""
         if self.counter.book.settling is not None:
             self._world.happened["crash during settlement"] += 1
+        if self._unsent:
+            self._world.happened["crash between persist and send"] += 1
         self.devices.release()
         self.journal.close()
         if self.connection:
@@ -255,6 +258,7 @@ class TerminalNode:
         if self.disk_full:
             raise JournalUnwritable("the journal's disk is full")
         self.journal.append(record)
+        self._unsent = isinstance(record, Sent | ReversalDue)
         self._auditor.terminal_persisted(self.name, record)
 
     def _journal_failed(self) -> None:
@@ -329,6 +333,7 @@ class TerminalNode:
 
     def _send(self, message: Message, cards: tuple[str, ...]) -> None:
         self._auditor.terminal_sends(self.name, message)
+        self._unsent = False
         try:
             pans = [self._vault.unseal(card) for card in cards]
             protected = self._vault.protect(messages.with_cards(message, pans))

@@ -102,7 +102,7 @@ class SeededWorld:
         self.faults = [name for name in FAULTS if self.random.random() < SHARES.get(name, SHARE)]
 
     def _cashier(self) -> Cashier:
-        terminal = self.shop.add_terminal(self.random.choice((60.0, 300.0)))
+        terminal = self.shop.add_terminal(self.random.choice((60.0, 300.0, 300.0)))
         return Cashier(self.world, terminal, self.habits, self.random, self.random.randrange(3, 9))
 
     def run(self) -> None:
