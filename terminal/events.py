@@ -61,7 +61,7 @@ class Original:
     authorisation: str
     date: str
     means: str
-    card: str
+    card: str = field(repr=False)
     voided: bool = False
 
 
