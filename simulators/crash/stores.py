@@ -49,14 +49,16 @@ class CutStore(Protocol[State]):
         """Open what was left; it must be in one of these states, and must take another commit."""
 
 
-def cut_everywhere(store: CutStore[State], folder: Path, commits: int, chance: Random) -> tuple[int, list[Fault]]:
-    """Cut the power in every place of so many commits, and of those around the first checkpoint.
+def cut_everywhere(
+    store: CutStore[State], folder: Path, commits: int, chance: Random, around_checkpoint: int = AROUND_CHECKPOINT
+) -> tuple[int, list[Fault]]:
+    """Cut the power in every place of the first commits, and of so many before and after the first checkpoint.
 
     Returns how many images were opened, and what was wrong with them.
     """
-    image = folder / "image.db"
+    whole, image = folder / "whole.db", folder / "image.db"
     images, found = 0, list[Fault]()
-    for before, after in _to_be_cut(store, folder / "whole.db", commits):
+    for before, after in _to_be_cut(store.commits(whole), whole, commits, around_checkpoint):
         for cut in disks(before.disk, after.disk, chance):
             cut.disk.write(image)
             found += store.judge(image, (after.state,) if cut.complete else (before.state, after.state))
@@ -72,16 +74,18 @@ class _Moment(Generic[State]):
     disk: Disk
 
 
-def _to_be_cut(store: CutStore[State], path: Path, commits: int) -> Iterator[tuple[_Moment[State], _Moment[State]]]:
+def _to_be_cut(
+    states: Iterator[State], path: Path, first: int, around_checkpoint: int
+) -> Iterator[tuple[_Moment[State], _Moment[State]]]:
     """Moments and those that follow: the first ones, and those around the commit that moves the log."""
-    pairs = pairwise(_Moment(state, Disk.read(path)) for state in store.commits(path))
-    yield from islice(pairs, commits)
-    recent = deque[tuple[_Moment[State], _Moment[State]]](maxlen=AROUND_CHECKPOINT)
-    for before, after in pairs:
+    pairs = pairwise(_Moment(state, Disk.read(path)) for state in states)
+    yield from islice(pairs, first)
+    recent = deque[tuple[_Moment[State], _Moment[State]]](maxlen=around_checkpoint)
+    for before, after in pairs if around_checkpoint else ():
         recent.append((before, after))
         if before.disk.database != after.disk.database:
             yield from recent
-            yield from islice(pairs, AROUND_CHECKPOINT)
+            yield from islice(pairs, around_checkpoint)
             return
 
 
