@@ -51,7 +51,7 @@ class Guide:
         """A process has died and is back."""
         self._restarts.append({"process": news.name, "cause": news.cause, "seconds": round(news.seconds, 2)})
         self._say(
-            f"  [yellow]↻[/] {news.name}: {news.cause};{news.seconds:.1f} 秒后恢复 · died and is back after "
+            f"  [yellow]↻[/] {news.name}：{news.cause}；{news.seconds:.1f} 秒后恢复 · died and is back after "
             f"{news.seconds:.1f} s"
         )
 
@@ -108,7 +108,7 @@ class Guide:
             f"  收银页面 cashier's page   [bold]{page}[/]   "
             f"操作员 operator {CASHIER}, PIN {CASHIER_PIN} · 主管 supervisor {SUPERVISOR}, PIN {SUPERVISOR_PIN}\n"
             f"  柜台设备 devices          [bold]{devices}[/]   卡的密码 PIN of every card {PIN}\n\n"
-            "  在收银页面收款,到设备页面插卡、输密码或扫码。随便杀一个进程,看它怎么恢复:\n"
+            "  在收银页面收款，到设备页面插卡、输密码或扫码。随便杀一个进程，看它怎么恢复：\n"
             "  Charge on the first page; insert a card or scan the code on the second. Kill any process and watch:"
         )
         for name, number in numbers.items():

@@ -58,7 +58,7 @@ async def sign_on(tour: Tour) -> Told:
     view = await tour.cashier.until("the terminal has signed on", lambda view: view["session"]["state"] == "ready")
     await tour.cashier.log_on(CASHIER, CASHIER_PIN)
     return Told(
-        f"终端已签到,批次 {view['batch']};新的工作密钥已到,PIN 密钥已进密码键盘。操作员 {CASHIER} 登录。",
+        f"终端已签到，批次 {view['batch']}；新的工作密钥已到，PIN 密钥已进密码键盘。操作员 {CASHIER} 登录。",
         f"Signed on, batch {view['batch']}: fresh working keys, the PIN key in the PIN pad. Operator {CASHIER}.",
     )
 
@@ -68,7 +68,7 @@ async def chip_sale(tour: Tour) -> Told:
     payment, slips = await _sell_by_card(tour, CHIP_SALE, CHIP_CARD)
     tour.keys["chip"] = payment["key"]
     return Told(
-        f"卡 {payment['means']} 输密码,付 ¥{yuan(CHIP_SALE)},批准,参考号 {payment['reference']}。",
+        f"卡 {payment['means']} 输密码，付 ¥{yuan(CHIP_SALE)}，批准，参考号 {payment['reference']}。",
         f"Card {payment['means']} paid ¥{yuan(CHIP_SALE)} with PIN: approved, reference {payment['reference']}.",
         slips,
     )
@@ -85,7 +85,7 @@ async def scan_sale(tour: Tour) -> Told:
     slips = await tour.printed(before)
     await tour.cashier.next_sale()
     return Told(
-        f"付款码 {payment['means']} 付 ¥{yuan(SCAN_SALE)},批准。",
+        f"付款码 {payment['means']} 付 ¥{yuan(SCAN_SALE)}，批准。",
         f"Code {payment['means']} paid ¥{yuan(SCAN_SALE)}: approved.",
         slips,
     )
@@ -99,7 +99,7 @@ async def declined_sale(tour: Tour) -> Told:
     await tour.customer.take_card()
     await tour.cashier.next_sale()
     code = meaning(payment["response_code"])
-    return Told(f"拒绝:{code.code} {code.zh}。没有扣款。", f"Declined: {code.code} {code.en}. Nothing was charged.")
+    return Told(f"拒绝：{code.code} {code.zh}。没有扣款。", f"Declined: {code.code} {code.en}. Nothing was charged.")
 
 
 async def voided_sale(tour: Tour) -> Told:
@@ -110,7 +110,7 @@ async def voided_sale(tour: Tour) -> Told:
     slips = await tour.printed(before)
     await tour.cashier.next_sale()
     return Told(
-        f"主管授权,撤销 ¥{yuan(CHIP_SALE)} 的刷卡消费。",
+        f"主管授权，撤销 ¥{yuan(CHIP_SALE)} 的刷卡消费。",
         f"The supervisor allowed it: the card sale of ¥{yuan(CHIP_SALE)} is void.",
         slips,
     )
@@ -124,7 +124,7 @@ async def partial_refund(tour: Tour) -> Told:
     slips = await tour.printed(before)
     await tour.cashier.next_sale()
     return Told(
-        f"退货 ¥{yuan(REFUND)},扫码消费还剩 ¥{yuan(SCAN_SALE - REFUND)}。",
+        f"退货 ¥{yuan(REFUND)}，扫码消费还剩 ¥{yuan(SCAN_SALE - REFUND)}。",
         f"¥{yuan(REFUND)} given back; ¥{yuan(SCAN_SALE - REFUND)} of the sale by code remain.",
         slips,
     )
@@ -144,7 +144,7 @@ async def out_of_paper(tour: Tour) -> Told:
         raise NotSeen("the reprint says DUPLICATE")
     await tour.cashier.next_sale()
     return Told(
-        f"打印机缺纸:¥{yuan(PAPERLESS_SALE)} 的交易有效,小票待补;装纸后重印,标明 DUPLICATE。",
+        f"打印机缺纸：¥{yuan(PAPERLESS_SALE)} 的交易有效，小票待补；装纸后重印，标明 DUPLICATE。",
         f"No paper: the sale of ¥{yuan(PAPERLESS_SALE)} stood, its receipt was due; the reprint says DUPLICATE.",
         slips,
     )
@@ -164,7 +164,7 @@ async def host_killed(tour: Tour) -> Told:
     await tour.banker.until_balance(KILLED_ACCOUNT, rich)
     await tour.cashier.next_sale()
     return Told(
-        f"银行已扣 ¥{yuan(KILLED_SALE)},主机却被 SIGKILL 杀死;主机重启后终端冲正,钱回到账户,一分不差。",
+        f"银行已扣 ¥{yuan(KILLED_SALE)}，主机却被 SIGKILL 杀死；主机重启后终端冲正，钱回到账户，一分不差。",
         f"The bank had taken ¥{yuan(KILLED_SALE)} when the host was killed (SIGKILL); "
         "restarted, it took the terminal's reversal, and the money is back.",
     )
@@ -185,7 +185,7 @@ async def settled(tour: Tour) -> Told:
     debit, credit = yuan(totals["debit_amount"]), yuan(totals["credit_amount"])
     debits, credits_ = totals["debit_count"], totals["credit_count"]
     return Told(
-        f"批次 {batch} 结平:消费 {debits} 笔 ¥{debit},撤销和退货 {credits_} 笔 ¥{credit}。",
+        f"批次 {batch} 结平：消费 {debits} 笔 ¥{debit}，撤销和退货 {credits_} 笔 ¥{credit}。",
         f"Batch {batch} balances: {debits} sales ¥{debit}, {credits_} voids and refunds ¥{credit}.",
         slips,
     )
@@ -203,7 +203,7 @@ class Step:
 
 STEPS = (
     Step("sign_on", "签到", "Sign-on", sign_on),
-    Step("chip_sale", "芯片卡消费,输密码", "Chip sale with PIN", chip_sale),
+    Step("chip_sale", "芯片卡消费，输密码", "Chip sale with PIN", chip_sale),
     Step("scan_sale", "扫码消费", "Sale by payment code", scan_sale),
     Step("decline", "余额不足", "A decline, with its reason", declined_sale),
     Step("void", "撤销", "Void", voided_sale),

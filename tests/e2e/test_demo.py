@@ -1,4 +1,4 @@
-"""`tillgate demo` as a newcomer types it: real processes, the tour and its proof; then kills, with nothing left over."""
+"""`tillgate demo` as a newcomer types it: real processes, the tour and its proof; then kills, and nothing is left."""
 
 import asyncio
 import contextlib
