@@ -11,7 +11,7 @@ from random import Random
 from simulators.crash.audit import Fault, faults, last_payment
 from simulators.crash.lives import Stuck, Trigger
 from simulators.crash.plans import BEFORE, BUSY_HOUR, PLANS, Plan
-from simulators.crash.shop import CrashShop, copied
+from simulators.crash.shop import PATIENCE_S, CrashShop, copied
 from simulators.tour.setting_up import LOOPBACK, Ports, Shop, set_up
 
 TRIES = 3
@@ -63,6 +63,7 @@ class Cases:
     """Runs cases, each in a fresh copy of a shop that has sold four times. Evidence of faults is left in `folder`."""
 
     def __init__(self, folder: Path) -> None:
+        self.patience_s = PATIENCE_S
         self._folder = folder
         self._trigger = Trigger()
         self._base = set_up(folder / "base", free_ports())
@@ -82,7 +83,7 @@ class Cases:
     def _run(self, case: Case) -> Outcome:
         shop = self._copy(case.plan)
         self._trigger.reset(case.victim, case.effect, armed=case.plan.from_start)
-        with CrashShop(shop, case.plan, self._trigger) as running:
+        with CrashShop(shop, case.plan, self._trigger, self.patience_s) as running:
             try:
                 running.run_until_quiet([(victim, share * self._busy_hour_s) for victim, share in case.moments])
                 counts = self._trigger.counts

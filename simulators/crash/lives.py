@@ -24,7 +24,6 @@ from typing import Any
 
 import structlog
 
-PATIENCE_S = 30.0
 _READ_BYTES = 65536
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -129,8 +128,9 @@ class _Life:
 class Lives:
     """The children of this process, by name. `log_folder` gets what they log, and how they failed."""
 
-    def __init__(self, log_folder: Path) -> None:
+    def __init__(self, log_folder: Path, patience_s: float) -> None:
         self._log_folder = log_folder
+        self._patience_s = patience_s
         self._lives: dict[str, _Life] = {}
         self._news: deque[Said | Died] = deque()
         self._poll = select.poll()
@@ -180,7 +180,7 @@ class Lives:
         Raises Stuck if it dies, or does not say so in time.
         """
         others: list[Said | Died] = []
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self._patience_s
         while (left_s := deadline - time.monotonic()) > 0:
             match self.next(left_s):
                 case Said(said_by, word) if said_by == name and key in word:
@@ -190,7 +190,7 @@ class Lives:
                     raise Stuck(f"{name} ended with {code} before it was {key}: {self._last_words(name)}")
                 case Said() | Died() as other:
                     others.append(other)
-        raise Stuck(f"{name} was not {key} in {PATIENCE_S:.0f} s: {self._last_words(name)}")
+        raise Stuck(f"{name} was not {key} in {self._patience_s:.0f} s: {self._last_words(name)}")
 
     def end(self) -> None:
         """Kill all children and forget them."""

@@ -22,7 +22,7 @@ from host_switch.listener import Listener
 from host_switch.start import opened_store, zone_keys
 from simulators.counter.slot import CardSlot
 from simulators.crash.cashier import work
-from simulators.crash.lives import PATIENCE_S, Died, Ear, Lives, Said, Stuck, Trigger
+from simulators.crash.lives import Died, Ear, Lives, Said, Stuck, Trigger
 from simulators.crash.plans import Plan
 from simulators.issuer_process import IssuerProcess, opened_issuer
 from simulators.pin_pad import VirtualPinPad
@@ -30,6 +30,7 @@ from simulators.printer import PrintedSlip, VirtualPrinter
 from simulators.scanner import VirtualScanner
 from simulators.tour.setting_up import LOOPBACK, Shop, set_up
 
+PATIENCE_S = 30.0
 PIN = "123456"
 LOOK_AGAIN_S = 0.005
 RETRY_FIRST_S, RETRY_LAST_S = 0.2, 1.0
@@ -38,13 +39,17 @@ _KILLED = -9
 
 
 class CrashShop:
-    """The running shop. `trigger` decides who is killed after which effect; use it as a context manager."""
+    """The running shop. `trigger` decides who is killed after which effect; use it as a context manager.
 
-    def __init__(self, shop: Shop, plan: Plan, trigger: Trigger) -> None:
+    `patience_s` is how long it may take until all is quiet.
+    """
+
+    def __init__(self, shop: Shop, plan: Plan, trigger: Trigger, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._shop = shop
         self._plan = plan
         self._trigger = trigger
-        self._lives = Lives(shop.logs)
+        self._lives = Lives(shop.logs, patience_s)
         self._quiet = False
         self._settled = ""
         self.deaths: list[str] = []
@@ -65,22 +70,23 @@ class CrashShop:
         Raises Stuck.
         """
         began = time.monotonic()
-        left, deadline = deque(kills), began + PATIENCE_S
+        left, deadline = deque(kills), began + self._patience_s
         while time.monotonic() < deadline:
             self._take(self._lives.next(LOOK_AGAIN_S))
             quiet = self._is_quiet()
             if left and (quiet or time.monotonic() >= began + left[0][1]):
                 self._kill(left.popleft()[0])
-                deadline = time.monotonic() + PATIENCE_S
+                deadline = time.monotonic() + self._patience_s
             elif quiet:
                 return
-        raise Stuck(f"not quiet in {PATIENCE_S:.0f} s: terminal {self._quiet}, host owes {_owed(self._shop.host)}")
+        owed = _owed(self._shop.host)
+        raise Stuck(f"not quiet in {self._patience_s:.0f} s: terminal {self._quiet}, host owes {owed}")
 
     def _kill(self, name: str) -> None:
         deaths = len(self.deaths)
         self._lives.kill(name)
         while len(self.deaths) == deaths:
-            self._take(self._lives.next(PATIENCE_S))
+            self._take(self._lives.next(self._patience_s))
 
     def _is_quiet(self) -> bool:
         """Nothing is under way at the terminal, the host owes nothing, and has carried out all that it committed."""
@@ -88,7 +94,7 @@ class CrashShop:
             return False
         self._lives.tell("host", "done?")
         deaths = len(self.deaths)
-        while (news := self._lives.next(PATIENCE_S)) is not None:
+        while (news := self._lives.next(self._patience_s)) is not None:
             if news == Said("host", {"done": True}):
                 return not _owed(self._shop.host)
             self._take(news)
@@ -99,10 +105,10 @@ class CrashShop:
     def settle(self) -> str:
         """Let the cashier close the batch; return its number. Raises Stuck."""
         self._lives.tell("terminal", "settle")
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self._patience_s
         while not self._settled:
             if time.monotonic() > deadline:
-                raise Stuck(f"not settled in {PATIENCE_S:.0f} s")
+                raise Stuck(f"not settled in {self._patience_s:.0f} s")
             self._take(self._lives.next(LOOK_AGAIN_S))
         return self._settled
 

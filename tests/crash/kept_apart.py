@@ -5,10 +5,16 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from simulators.crash import lives, shop
 from simulators.crash.kills import Case, Cases, Outcome
+from terminal import start
 from terminal.journal import Journal
 from terminal.records import Record, Sent
+
+
+class _ForgetfulJournal(Journal):
+    def append(self, record: Record) -> None:
+        if not isinstance(record, Sent):
+            super().append(record)
 
 
 def outcomes(folder: Path, cases: Sequence[Case], of_a_forgetful_terminal: Sequence[Case]) -> list[Outcome]:
@@ -20,12 +26,6 @@ def outcomes(folder: Path, cases: Sequence[Case], of_a_forgetful_terminal: Seque
 def _run(folder: Path, cases: Sequence[Case], of_a_forgetful_terminal: Sequence[Case]) -> list[Outcome]:
     runner = Cases(folder)
     found = [runner.run(case) for case in cases]
-    lives.PATIENCE_S = shop.PATIENCE_S = 3.0
-    append = Journal.append
-
-    def forgets(journal: Journal, record: Record) -> None:
-        if not isinstance(record, Sent):
-            append(journal, record)
-
-    Journal.append = forgets  # type: ignore[method-assign]
+    runner.patience_s = 3.0
+    start.Journal = _ForgetfulJournal  # type: ignore[attr-defined]
     return found + [runner.run(case) for case in of_a_forgetful_terminal]

@@ -60,7 +60,9 @@ SPOILED: dict[str, tuple[str, Callable[[Shop], None]]] = {
     "a record is missing in the journal": ("broken", lambda s: journal(s, "DELETE FROM records WHERE sequence = 3")),
     "the journal ends in the middle of a payment": (
         "doubled",
-        lambda s: journal(s, "DELETE FROM records WHERE sequence >= (SELECT max(sequence) FROM records) - 1"),
+        lambda s: journal(
+            s, "DELETE FROM records WHERE sequence >= (SELECT max(sequence) FROM records WHERE type = 'Answered')"
+        ),
     ),
     "a posting is missing": ("lost", lambda s: host(s, "DELETE FROM postings WHERE entry = 2")),
     "a posting is twice there": (

@@ -3,8 +3,6 @@
 from pathlib import Path
 from random import Random
 
-import pytest
-
 from simulators.crash.power_cuts import SECTOR, Disk, disks
 from simulators.crash.stores import CutHostStore, CutJournal, cut_everywhere
 
@@ -45,9 +43,14 @@ def test_a_checkpoint_leaves_any_mix_of_sectors_and_the_whole_log() -> None:
     assert all(len(cut.disk.database) in {1024, 2048} for cut in mixed)
 
 
-@pytest.mark.parametrize("store", [CutJournal, CutHostStore])
-def test_nothing_acknowledged_is_lost(store: type[CutJournal] | type[CutHostStore], tmp_path: Path) -> None:
-    images, faults = cut_everywhere(store(), tmp_path, 6, Random(1), around_checkpoint=0)  # type: ignore[type-var]
+def test_a_journal_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    images, faults = cut_everywhere(CutJournal(), tmp_path, 6, Random(1), around_checkpoint=0)
+    assert images >= 100
+    assert faults == []
+
+
+def test_a_host_store_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    images, faults = cut_everywhere(CutHostStore(), tmp_path, 6, Random(1), around_checkpoint=0)
     assert images >= 100
     assert faults == []
 
