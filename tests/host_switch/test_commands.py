@@ -1,11 +1,13 @@
 """`tillgate host …` as a person and as a machine types it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 import tillgate
 from host_switch import start
@@ -26,6 +28,13 @@ def folder(tmp_path: Path) -> Path:
         room.frame(till, sale.with_({4: "000000000001"}))
         room.talk(till, till.upload("0001", "207"))
     return tmp_path / "host"
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """A command tells the whole process where to log; the other tests log as they did before."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -122,3 +131,11 @@ def test_refusals_are_one_sentence_that_says_what_to_do(case: str, run: Run) -> 
     got, _, err = run(*words)
     assert (got, err.count("\n")) == (code, 1)
     assert hint in err
+
+
+def test_a_log_that_nobody_reads_does_not_stop_the_host(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tillgate host run 2>&1 | head` closes the pipe behind it."""
+    run("run", "--issuer", "127.0.0.1:1")
+    with StringIO() as closed:
+        monkeypatch.setattr("sys.stderr", closed)
+    structlog.get_logger().warning("nobody hears this")
