@@ -50,10 +50,9 @@ class Guide:
     def restarted(self, news: Restarted) -> None:
         """A process has died and is back."""
         self._restarts.append({"process": news.name, "cause": news.cause, "seconds": round(news.seconds, 2)})
-        self._say(
-            f"  [yellow]↻[/] {news.name}：{news.cause}；{news.seconds:.1f} 秒后恢复 · died and is back after "
-            f"{news.seconds:.1f} s"
-        )
+        zh = f"{news.name} 停了（{news.cause}），{news.seconds:.1f} 秒后恢复"
+        en = f"{news.name} died ({news.cause}), and is back after {news.seconds:.1f} s"
+        self._say(f"  [yellow]↻[/] {zh} · {en}")
 
     @contextmanager
     def touring(self) -> Iterator[None]:
