@@ -22,7 +22,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import figures, fleet, load_client, plain_issuer, relay
+from bench import figures, fleet, load_client, plain_issuer, relay, terminal_bench
 from bench.children import Server, in_a_child, serving
 from host_switch import start
 from host_switch.invariants import breaches
@@ -77,6 +77,9 @@ def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     with tempfile.TemporaryDirectory(prefix="tillgate-bench-") as folder:
         found = measure(Path(folder) / "host", options.seconds, options.passes)
+        print("terminal: started a few times, then two sales", flush=True)
+        terminal = terminal_bench.measure(Path(folder) / "shop")
+    found |= {"terminal_ready_s": round(terminal.ready_s, 2), "terminal_memory_mib": round(terminal.memory_mib, 1)}
     return figures.report("bench", found, time.perf_counter() - began)
 
 

@@ -128,6 +128,7 @@ class AtRate:
         self._waiting: deque[float] = deque()
         self._under_way = 0
         self._all_served = asyncio.Event()
+        self._all_served.set()
 
     async def run(self, lines: Sequence[Line]) -> None:
         """Run the pass."""
@@ -145,11 +146,11 @@ class AtRate:
             await self._all_served.wait()
 
     def _serve(self) -> None:
-        self._all_served.clear()
         while self._free and self._waiting:
             sold = self._free.popleft().sell(self._waiting.popleft())
             assert sold, "frames for every customer were made before"
             self._under_way += 1
+            self._all_served.clear()
 
     def answered(self, line: Line) -> None:
         """One sale less under way, and one terminal more that is free."""
