@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from host_switch.channels import ChannelAnswer
+from host_switch.ciphers import terminal_mac
 from host_switch.events import Effect, FrameReceived, Report, Send
 from host_switch.facts import Facts, Policy
 from host_switch.records import Severity, Terminal, Transaction
 from iso8583 import Message, load_dialect
 from iso8583.message import response_mti
 from iso8583.response_codes import meaning
-from iso8583.security import unionpay_mac
 from iso8583.tlv import build_text_tlv
 from iso8583.transactions import TYPES
 
@@ -100,7 +100,7 @@ def send_signed(row: Transaction, body: bytes, terminal: Terminal) -> tuple[Effe
     if terminal.keys is None:
         return ()
     command = SIGN_ON if row.response_code in SIGN_ON_CODES else terminal.command
-    mac = unionpay_mac(terminal.keys.mac_key, body)
+    mac = terminal_mac(terminal.keys.mac_key, body)
     return (Send(row.connection, address(row.tpdu, row.header, command) + body + mac),)
 
 

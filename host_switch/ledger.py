@@ -7,6 +7,7 @@ voids and refunds go the other way, and a reversal counters what was booked. Bal
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from host_switch.records import Entry, Key, Posting, Transaction
 from iso8583.transactions import TYPES
@@ -15,8 +16,7 @@ CLEARING = "clearing:issuer"
 GENESIS = bytes(32)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One posting as it stands in the ledger. `entry` groups the records that sum to zero."""
 
     sequence: int
@@ -68,22 +68,21 @@ def chain(head: Head, entry: Entry) -> Iterator[Record]:
     assert entry.postings, "an entry has postings"
     assert sum(posting.amount for posting in entry.postings) == 0, "an entry sums to zero"
     assert len({posting.currency for posting in entry.postings}) == 1, "an entry has one currency"
-    sequence, digest = head.sequence, head.digest
-    for posting in entry.postings:
-        sequence += 1
-        digest = record_digest(digest, sequence, head.entry + 1, entry, posting)
-        yield Record(
-            sequence, head.entry + 1, entry.key, entry.reason, entry.at,
-            posting.account, posting.amount, posting.currency, digest,
-        )  # fmt: skip
+    digest, number = head.digest, head.entry + 1
+    for sequence, posting in enumerate(entry.postings, head.sequence + 1):
+        digest = record_digest(digest, sequence, number, entry, posting)
+        yield Record(sequence, number, entry.key, entry.reason, entry.at, *posting, digest)
 
 
 def record_digest(previous: bytes, sequence: int, number: int, entry: Entry, posting: Posting) -> bytes:
     """The hash that chains a record to the one before: SHA-256 over the previous hash and every column."""
-    columns = (
-        sequence, number, *entry.key, entry.reason, entry.at.hex(), posting.account, posting.amount, posting.currency,
-    )  # fmt: skip
-    return hashlib.sha256(previous + "\x1f".join(map(str, columns)).encode()).digest()
+    terminal, batch, trace = entry.key
+    account, amount, currency = posting
+    text = (
+        f"{sequence}\x1f{number}\x1f{terminal}\x1f{batch}\x1f{trace}\x1f{entry.reason}\x1f{entry.at.hex()}"
+        f"\x1f{account}\x1f{amount}\x1f{currency}"
+    )
+    return hashlib.sha256(previous + text.encode()).digest()
 
 
 def first_break(records: Iterable[Record]) -> int | None:

@@ -129,8 +129,7 @@ class Detail:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """One side of an entry: a positive amount debits the account, a negative one credits it."""
 
     account: str

@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from host_switch.answers import SIGN_ON, financial_reply, refuse, send_signed
 from host_switch.channels import ChannelCall
+from host_switch.ciphers import clear_track, terminal_mac, zone_pin_block
 from host_switch.events import CallChannel, Effect, FrameReceived, Persist, Report
 from host_switch.facts import Facts
 from host_switch.records import Event, Key, Leg, Outcome, Terminal, Transaction
 from iso8583 import Iso8583Error, Message
 from iso8583.masking import mask_code, mask_pan
-from iso8583.security import decrypt_track2, translate_pin_block
 from iso8583.tlv import parse_text_tlv
 from iso8583.transactions import TransactionType, missing_fields
 from iso8583.unionpay import mac_state
@@ -34,7 +34,7 @@ def untrusted(event: FrameReceived, terminal: Terminal) -> tuple[Effect, ...]:
     """The refusal of a message that must carry a good MAC and does not; empty if it does."""
     if terminal.keys is None:
         return refuse(event, "A0", SIGN_ON, "not signed on")
-    state = mac_state(event.data, event.message, terminal.keys.mac_key)
+    state = mac_state(event.data, event.message, terminal.keys.mac_key, terminal_mac)
     return () if state == "good" else refuse(event, "A0", SIGN_ON, f"MAC {state}", "security")
 
 
@@ -256,7 +256,7 @@ def _track2(message: Message, facts: Facts) -> str:
         return track
     assert facts.terminal is not None
     assert facts.terminal.keys is not None
-    return decrypt_track2(facts.terminal.keys.track_key, track)
+    return clear_track(facts.terminal.keys.track_key, track)
 
 
 def _zone_pin_block(message: Message, facts: Facts) -> bytes:
@@ -267,4 +267,4 @@ def _zone_pin_block(message: Message, facts: Facts) -> bytes:
         raise ValueError("the PIN block is not of format 0 under a double-length key")
     assert facts.terminal is not None
     assert facts.terminal.keys is not None
-    return translate_pin_block(block, facts.terminal.keys.pin_key, facts.policy.zone_pin_key)
+    return zone_pin_block(block, facts.terminal.keys.pin_key, facts.policy.zone_pin_key)

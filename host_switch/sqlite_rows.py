@@ -127,10 +127,7 @@ def _split(keys: bytes) -> WorkingKeys:
 
 def posting(record: Record) -> tuple[Any, ...]:
     """The columns of a ledger record."""
-    return (
-        record.sequence, record.entry, *record.key, record.reason, record.at, record.account, record.amount,
-        record.currency, record.digest,
-    )  # fmt: skip
+    return *record[:2], *record.key, *record[3:]
 
 
 def record(columns: tuple[Any, ...]) -> Record:

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 import structlog
 
 from host_switch.channels import ChannelAnswer, ChannelCall
+from host_switch.ciphers import zone_mac
 from host_switch.keys import ZoneKeys
 from iso8583 import Iso8583Error, Message, load_dialect
 from iso8583.framing import FrameBuffer, with_length
-from iso8583.security import equal_macs, retail_mac
+from iso8583.security import equal_macs
 from iso8583.tlv import build_text_tlv, parse_text_tlv
 from iso8583.transactions import TYPES
 
@@ -40,7 +41,7 @@ class ChannelFault(Exception):
 def protect(message: Message, mac_key: bytes) -> bytes:
     """Encode a message with its MAC in field 64."""
     body = _dialect.encode(message.with_({64: bytes(8)}))[:-MAC_CHARACTERS]
-    return body + retail_mac(mac_key, body).hex().upper().encode("ascii")
+    return body + zone_mac(mac_key, body).hex().upper().encode("ascii")
 
 
 def verified(data: bytes, mac_key: bytes) -> Message:
@@ -53,7 +54,7 @@ def verified(data: bytes, mac_key: bytes) -> Message:
         message = _dialect.decode(data)
     except Iso8583Error as error:
         raise ChannelFault(str(error)) from None
-    if 64 not in message or not equal_macs(retail_mac(mac_key, data[:-MAC_CHARACTERS]), message.binary(64)):
+    if 64 not in message or not equal_macs(zone_mac(mac_key, data[:-MAC_CHARACTERS]), message.binary(64)):
         raise ChannelFault("the MAC is missing or wrong")
     return message
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import psec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from iso8583 import security
 from tests.iso8583.vectors import GOLDEN, SECURITY
@@ -245,3 +247,34 @@ def test_parts_of_a_block_are_refused_rather_than_dropped() -> None:
     ):
         with pytest.raises(ValueError, match="multiples of"):
             call()
+
+
+# Keys made ready -----------------------------------------------------------------------------------------------------
+
+
+@given(st.binary(min_size=16, max_size=16), st.lists(st.binary(max_size=80), max_size=5))
+def test_a_key_made_ready_gives_the_same_macs_however_often_it_is_used(key: bytes, messages: list[bytes]) -> None:
+    ready = security.DesKey(key)
+    for message in messages:
+        assert security.retail_mac(ready, message) == security.retail_mac(key, message)
+        assert security.retail_mac(ready, message, padding=2) == security.retail_mac(key, message, padding=2)
+        assert security.unionpay_mac(ready, message) == security.unionpay_mac(key, message)
+
+
+def test_a_key_made_ready_translates_pin_blocks_and_tracks() -> None:
+    one, other = bytes(range(16)), bytes(range(16, 32))
+    block, track = bytes(range(8)), "6299990000000009D30122011234567890"
+    ready = security.DesKey(one)
+    translated = security.translate_pin_block(block, ready, security.DesKey(other))
+    assert translated == security.translate_pin_block(block, one, other)
+    assert security.decrypt_track2(ready, security.encrypt_track2(ready, track)) == track
+    assert security.encrypt_track2(ready, track) == security.encrypt_track2(one, track)
+
+
+def test_a_key_made_ready_does_not_show_and_takes_no_sm4_block() -> None:
+    key = bytes(range(16))
+    assert key.hex() not in repr(security.DesKey(key))
+    with pytest.raises(ValueError, match="SM4"):
+        security.translate_pin_block(bytes(16), security.DesKey(key), key)
+    with pytest.raises(ValueError, match="8, 16 or 24"):
+        security.DesKey(bytes(7))
