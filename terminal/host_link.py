@@ -69,6 +69,7 @@ class HostLink:
                 while (frame := frames.next_frame()) is not None:
                     self._report(self._understand(frame))
                     self._failures = 0
+                await asyncio.sleep(0)  # let what was reported be decided: a flood must not fill the queue of events
         except OSError as error:
             log.info("host_link_broken", reason=error.strerror)
         except Iso8583Error as error:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from firmware_config.profile import TerminalProfile
-from iso8583 import Message
+from iso8583 import Iso8583Error, Message
 from iso8583.masking import mask_code
 from iso8583.message import response_mti
 from iso8583.response_codes import REVERSAL_DONE, Action, meaning
@@ -55,6 +55,7 @@ from terminal.records import (
 from terminal.transitions import TABLE, Act, Happening, State
 
 NO_ANSWER, BAD_MAC, CARD_REFUSED = "98", "A0", "06"
+PARTIAL = "10"
 
 # Seconds until an unanswered reversal or repeat is sent again: soon at first, then ever rarer, but for ever.
 RETRY_S = (5, 10, 20, 40, 80, 160, 320, 640, 1200)
@@ -146,22 +147,23 @@ class Payments:
     def _fits(self, payment: Payment, answer: Message) -> bool:
         """Response acceptance: message type, processing code, merchant and amount are those of the request."""
         request_mti = "0400" if answer.mti == "0410" else payment.rules.mti
-        amount = f"{payment.amount:012d}"
-        amount_is_free = answer.get(39) == "10" or payment.rules.direction == "none"
         return (
             answer.mti == response_mti(request_mti)
             and answer.get(3) == payment.rules.processing_code
             and answer.get(42) == self._profile.merchant_id
-            and (amount_is_free or answer.get(4, amount) == amount)
+            and _amount_fits(payment, answer)
         )
 
     def _judge(self, payment: Payment, event: Received) -> Happening:
-        """What an answer means. One without a good MAC proves nothing, whether it approves or declines."""
-        action = meaning(event.message.text(39, "")).action
-        if event.mac != "good" or action is Action.REVERSE:
+        """What an answer means. One without a good MAC, or without what it must say, proves nothing."""
+        code = event.message.text(39, "")
+        action = meaning(code).action
+        if event.mac != "good" or not code or action is Action.REVERSE:
             return _DOUBTS[payment.rules.recovery]
         if action not in _APPROVING:
             return Happening.DECLINED
+        if 37 not in event.message:  # without its reference it could be neither voided nor refunded
+            return _DOUBTS[payment.rules.recovery]
         chip_waits = payment.entry_mode.startswith("05") and payment.rules.direction != "none"
         return Happening.APPROVED_CHIP_WAITS if chip_waits else Happening.APPROVED
 
@@ -371,8 +373,20 @@ def _answered(payment: Payment, facts: _Facts, approved: bool, now: float, card_
     )  # fmt: skip
 
 
+def _amount_fits(payment: Payment, answer: Message) -> bool:
+    """The amount is that of the request, or a part of it if the answer says so."""
+    amount = int(answer.text(4, str(payment.amount)))
+    if answer.get(39) == PARTIAL:
+        return 0 < amount < payment.amount
+    return payment.rules.direction == "none" or amount == payment.amount
+
+
 def _balance(answer: Message) -> int | None:
-    return Balance54.parse(answer.text(54)[:20]).amount if 54 in answer else None
+    """The balance that an answer brings; None if it brings none that can be read."""
+    try:
+        return Balance54.parse(answer.text(54, "")[:20]).amount
+    except Iso8583Error:
+        return None
 
 
 def _complete(facts: _Facts, approved: bool) -> CompleteCard:

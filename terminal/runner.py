@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from firmware_config.profile import TerminalProfile
-from iso8583 import Message
+from iso8583 import Iso8583Error, Message
 from terminal import messages
 from terminal.card_dialogue import CardDialogue
 from terminal.counter import Counter, Notice
@@ -108,7 +108,7 @@ class Runner:
         try:
             self._events.put_nowait(event)
         except asyncio.QueueFull:
-            log.error("event_dropped", event=type(event).__name__)
+            log.error("event_dropped", kind=type(event).__name__)
 
     def view(self) -> dict[str, Any]:
         """What the page shows now."""
@@ -206,7 +206,7 @@ class Runner:
         try:
             pans = [self._vault.unseal(card) for card in cards]
             self._link.send(self._vault.protect(messages.with_cards(message, pans)))
-        except VaultError as error:
+        except (VaultError, Iso8583Error) as error:
             log.error("message_not_sent", mti=message.mti, reason=str(error))
 
     def _ask_for_means(self, effect: AskForMeans) -> None:

@@ -16,6 +16,8 @@ from terminal.records import SignedOn
 RETRY_S = (2, 5, 10, 30, 60)
 
 SIGN_ON_AGAIN = "3"
+FORMAT_ERROR = "30"
+BATCH_DIGITS = 6
 ORDERS = {
     "1": "download_parameters",
     "2": "upload_status",
@@ -158,12 +160,14 @@ class Session:
         answers_another = event.message.get(11, self._sign_on_trace) != self._sign_on_trace
         if self.state is not SessionState.SIGNING_ON or answers_another:
             return []  # that of an earlier sign-on brings old keys, and maybe the number of a batch long closed
-        keys = event.message.get(62)
-        if event.message.get(39) != "00" or not isinstance(keys, bytes):
-            return self._refused(f"host_{event.message.text(39, '')}", now)
+        code, keys = event.message.text(39, FORMAT_ERROR), event.message.binary(62, b"")
+        batch = event.message.text(60, "")[2:8]
+        if code == "00" and not (keys and len(batch) == BATCH_DIGITS):
+            code = FORMAT_ERROR
+        if code != "00":
+            return self._refused(f"host_{code}", now)
         self.state = SessionState.LOADING_KEYS
         self._due = now + self._profile.host.reply_timeout_s
-        batch = event.message.text(60, "")[2:8]
         return [Persist(self._applied(SignedOn(batch, now))), LoadKeys(keys)]
 
     def _applied(self, record: SignedOn) -> SignedOn:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import islice
 
 from firmware_config.profile import TerminalProfile
+from iso8583 import Iso8583Error
 from iso8583.unionpay import Totals48
 from terminal import messages
 from terminal.book import Book, Payment
@@ -65,8 +66,7 @@ class Settlement:
         if not ours:
             return []
         if answer.mti == "0510" and self.step is Step.TOTALS:
-            balanced = Totals48.parse(answer.text(48)).domestic.result == BALANCED
-            return [self._persist(SettleAnswered(self._book.batch, balanced, now)), *self._go_on(now)]
+            return self._compared(answer.text(48, ""), now)
         if answer.mti == "0330" and answer.get(39, "00") == "00":
             return self._uploaded_part(answer.text(60, "")[8:11], answer.text(11, ""), now)
         return []
@@ -120,6 +120,14 @@ class Settlement:
 
     def _next_part(self) -> list[Payment]:
         return list(islice(self._book.approved(), self._uploaded, self._uploaded + messages.DETAILS_PER_MESSAGE))
+
+    def _compared(self, totals: str, now: float) -> list[Effect]:
+        """The host's verdict on our totals. An answer without one is none: we ask again when it is time."""
+        try:
+            balanced = Totals48.parse(totals).domestic.result == BALANCED
+        except Iso8583Error:
+            return []
+        return [self._persist(SettleAnswered(self._book.batch, balanced, now)), *self._go_on(now)]
 
     def _uploaded_part(self, management_code: str, trace: str, now: float) -> list[Effect]:
         """An answer counts for the part whose first trace it names: a part sent twice is answered twice."""

@@ -54,11 +54,12 @@ async def test_nothing_secret_is_on_disk_while_an_answer_is_awaited(tmp_path, mo
         await w.shop.start_host()
         await w.shop.until_final(key)
         await w.shop.take_card()
-        w.shop.mood(Mood("lose", times=1))
+        w.shop.mood(Mood("lose"))
         refund = asyncio.create_task(w.shop.refund(sale["key"], 700))
         await w.shop.host_until(lambda books: len(books.transactions) == 3)
         assert w.finds() == []
         await w.shop.stop_host()
+        w.shop.mood(Mood())
         await w.shop.start_host()
         assert (await refund)["state"] == "approved"
         await w.shop.prove()

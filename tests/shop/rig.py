@@ -76,14 +76,14 @@ class Shop:
 
     def __init__(
         self, folder: Path, reply_timeout_s: float, channel_timeout_s: float, limits: Limits, cards: dict[str, Card],
-        accounts: list[Account], settings: str,
+        accounts: list[Account], settings: str, host_port: int, relay_port: int,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.issuer: Issuer
         self.issuer_port = 0
         self.host: Listener
-        self.host_port = _free_port()
-        self.relay_port = 0
+        self.host_port = host_port or free_port()
+        self.relay_port = relay_port
         self.printer = VirtualPrinter()
         self.pin_pad: VirtualPinPad
         self.scanner: VirtualScanner
@@ -98,7 +98,7 @@ class Shop:
         self._reply_timeout_s = reply_timeout_s
         self._channel_timeout_s = channel_timeout_s
         self._limits = limits
-        self._reader_port = _free_port()
+        self._reader_port = free_port()
         self._host_life: AsyncExitStack | None = None
         self._life: asyncio.Task[None] | None = None
         self._host_moved = asyncio.Event()
@@ -452,18 +452,22 @@ async def shop(
     cards: dict[str, Card] | None = None,
     accounts: list[Account] | None = None,
     settings: str = "",
+    host_port: int = 0,
+    relay_port: int = 0,
     on_effect: Callable[[Effect], None] = lambda _: None,
 ) -> AsyncIterator[Shop]:
     """Open a shop in a folder, with everything switched on and the terminal signed on.
 
     `reply_timeout_s` is how long the terminal waits for the host, `channel_timeout_s` the host for the issuer. `cards`
     and `accounts` replace those of the house; `settings` are further lines for the top of the terminal's profile.
-    `on_effect` hears of everything that the terminal does.
+    The terminal finds the host at `relay_port` if somebody stands between them. `on_effect` hears of everything that
+    the terminal does.
     """
     deck = cards or {name: Card(load_card(name)) for name in DECK}
     s = Shop(
         folder, reply_timeout_s, channel_timeout_s, limits or Limits(), deck,
         default_accounts(OPENING_BALANCE) if accounts is None else accounts, settings,
+        host_port, relay_port,
     )  # fmt: skip
     s.on_effect = on_effect
     async with AsyncExitStack() as stack:
@@ -471,7 +475,7 @@ async def shop(
         yield s
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port for something that will be stopped and started again: of those that the kernel gives to no client."""
     while True:
         port = random.randrange(20_000, 32_000)
