@@ -4,6 +4,9 @@ It runs in a loop of its own in a thread; the test drives it and the browser fro
 """
 
 import asyncio
+import itertools
+import os
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -23,6 +26,7 @@ from terminal.start import Terminal, opened
 
 PATIENCE_S = 10.0
 REPLY_TIMEOUT_S = 1.5
+_PORTS = itertools.count(10_000 + os.getpid() % 40 * 500)  # test processes side by side begin apart
 
 T = TypeVar("T")
 
@@ -31,7 +35,7 @@ class RunningShop:
     """A shop that is open. Every method may be called from the test's thread."""
 
     def __init__(self, folder: Path) -> None:
-        self.shop = set_up(folder, Ports(**{name: _free_port() for name in Ports.__dataclass_fields__}))
+        self.shop = set_up(folder, _free_ports())
         profile = self.shop.terminal / "profile.toml"
         quick = f"[host]\nreply_timeout_s = {REPLY_TIMEOUT_S}\n"
         profile.write_text(profile.read_text("utf-8").replace("[host]\n", quick), "utf-8")
@@ -211,8 +215,14 @@ async def _listening(port: int) -> None:
                 return
 
 
-def _free_port() -> int:
-    import socket
+def _free_ports() -> Ports:
+    """Ports that nobody listens on, below those that the system gives to connections: nobody takes one meanwhile."""
+    return Ports(**{name: next(port for port in _PORTS if _is_free(port)) for name in Ports.__dataclass_fields__})
 
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        return int(probe.getsockname()[1])
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((LOOPBACK, port)).close()
+    except OSError:
+        return False
+    return True

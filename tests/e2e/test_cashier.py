@@ -56,12 +56,14 @@ def refund(page: Page, sheet: Locator, figures: str) -> None:
     sheet.get_by_role("link", name="Refund").click()
     expect(page.get_by_label("Amount to refund")).to_be_focused()
     page.keyboard.type(figures)
-    supervise(page)
+    allow(page)
 
 
-def supervise(page: Page, pin: str = SUPERVISOR_PIN) -> None:
-    page.get_by_label("Supervisor's PIN").fill(pin)
+def allow(page: Page) -> None:
+    """The supervisor agrees; the sheet closes."""
+    page.get_by_label("Supervisor's PIN").fill(SUPERVISOR_PIN)
     page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 # --- a good day -------------------------------------------------------------------------------------------------------
@@ -112,7 +114,7 @@ def test_supervisor_allows_a_void(page: Page, shop: RunningShop) -> None:
     sheet = page.get_by_role("dialog", name="Void this sale?")
     expect(sheet).to_contain_text("¥25.00")
     expect(sheet).to_contain_text("UnionPay 62")
-    supervise(page)
+    allow(page)
     expect(headline(page)).to_have_text("Voided")
     expect(page.locator(".row").filter(has_text="Sale")).to_contain_text("Voided")
     expect(page.locator(".sums")).to_contain_text("−¥25.00")
@@ -123,7 +125,8 @@ def test_wrong_supervisor_pin_moves_no_money(page: Page, shop: RunningShop) -> N
     pay_by_code(page, shop, "2500")
     go_on(page)
     open_payment(page, "25.00").get_by_role("link", name="Void").click()
-    supervise(page, "999999")
+    page.get_by_label("Supervisor's PIN").fill("999999")
+    page.keyboard.press("Enter")
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("Wrong PIN. Nothing was done.")
     expect(page.get_by_label("Supervisor's PIN")).to_be_focused()
     expect(page.get_by_label("Supervisor's PIN")).to_have_value("")
@@ -136,7 +139,6 @@ def test_refund_by_parts_never_exceeds_the_sale(page: Page, shop: RunningShop) -
     go_on(page)
     refund(page, open_payment(page, "25.00"), "1000")
     expect(headline(page)).to_have_text("Refunded")
-    expect(page.get_by_role("dialog")).to_have_count(0)
     go_on(page)
     refund(page, open_payment(page, "Refunded ¥10.00"), "1501")
     expect(page.locator("#sale").get_by_role("alert")).to_contain_text("more than is left of the sale")
@@ -160,7 +162,7 @@ def test_settlement_is_looked_at_twice(page: Page, shop: RunningShop) -> None:
     go_on(page)
     page.keyboard.press("F9")
     expect(page.get_by_role("dialog").locator(".sums")).to_contain_text("¥25.00")
-    supervise(page)
+    allow(page)
     expect(headline(page)).to_have_text("Settled, balanced")
     expect(page.locator(".slip")).to_contain_text("SETTLEMENT SLIP")
     go_on(page)
@@ -172,7 +174,7 @@ def test_sale_of_a_closed_batch_is_found_and_refunded(page: Page, shop: RunningS
     pay_by_code(page, shop, "2500")
     go_on(page)
     page.keyboard.press("F9")
-    supervise(page)
+    allow(page)
     expect(headline(page)).to_have_text("Settled, balanced")
     go_on(page)
     page.keyboard.press("F4")

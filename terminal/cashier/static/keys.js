@@ -3,20 +3,19 @@
 "use strict";
 
 (() => {
-  const AMOUNT_DIGITS_MAX = 12;
   const KEPT = "amount";
 
   // Amounts: every figure goes in at the right. 2 5 0 0 is 25.00. The placeholder tells how many minor digits there are.
 
-  const shifted = (text, places) => {
-    const digits = text.replace(/\D/g, "").replace(/^0+/, "").slice(0, AMOUNT_DIGITS_MAX);
+  const shifted = (text, places, length) => {
+    const digits = text.replace(/\D/g, "").replace(/^0+/, "").slice(0, length - 1);
     if (!digits || !places) return digits;
     const padded = digits.padStart(places + 1, "0");
     return `${padded.slice(0, -places)}.${padded.slice(-places)}`;
   };
 
   const shiftIn = (field) => {
-    field.value = shifted(field.value, (field.placeholder.split(".")[1] || "").length);
+    field.value = shifted(field.value, (field.placeholder.split(".")[1] || "").length, field.maxLength);
     field.setSelectionRange(field.value.length, field.value.length);
   };
 
