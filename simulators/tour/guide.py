@@ -50,9 +50,9 @@ class Guide:
     def restarted(self, news: Restarted) -> None:
         """A process has died and is back."""
         self._restarts.append({"process": news.name, "cause": news.cause, "seconds": round(news.seconds, 2)})
-        zh = f"{news.name} 停了（{news.cause}），{news.seconds:.1f} 秒后恢复"
+        zh = f"{news.name} 停了（{news.cause}），{news.seconds:.1f} 秒后恢复：kill -9 {news.process}"
         en = f"{news.name} died ({news.cause}), and is back after {news.seconds:.1f} s"
-        self._say(f"  [yellow]↻[/] {zh} · {en}")
+        self._say(f"  [yellow]↻[/] {en} · {zh}")
 
     @contextmanager
     def touring(self) -> Iterator[None]:

@@ -41,11 +41,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """A process died and is back."""
+    """A process died, of `cause`, and is back, as another process, after so many seconds."""
 
     name: str
     cause: str
     seconds: float
+    process: int
 
 
 class KeptProcess:
@@ -130,7 +131,7 @@ class KeptProcess:
             deaths += 1
             with contextlib.suppress(ProcessFailed):  # it has ended again, and is counted once more
                 await self._spawn()
-                self._restarted(Restarted(self.part.name, _cause(code), time.monotonic() - died))
+                self._restarted(Restarted(self.part.name, _cause(code), time.monotonic() - died, self.pid))
 
     def _last_words(self) -> str:
         lines = self._log.read_text("utf-8", "replace").splitlines()[-LOG_LINES_SHOWN:]

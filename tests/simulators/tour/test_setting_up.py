@@ -1,0 +1,53 @@
+"""A shop in a folder: whole at once, kept when it is opened again, on ports that are free."""
+
+import socket
+import stat
+
+from firmware_config.profile import load_profile
+from host_switch.start import opened_store
+from simulators.counter.process import pad_key
+from simulators.tour.setting_up import (
+    CASHIER,
+    CASHIER_PIN,
+    LOOPBACK,
+    SUPERVISOR,
+    SUPERVISOR_PIN,
+    TERMINAL_ID,
+    Ports,
+    reserved_ports,
+    set_up,
+)
+from terminal.operators import Operators
+from terminal.vault import Vault
+
+
+def test_terminal_host_and_pin_pad_share_one_key_that_nobody_else_may_read(tmp_path):
+    shop = set_up(tmp_path, Ports())
+    with opened_store(shop.host, to_write=False) as store:
+        (terminal,) = store.books().terminals
+    assert (terminal.id, terminal.master_key) == (TERMINAL_ID, pad_key(shop.counter))
+    Vault(shop.terminal / "vault.json")
+    secrets = [shop.terminal / "vault.json", shop.terminal / "operators.json", shop.host / "master.key"]
+    secrets += [shop.pad_key_file]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
+
+
+def test_operators_are_as_told(tmp_path):
+    operators = Operators(set_up(tmp_path, Ports()).terminal / "operators.json")
+    assert operators.check(CASHIER, CASHIER_PIN, "cashier") == ""
+    assert operators.check(SUPERVISOR, SUPERVISOR_PIN, "supervisor") == ""
+
+
+def test_a_shop_that_is_opened_again_keeps_its_keys_and_gets_its_new_ports(tmp_path):
+    first = set_up(tmp_path, Ports())
+    kept = {path: path.read_bytes() for path in (first.pad_key_file, first.terminal / "vault.json")}
+    again = set_up(tmp_path, Ports(page=8790))
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert load_profile(again.terminal / "profile.toml").page_port == 8790
+
+
+def test_ports_that_are_taken_are_replaced():
+    with reserved_ports() as ports, socket.create_server((LOOPBACK, 0)) as taken:
+        assert taken.getsockname()[1] not in {ports.page, ports.host, ports.issuer}
+        with reserved_ports() as others:
+            assert not {ports.page, ports.host, ports.issuer} & {others.page, others.host, others.issuer}
