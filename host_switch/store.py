@@ -166,6 +166,7 @@ class MemoryStore:
         if row.number not in self._transactions:
             assert row.key not in self._numbers, "a key names one transaction"
             self._numbers[row.key] = row.number
+            self._last_number = max(self._last_number, row.number)
             self._rows.setdefault((row.key.terminal, row.key.batch), []).append(row.number)
             if row.original:
                 self._dependants.setdefault(row.original, []).append(row.number)

@@ -18,7 +18,8 @@ the world is quiet again, at the end. A complaint is a value; what it appeals to
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from firmware_config.profile import Limits
@@ -102,6 +103,7 @@ class Observed:
     settling: set[tuple[str, str]] = field(default_factory=set)
     chip_agreed: dict[Name, bool] = field(default_factory=dict)
     slips: list[Slip] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     rows: dict[Name, Transaction] = field(default_factory=dict)
     names: dict[int, Name] = field(default_factory=dict)
     ledger: dict[Name, int] = field(default_factory=dict)
@@ -110,6 +112,13 @@ class Observed:
     reversals_answered: set[Name] = field(default_factory=set)
     batches: dict[tuple[str, str], Batch] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+
+    def copy(self) -> "Observed":
+        """The same observations, to be gone on from in another world."""
+        copied = Observed(*(copy(getattr(self, each.name)) for each in fields(self)))
+        copied.payments = {name: replace(seen) for name, seen in self.payments.items()}
+        copied.records = {terminal: list(records) for terminal, records in self.records.items()}
+        return copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +193,7 @@ class Auditor:
 
     def host_committed(self, decision: Decision) -> None:
         """The changes of a decision are durable."""
+        self.observed.decisions.append(decision)
         changes = [change for effect in decision.effects if isinstance(effect, Persist) for change in effect.changes]
         for change in changes:
             match change:

@@ -4,14 +4,14 @@ The way between host and issuer carries real bytes with real MACs in some worlds
 messages themselves, because the MACs of this way are a quarter of a world's time and decide nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from host_switch.channels.iso_issuer import ChannelFault, protect, verified
 from iso8583 import Message
 from simulators.engine import World
-from simulators.issuer import Account, Answer, Change, Issuer, Mood
+from simulators.issuer import Answer, Change, Issuer, Mood
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class Remember:
 
 
 class IssuerNode:
-    """The bank, in some `mood`. Durable: all changes. An answer that waits is lost when it falls.
+    """The bank, in some `mood`. `durable` are all changes so far. An answer that waits is lost when it falls.
 
     `lied_about` are the references of what it once said the opposite of.
     """
 
     name = "issuer"
 
-    def __init__(self, world: World, accounts: list[Account], wire: Wire) -> None:
+    def __init__(self, world: World, durable: Iterable[Change], wire: Wire) -> None:
         self.life = 0
         self.up = False
         self.bank: Issuer
@@ -56,13 +56,13 @@ class IssuerNode:
         self._world = world
         self.mood = Mood()
         self.lied_about: set[str] = set()
-        self._durable: list[Change] = list(accounts)
+        self.durable: list[Change] = list(durable)
         self._wire = wire
 
     def boot(self) -> None:
         """Start from the changes."""
         self.bank = Issuer(())
-        self.bank.apply(self._durable)
+        self.bank.apply(self.durable)
 
     def fall(self) -> None:
         """The host sees the connection end."""
@@ -87,7 +87,7 @@ class IssuerNode:
         match step:
             case Remember(changes):
                 self._world.note(self.name, "remembers", len(changes))
-                self._durable += changes
+                self.durable += changes
                 self.bank.apply(changes)
             case Answer(message, delay_s):
                 self._world.after(delay_s, self, self.answer_host, self._wire.write(message))

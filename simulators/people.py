@@ -313,10 +313,11 @@ class Cashier:
 
 def original_of(sale: Payment, terminal: TerminalNode) -> Original:
     """What the page reads in the journal about a sale before a refund."""
-    refunded = sum(p.amount for p in terminal.refunds_of(sale.key) if p.state is State.APPROVED)
+    given_back = [p for p in terminal.refunds_of(sale.key) if p.state is State.APPROVED]
+    voided = any(p.type in ("sale_void", "qr_void") for p in given_back)
     return Original(
-        sale.key, sale.type, sale.amount, refunded, sale.currency, sale.reference, sale.authorisation,
-        sale.host_date, sale.means, sale.card,
+        sale.key, sale.type, sale.amount, sum(p.amount for p in given_back), sale.currency, sale.reference,
+        sale.authorisation, sale.host_date, sale.means, sale.card, voided,
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from simulators.issuer_node import Remember
 from simulators.lines import HEAD_BYTES, parsed
 from simulators.odometer import Odometer
 from simulators.people import Cashier, Habits, original_of
-from simulators.shop import Shop
+from simulators.shop import Past, Shop
 from simulators.world import CORE_FAULTS
 from terminal import events as counter
 from terminal.book import Payment
@@ -92,33 +92,43 @@ def _leaves_a_trace(effect: object) -> bool:
 
 
 class Case:
-    """One counter and one transaction, approved or not."""
+    """One counter and one transaction, approved or not. What comes before it has been, where there is a past."""
 
-    def __init__(self, type_name: str, approved: bool, folder: Path, odometer: Odometer, trace: Trace | None) -> None:
+    def __init__(
+        self, type_name: str, approved: bool, folder: Path, odometer: Odometer, past: Past | None, trace: Trace | None
+    ) -> None:
         self.faults = Faults(odometer)
         self.habits = Habits(2.0, code=float(type_name.startswith("qr")), poor_card=0, pin=0, nobody=0, clicks_twice=0)
-        self.shop = Shop(self.faults, Random(0), self.habits, Limits(), folder, trace=trace)
+        self.shop = Shop(self.faults, Random(0), self.habits, Limits(), folder, past=past, trace=trace)
         self.terminal = self.shop.add_terminal(echo_interval_s=3600.0)
-        self._steps = STEPS[type_name]
+        self._before, self._act = STEPS[type_name]
         self._approved = approved
 
-    def run(self) -> list[Finding]:
-        """Do what comes before without faults; let them fall; wait until all is resolved; look at the books."""
-        try:
-            self.shop.open()
+    def prepare(self) -> Past:
+        """Open the shop, and do what comes before, without faults."""
+        self._open()
+        for step in self._before:
+            step(self)
             self._wait_for(self.shop.is_resolved)
-            for step in self._steps[:-1]:
-                step(self)
-                self._wait_for(self.shop.is_resolved)
+        return self.shop.past()
+
+    def run(self) -> list[Finding]:
+        """Let the faults fall on the transaction; wait until all is resolved; look at the books."""
+        try:
+            self._open()
             if not self._approved:
                 self._refuse()
             self.faults.active = True
-            self._steps[-1](self)
-            self._wait_for(self.shop.is_settled if self._steps[-1] is Case.settle else self.shop.is_resolved)
+            self._act(self)
+            self._wait_for(self.shop.is_settled if self._act is Case.settle else self.shop.is_resolved)
             self.shop.close()
         except CORE_FAULTS as fault:
             self.shop.auditor.complain([Finding("core", type(fault).__name__, str(fault))])
         return [finding for finding in self.shop.auditor.findings if self._approved or finding.what != UNBALANCED]
+
+    def _open(self) -> None:
+        self.shop.open()
+        self._wait_for(self.shop.is_resolved)
 
     def _wait_for(self, done: Callable[[], bool]) -> None:
         if not self.shop.world.run(self.shop.world.now + WITHIN_S, done):
@@ -165,15 +175,17 @@ def _never_balanced(_target: str, frame: bytes) -> bytes:
     return replace(answer, message=answer.message.with_({48: unbalanced.to_text()})).to_bytes()
 
 
-STEPS: Mapping[str, tuple[Callable[[Case], None], ...]] = {
-    "sale": (Case.sell,),
-    "qr_sale": (Case.sell,),
-    "sale_void": (Case.sell, Case.void),
-    "qr_void": (Case.sell, Case.void),
-    "refund": (Case.sell, Case.refund),
-    "qr_refund": (Case.sell, Case.refund),
-    "balance_inquiry": (Case.ask_balance,),
-    "settle": (Case.sell, Case.settle),
+Step = Callable[[Case], None]
+
+STEPS: Mapping[str, tuple[Sequence[Step], Step]] = {  # what comes before, without faults; the transaction
+    "sale": ((), Case.sell),
+    "qr_sale": ((), Case.sell),
+    "sale_void": ((Case.sell,), Case.void),
+    "qr_void": ((Case.sell,), Case.void),
+    "refund": ((Case.sell,), Case.refund),
+    "qr_refund": ((Case.sell,), Case.refund),
+    "balance_inquiry": ((), Case.ask_balance),
+    "settle": ((Case.sell,), Case.settle),
 }
 CASES = tuple((type_name, approved) for type_name in STEPS for approved in (True, False))
 
@@ -182,16 +194,22 @@ def run_schedule(
     type_name: str, approved: bool, places: tuple[int, ...], folder: Path, trace: Trace | None = None
 ) -> list[Finding]:
     """Run one schedule again, by the places of its odometer."""
-    return Case(type_name, approved, folder, Odometer(len(places), places), trace).run()
+    past = _past(type_name, folder)
+    return Case(type_name, approved, folder, Odometer(len(places), places), past, trace).run()
 
 
 def every_schedule(
     type_name: str, approved: bool, faults_max: int, folder: Path
 ) -> Iterator[tuple[tuple[int, ...], list[Finding]]]:
     """Run a case under every schedule of up to so many faults: the places of the odometer, and what was found."""
+    past = _past(type_name, folder)
     odometer = Odometer(faults_max)
     more = True
     while more:
-        findings = Case(type_name, approved, folder, odometer, None).run()
+        findings = Case(type_name, approved, folder, odometer, past, None).run()
         yield odometer.places, findings
         more = odometer.advance()
+
+
+def _past(type_name: str, folder: Path) -> Past:
+    return Case(type_name, True, folder, Odometer(0), None, None).prepare()

@@ -6,6 +6,7 @@ chance that the shop is given: a seed's (`world.py`) or an odometer's (`schedule
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory, mkdtemp
@@ -17,10 +18,10 @@ from host_switch.keys import KeyRoom
 from host_switch.sqlite_store import SqliteStore
 from host_switch.store import MemoryStore, Store
 from host_switch.switch import decide
-from simulators.auditor import Auditor, Quiet
+from simulators.auditor import Auditor, Observed, Quiet
 from simulators.engine import Chance, Node, Trace, World
 from simulators.host_node import HostNode
-from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY
+from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY, Change
 from simulators.issuer_node import IssuerNode, plain_wire, sealed_wire
 from simulators.lines import Lines
 from simulators.people import MASTER_KEY, Habits, Hands, accounts
@@ -42,17 +43,28 @@ def world_folder() -> Iterator[Path]:
         yield folder
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was durable in a shop, and seen of it, at some time: another one can go on from there."""
+
+    now: float
+    observed: Observed
+    issuer: tuple[Change, ...]
+
+
 class Shop:
     """All nodes of one world. With `true_to_life` journals and host store are SQLite files, and all messages bytes."""
 
     def __init__(
         self, chance: Chance, random: Random, habits: Habits, limits: Limits, folder: Path,
-        *, true_to_life: bool = False, trace: Trace | None = None,
+        *, true_to_life: bool = False, past: Past | None = None, trace: Trace | None = None,
     ) -> None:  # fmt: skip
         self.random = random
         self.habits = habits
         self.world = World(chance, trace)
         self.auditor = Auditor(limits, self._count)
+        if past:
+            self.world.now, self.auditor.observed = past.now, past.observed.copy()
         self.lines = Lines(self.world)
         self.terminals: list[TerminalNode] = []
         self._limits = limits
@@ -60,7 +72,7 @@ class Shop:
         self._disk = Path(mkdtemp(dir=folder)) if true_to_life else None
         wire = sealed_wire(ZONE_MAC_KEY) if true_to_life else plain_wire()
         self.host = HostNode(self.world, self._store_opener(), wire, self.lines, self.auditor)
-        self.issuer = IssuerNode(self.world, accounts(), wire)
+        self.issuer = IssuerNode(self.world, past.issuer if past else accounts(), wire)
         self.lines.lead_to(self.host)
         self._join_host_and_issuer()
 
@@ -75,13 +87,14 @@ class Shop:
             path = self._disk / "host.db"
             return lambda: SqliteStore.open(path, room, policy)
         store = MemoryStore(policy, room.fresh_keys)
+        store.commit(self.auditor.observed.decisions)
         return lambda: store
 
     def _journal_opener(self, terminal: str) -> Callable[[], JournalPort]:
         if self._disk:
             path = self._disk / f"{terminal}.db"
             return lambda: Journal(path)
-        journal = MemoryJournal()
+        journal = MemoryJournal(self.auditor.observed.records.get(terminal, ()))
         return lambda: journal
 
     def _join_host_and_issuer(self) -> None:
@@ -114,6 +127,10 @@ class Shop:
     def nodes(self) -> list[Node]:
         """Everybody."""
         return [self.issuer, self.host, *self.terminals]
+
+    def past(self) -> Past:
+        """What is durable now."""
+        return Past(self.world.now, self.auditor.observed.copy(), tuple(self.issuer.durable))
 
     def is_resolved(self) -> bool:
         """Nobody has anything open, and nothing is under way."""

@@ -102,10 +102,12 @@ class Devices(Protocol):
 class MemoryJournal:
     """A journal whose disk is a list."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: Iterable[Record] = ()) -> None:
         self.records: list[Record] = []
         self._settlement_at = 0
         self._replay_from = 0
+        for record in records:
+            self.append(record)
 
     def append(self, record: Record) -> None:
         """Write a record."""
