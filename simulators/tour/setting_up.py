@@ -128,6 +128,7 @@ def set_up(folder: Path, ports: Ports) -> Shop:
     shop = Shop(folder, ports)
     for part in (shop.host, shop.terminal, shop.counter, shop.issuer, shop.logs):
         part.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _give_zone_keys(shop.host)
     (shop.terminal / "profile.toml").write_text(_profile(shop), "utf-8")
     if not (shop.terminal / "vault.json").exists():
         # The vault comes last: with it, everything before it has been done.
@@ -137,9 +138,14 @@ def set_up(folder: Path, ports: Ports) -> Shop:
     return shop
 
 
+def _give_zone_keys(folder: Path) -> None:
+    """Also finds out whether a host is running in the folder: then nothing in it may be touched."""
+    with host.opened_store(folder, to_write=True) as store:
+        if store.secret(host.ZONE_KEYS) is None:
+            store.put_secret(host.ZONE_KEYS, ZONE_PIN_KEY + ZONE_MAC_KEY)
+
+
 def _register(shop: Shop) -> None:
-    with host.opened_store(shop.host, to_write=True) as store:
-        store.put_secret(host.ZONE_KEYS, ZONE_PIN_KEY + ZONE_MAC_KEY)
     master_key = host.master_key_in(shop.pad_key_file)
     host.carry_out(shop.host, TerminalRegistered(TERMINAL_ID, MERCHANT_ID, master_key))
 

@@ -3,8 +3,10 @@
 import socket
 import stat
 
+import pytest
+
 from firmware_config.profile import load_profile
-from host_switch.start import opened_store
+from host_switch.start import HostError, opened_store
 from simulators.counter.process import pad_key
 from simulators.tour.setting_up import (
     CASHIER,
@@ -44,6 +46,14 @@ def test_a_shop_that_is_opened_again_keeps_its_keys_and_gets_its_new_ports(tmp_p
     again = set_up(tmp_path, Ports(page=8790))
     assert {path: path.read_bytes() for path in kept} == kept
     assert load_profile(again.terminal / "profile.toml").page_port == 8790
+
+
+def test_a_shop_that_is_open_is_left_alone(tmp_path):
+    shop = set_up(tmp_path, Ports())
+    profile = (shop.terminal / "profile.toml").read_text("utf-8")
+    with opened_store(shop.host, to_write=True), pytest.raises(HostError, match="stop it first"):
+        set_up(tmp_path, Ports(page=8790))
+    assert (shop.terminal / "profile.toml").read_text("utf-8") == profile
 
 
 def test_ports_that_are_taken_are_replaced():
