@@ -1,4 +1,4 @@
-"""`make crash`: SIGKILL after every effect of every transaction type, at random, and power cuts of both stores.
+"""`make crash`: SIGKILL after every effect of every transaction type and at random, power cuts, bad disks.
 
     python -m simulators.crash_figures [--kills 100] [--commits 100] [--workers 2] [--seed 1]
 
@@ -6,6 +6,8 @@ Every plan of `simulators.crash.plans` runs once undisturbed, which tells how ma
 Then it runs once for each of these effects, and the process that carried it out is killed by SIGKILL right after it.
 Whoever dies is started again. When all is quiet the batch is settled, and the auditor compares the journal, the ledger,
 the issuer's accounts and the paper. Evidence of a fault is left where its report says.
+
+Both stores are cut off by the power in every place of a hundred commits, and written on disks that are full or fail.
 """
 
 import argparse
@@ -15,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -24,12 +26,16 @@ from random import Random
 
 from bench import figures
 from simulators.crash.audit import Fault
+from simulators.crash.bad_disks import failing_syncs, full_disk
 from simulators.crash.kills import Case, Cases, Outcome, after_every_effect, at_random, undisturbed
-from simulators.crash.stores import CutHostStore, CutJournal, cut_everywhere
+from simulators.crash.stores import CutHostStore, CutJournal, CutStore, State, cut_everywhere
 
 FAULTS_SHOWN = 20
 TOLD_EVERY = 25
-STORES = ("journal", "host_store")
+BAD_COMMITS = 12
+
+Spoiled = tuple[int, int, list[Fault]]
+"""Images of power cuts, I/O errors, and what was wrong."""
 
 
 @dataclass(slots=True)
@@ -47,9 +53,10 @@ class Findings:
         self.counted["effects_not_killed_after"] += outcome.missed
         self._blame(outcome.case.name, outcome.faults)
 
-    def add_images(self, store: str, images: int, faults: Sequence[Fault]) -> None:
-        """Count the images of a store."""
+    def add_spoiled(self, store: str, images: int, errors: int, faults: Sequence[Fault]) -> None:
+        """Count what a store had to stand."""
         self.counted[f"{store}_power_cuts"] += images
+        self.counted["io_errors"] += errors
         self.counted["acknowledged_records_lost"] += sum(fault.kind == "lost" for fault in faults)
         self._blame(store, [fault for fault in faults if fault.kind == "broken"])
 
@@ -66,7 +73,7 @@ class Findings:
             name: self.counted[name]
             for name in (
                 "cycles", "effects_killed_after", "effects_not_killed_after", "random_kills", "journal_power_cuts",
-                "host_store_power_cuts", "acknowledged_records_lost",
+                "host_store_power_cuts", "io_errors", "acknowledged_records_lost",
             )
         }  # fmt: skip
         wrong = {"payments_lost": kinds["lost"], "payments_doubled": kinds["doubled"], "books_broken": kinds["broken"]}
@@ -83,7 +90,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="tillgate-crash-"))
     findings = Findings()
     with ProcessPoolExecutor(options.workers, get_context("fork"), _open, (folder,)) as pool:
-        images = {pool.submit(_cut, store, options.commits, options.seed): store for store in STORES}
+        spoiled = {pool.submit(spoil, options.commits, options.seed): name for name, spoil in STORES.items()}
         disturbed = at_random(options.kills, options.seed)
         for clean in _told(pool, undisturbed(), findings):
             found = " and ".join(f"{count} effects at the {side}" for side, count in clean.counts.items())
@@ -91,9 +98,9 @@ def main() -> int:
             disturbed += after_every_effect(clean)
         for _ in _told(pool, disturbed, findings):
             pass
-        for job in as_completed(images):
-            findings.add_images(images[job], *job.result())
-            print(f"{images[job]}: {job.result()[0]} power cuts", flush=True)
+        for job in as_completed(spoiled):
+            findings.add_spoiled(spoiled[job], *job.result())
+            print(f"{spoiled[job]}: {job.result()[0]} power cuts, {job.result()[1]} I/O errors", flush=True)
     if not findings.faults:
         shutil.rmtree(folder)
     return figures.report("crash", findings.figures(), time.perf_counter() - began)
@@ -132,14 +139,26 @@ def _run(case: Case) -> Outcome:
     return _cases.run(case)
 
 
-def _cut(store: str, commits: int, seed: int) -> tuple[int, list[Fault]]:
-    """Cut a store, on a disk of memory where there is one: what a disk may lose is what the images leave out."""
+def _spoil(store: CutStore[State], commits: int, seed: int) -> Spoiled:
+    """Cut a store and spoil its disk, on memory where there is such a disk: what is not kept stands in the images."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
-    with tempfile.TemporaryDirectory(prefix="tillgate-cut-", dir=memory) as folder:
-        place, chance = Path(folder), Random(seed)
-        if store == "journal":
-            return cut_everywhere(CutJournal(), place, commits, chance)
-        return cut_everywhere(CutHostStore(), place, commits, chance)
+    with tempfile.TemporaryDirectory(prefix="tillgate-cut-", dir=memory) as name:
+        folder = Path(name)
+        images, faults = cut_everywhere(store, folder, commits, Random(seed))
+        full, faults_of_full = full_disk(store, folder, BAD_COMMITS)
+        failing, faults_of_failing = failing_syncs(store, folder, BAD_COMMITS)
+    return images, full + failing, [*faults, *faults_of_full, *faults_of_failing]
+
+
+def _journal(commits: int, seed: int) -> Spoiled:
+    return _spoil(CutJournal(), commits, seed)
+
+
+def _host_store(commits: int, seed: int) -> Spoiled:
+    return _spoil(CutHostStore(), commits, seed)
+
+
+STORES: Mapping[str, Callable[[int, int], Spoiled]] = {"journal": _journal, "host_store": _host_store}
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ class Cases:
         return self._audited(case, shop, len(running.deaths), counts)
 
     def _audited(self, case: Case, shop: Shop, kills: int, counts: dict[str, int]) -> Outcome:
-        found = [*faults(shop), *_not_as_planned(case, shop)]
+        found = [*faults(shop, strange_sale=case.plan.strange_sale), *_not_as_planned(case, shop)]
         if found:
             found = [Fault(fault.kind, f"{fault.text}; {shop.folder}") for fault in found]
         else:

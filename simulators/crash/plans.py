@@ -30,7 +30,8 @@ class Order:
 class Plan:
     """What the cashier does, how the issuer is disposed, and how long both sides wait.
 
-    `from_start` counts effects from the start of the processes, else from the first order on.
+    `from_start` counts effects from the start of the processes, else from the first order on. With a `strange_sale` the
+    host knows of a sale that the terminal does not, so that the batch cannot balance and is uploaded.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Plan:
     reply_timeout_s: float = 4.0
     channel_timeout_s: float = 2.0
     from_start: bool = False
+    strange_sale: bool = False
 
 
 BEFORE = (
@@ -68,6 +70,7 @@ PLANS = (
     Plan("QR refund", (Order("refund", "now", 1000, "before-4"),)),
     Plan("balance inquiry", (Order("balance", "now"),)),
     Plan("settlement", (Order("settle", "now"),), ends=""),
+    Plan("settlement with batch upload", (Order("settle", "now"),), ends="", strange_sale=True),
 )
 
 BUSY_HOUR = Plan(

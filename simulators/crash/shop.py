@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Self
 
 from host_switch.channels.iso_issuer import IsoIssuer
-from host_switch.events import CommandGiven
+from host_switch.events import CommandGiven, Decision, Persist
+from host_switch.ledger import booking
 from host_switch.listener import Listener
 from host_switch.start import opened_store, zone_keys
 from simulators.counter.slot import CardSlot
 from simulators.crash.cashier import work
 from simulators.crash.lives import Died, Ear, Lives, Said, Stuck, Trigger
 from simulators.crash.plans import Plan
+from simulators.issuer import Account
 from simulators.issuer_process import IssuerProcess, opened_issuer
 from simulators.pin_pad import VirtualPinPad
 from simulators.printer import PrintedSlip, VirtualPrinter
@@ -35,6 +37,7 @@ PIN = "123456"
 LOOK_AGAIN_S = 0.005
 RETRY_FIRST_S, RETRY_LAST_S = 0.2, 1.0
 SLIPS = "slips.jsonl"
+STRANGE_TRACE = "999999"
 _KILLED = -9
 
 
@@ -148,13 +151,30 @@ def _owed(host: Path) -> int:
 
 
 def copied(base: Shop, folder: Path, plan: Plan) -> Shop:
-    """A copy of a shop in another folder, with the plan's patience in the terminal's profile."""
+    """A copy of a shop in another folder, with the plan's patience in the terminal's profile, and its strange sale."""
     shutil.copytree(base.folder, folder, ignore=shutil.ignore_patterns("*.sock", "pin_pad", "scanner", "logs"))
     shop = set_up(folder, base.ports)
     profile = shop.terminal / "profile.toml"
     patience = f"[host]\nreply_timeout_s = {plan.reply_timeout_s}\n"
     profile.write_text(profile.read_text("utf-8").replace("[host]\n", patience), "utf-8")
+    if plan.strange_sale:
+        _put_strange_sale(shop)
     return shop
+
+
+def _put_strange_sale(shop: Shop) -> None:
+    """The first sale once more at host and issuer, under a trace number that the terminal never gave."""
+    with opened_store(shop.host, to_write=True) as store:
+        first, *_, last = store.books().transactions
+        row = replace(first, key=first.key._replace(trace=STRANGE_TRACE), number=last.number + 1)
+        store.commit([Decision((Persist((row, booking(row, row.created_at))),))])
+    issuer, remembered = opened_issuer(shop.issuer)
+    moved = issuer.movements[first.reference]
+    account = next(a for a in remembered.load() if isinstance(a, Account) and a.number == moved.account)
+    remembered.save(
+        [replace(moved, reference=row.reference), replace(account, balance=account.balance + moved.amount)]
+    )
+    remembered.close()
 
 
 # --- the processes ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ left and says what is wrong: ``lost`` for something acknowledged that is not the
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 from random import Random
@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 from bench.fleet import MASTER_KEY, MERCHANT, Till
 from host_switch.channels import ChannelAnswer
 from host_switch.connections import decoded
-from host_switch.events import CallChannel, ChannelAnswered, Decision, Due, Input, Persist
+from host_switch.events import CallChannel, ChannelAnswered, Decision, Due, Effect, Input, Persist
 from host_switch.facts import Policy
 from host_switch.invariants import breaches
 from host_switch.keys import KeyRoom, des_key
@@ -27,10 +27,11 @@ from host_switch.switch import decide
 from iso8583.framing import LENGTH_BYTES
 from simulators.crash.audit import Fault
 from simulators.crash.power_cuts import Disk, disks
-from terminal.journal import Journal, JournalError
+from terminal.journal import Journal, JournalError, JournalUnwritable
 from terminal.records import Answered, Completed, Key, Printed, Record, ReversalDue, Reversed, Sent, SignedOn, Started
 
 State = TypeVar("State")
+State_co = TypeVar("State_co", covariant=True)
 
 AROUND_CHECKPOINT = 4
 APPEND_TO_ONE_OF = 4
@@ -38,15 +39,34 @@ TERMINAL, BATCH = "10000001", "000001"
 START = 1_800_000_000.0
 """A Friday morning; nothing in here looks at a clock."""
 
+REFUSALS = (JournalUnwritable, StoreError)
+"""How the two stores say, in words, that a commit did not reach the disk."""
+
+
+class OpenStore(Protocol[State_co]):
+    """A store that is being written, commit by commit."""
+
+    def write(self) -> None:
+        """Make the next commit; when it is refused (`REFUSALS`) the next call tries the same again."""
+
+    def state(self) -> State_co:
+        """What must be found in it from now on."""
+
+    def close(self) -> None:
+        """Let go of the files."""
+
 
 class CutStore(Protocol[State]):
     """A store that can be cut off. `State` is what must be found in it after a commit."""
 
-    def commits(self, path: Path) -> Iterator[State]:
-        """Make the store and write into it, one commit after the other; the first state is that of the new store."""
+    def open(self, path: Path) -> OpenStore[State]:
+        """Make the store."""
 
     def judge(self, path: Path, allowed: Sequence[State]) -> Iterator[Fault]:
-        """Open what was left; it must be in one of these states, and must take another commit."""
+        """Open what was left, and say what is wrong if it is in none of these states."""
+
+    def go_on(self, path: Path) -> Iterator[Fault]:
+        """Open what was left and write into it."""
 
 
 def cut_everywhere(
@@ -58,10 +78,13 @@ def cut_everywhere(
     """
     whole, image = folder / "whole.db", folder / "image.db"
     images, found = 0, list[Fault]()
-    for before, after in _to_be_cut(store.commits(whole), whole, commits, around_checkpoint):
+    for before, after in _to_be_cut(_moments(store, whole), commits, around_checkpoint):
         for cut in disks(before.disk, after.disk, chance):
             cut.disk.write(image)
-            found += store.judge(image, (after.state,) if cut.complete else (before.state, after.state))
+            wrong = [*store.judge(image, (after.state,) if cut.complete else (before.state, after.state))]
+            if not wrong and images % APPEND_TO_ONE_OF == 0:
+                wrong += store.go_on(image)
+            found += wrong
             images += 1
     return images, found
 
@@ -74,11 +97,18 @@ class _Moment(Generic[State]):
     disk: Disk
 
 
+def _moments(store: CutStore[State], path: Path) -> Iterator[_Moment[State]]:
+    with closing(store.open(path)) as written:
+        while True:
+            yield _Moment(written.state(), Disk.read(path))
+            written.write()
+
+
 def _to_be_cut(
-    states: Iterator[State], path: Path, first: int, around_checkpoint: int
+    moments: Iterator[_Moment[State]], first: int, around_checkpoint: int
 ) -> Iterator[tuple[_Moment[State], _Moment[State]]]:
     """Moments and those that follow: the first ones, and those around the commit that moves the log."""
-    pairs = pairwise(_Moment(state, Disk.read(path)) for state in states)
+    pairs = pairwise(moments)
     yield from islice(pairs, first)
     recent = deque[tuple[_Moment[State], _Moment[State]]](maxlen=around_checkpoint)
     for before, after in pairs if around_checkpoint else ():
@@ -89,37 +119,53 @@ def _to_be_cut(
             return
 
 
+# --- the terminal's journal -------------------------------------------------------------------------------------------
+
+
 class CutJournal:
     """The terminal's journal. Its state is how many records are in it; they are always the same ones."""
 
-    def __init__(self) -> None:
-        self._judged = 0
-        self.records = [record for trace in range(1, 1_000) for record in _payment(trace)]
-
-    def commits(self, path: Path) -> Iterator[int]:
-        """Append the records one by one."""
-        with closing(Journal(path)) as journal:
-            yield 0
-            for count, record in enumerate(self.records, 1):
-                journal.append(record)
-                yield count
+    def open(self, path: Path) -> "_OpenJournal":
+        """Begin a journal."""
+        return _OpenJournal(Journal(path))
 
     def judge(self, path: Path, allowed: Sequence[int]) -> Iterator[Fault]:
-        """Open, verify the chain, compare every record; to one of a few append one more."""
-        self._judged += 1
+        """Open, verify the chain, compare every record."""
         try:
             with closing(Journal(path)) as journal:
                 found = list(journal.everything())
-                if found != self.records[: len(found)] or not journal.verify().intact:
-                    yield Fault("broken", f"{path}: not the records that were written")
-                elif len(found) not in allowed:
-                    yield Fault("lost", f"{path}: {len(found)} records, there must be {allowed}")
-                if self._judged % APPEND_TO_ONE_OF == 0:
-                    journal.append(self.records[len(found)])
-                    if not journal.verify().intact:
-                        yield Fault("broken", f"{path}: a record more, and the chain is broken")
+                intact = journal.verify().intact
         except JournalError as error:
             yield Fault("lost", f"{path}: {error}")
+            return
+        if found != RECORDS[: len(found)] or not intact:
+            yield Fault("broken", f"{path}: not the records that were written")
+        elif len(found) not in allowed:
+            yield Fault("lost", f"{path}: {len(found)} records, there must be {allowed}")
+
+    def go_on(self, path: Path) -> Iterator[Fault]:
+        """Append one more record."""
+        with closing(Journal(path)) as journal:
+            rows = journal.verify().rows
+            journal.append(RECORDS[rows])
+            if journal.verify().rows != rows + 1:
+                yield Fault("broken", f"{path}: a record more, and the chain is broken")
+
+
+class _OpenJournal:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._count = 0
+
+    def write(self) -> None:
+        self._journal.append(RECORDS[self._count])
+        self._count += 1
+
+    def state(self) -> int:
+        return self._count
+
+    def close(self) -> None:
+        self._journal.close()
 
 
 def _payment(trace: int) -> Iterator[Record]:
@@ -139,6 +185,12 @@ def _payment(trace: int) -> Iterator[Record]:
     yield Printed(key, at + 9.0)
 
 
+RECORDS = [record for trace in range(1, 1_000) for record in _payment(trace)]
+
+
+# --- the host's store -------------------------------------------------------------------------------------------------
+
+
 class CutHostStore:
     """The host's store. Its state is all of its books."""
 
@@ -146,26 +198,16 @@ class CutHostStore:
         self._room = KeyRoom(bytes(range(32)))
         self._policy = Policy(self._room.content_key, bytes(range(16)))
         chance = Random(1)
-        pin_key, mac_key, track_key = (des_key(length, chance.randbytes) for length in (16, 8, 16))
-        self._till = Till(TERMINAL, BATCH, pin_key, mac_key, track_key)
-        self._terminal = Terminal(TERMINAL, MERCHANT, MASTER_KEY, BATCH, WorkingKeys(pin_key, mac_key, track_key))
+        keys = WorkingKeys(*(des_key(length, chance.randbytes) for length in (16, 8, 16)))
+        self._terminal = Terminal(TERMINAL, MERCHANT, MASTER_KEY, BATCH, keys)
+        self._frames = Till(TERMINAL, BATCH, keys.pin_key, keys.mac_key, keys.track_key).sales(1_000)
 
-    def commits(self, path: Path) -> Iterator[Books]:
-        """Decide and commit sales: approved, declined, or given up and reversed at the issuer."""
-        with closing(self._opened(path)) as store:
+    def open(self, path: Path) -> "_OpenHostStore":
+        """Make a store with one terminal in it."""
+        store = self._opened(path)
+        if not store.books().terminals:
             store.commit([Decision((Persist((self._terminal,)),))])
-            yield store.books()
-            for number, frame in enumerate(self._till.sales(1_000), 1):
-                asked = _committed(store, decoded("line", frame[LENGTH_BYTES:]), START + number)
-                yield store.books()
-                call = next(effect.call for effect in asked.effects if isinstance(effect, CallChannel))
-                answer = ChannelAnswer(call.reference, TERMINAL, "00" if number % 3 else "51", amount=call.amount)
-                given_up = number % 5 == 0
-                _committed(store, Due(number, early=True) if given_up else ChannelAnswered(answer), START + number)
-                yield store.books()
-                if given_up:
-                    _committed(store, ChannelAnswered(replace(answer, code="00", reverse=True)), START + number)
-                    yield store.books()
+        return _OpenHostStore(store, self._frames)
 
     def judge(self, path: Path, allowed: Sequence[Books]) -> Iterator[Fault]:
         """Open, compare all books, validate them."""
@@ -180,11 +222,48 @@ class CutHostStore:
         for breach in breaches(books):
             yield Fault("broken", f"{path}: {breach.validation}: {breach.where} {breach.text}")
 
+    def go_on(self, path: Path) -> Iterator[Fault]:
+        """Let the terminal repeat its first sale: it is taken, or was known and changes nothing."""
+        with closing(self.open(path)) as written:
+            written.write()
+            for breach in breaches(written.state()):
+                yield Fault("broken", f"{path}: after one more commit, {breach.validation}: {breach.text}")
+
     def _opened(self, path: Path) -> SqliteStore:
         return SqliteStore.open(path, self._room, self._policy)
 
 
-def _committed(store: SqliteStore, event: Input, now: float) -> Decision:
-    decision = decide(event, store.facts_for([event])[0], now)
-    store.commit([decision])
-    return decision
+class _OpenHostStore:
+    """Sales one after the other: each asked for, and then approved, declined, or given up and reversed."""
+
+    def __init__(self, store: SqliteStore, frames: Sequence[bytes]) -> None:
+        self._store = store
+        self._frames = iter(frames)
+        self._due = deque[Input]()
+        self._count = 0
+
+    def write(self) -> None:
+        if not self._due:
+            self._due.append(decoded("line", next(self._frames)[LENGTH_BYTES:]))
+        event = self._due[0]
+        decision = decide(event, self._store.facts_for([event])[0], START + self._count)
+        self._store.commit([decision])
+        self._count += 1
+        self._due.popleft()
+        self._due.extend(follow for effect in decision.effects for follow in self._following(effect))
+
+    def _following(self, effect: Effect) -> Iterator[Input]:
+        if not isinstance(effect, CallChannel):
+            return
+        call, number = effect.call, int(effect.call.reference)
+        if number % 5 == 0 and not call.reverse:
+            yield Due(number, early=True)
+            return
+        code = "00" if call.reverse or number % 3 else "51"
+        yield ChannelAnswered(ChannelAnswer(call.reference, TERMINAL, code, reverse=call.reverse, amount=call.amount))
+
+    def state(self) -> Books:
+        return self._store.books()
+
+    def close(self) -> None:
+        self._store.close()

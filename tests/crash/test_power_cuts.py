@@ -56,17 +56,21 @@ def test_a_host_store_loses_nothing_acknowledged(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_lost_a_record_is_found_out(tmp_path: Path) -> None:
-    store = CutJournal()
-    states = store.commits(tmp_path / "journal.db")
-    for _ in range(6):
-        next(states)
-    assert list(store.judge(tmp_path / "journal.db", (5,))) == []
-    assert [fault.kind for fault in store.judge(tmp_path / "journal.db", (6, 7))] == ["lost"]
+    store, path = CutJournal(), tmp_path / "journal.db"
+    written = store.open(path)
+    for _ in range(5):
+        written.write()
+    assert list(store.judge(path, (5,))) == []
+    assert [fault.kind for fault in store.judge(path, (6, 7))] == ["lost"]
+    written.close()
 
 
 def test_a_host_store_that_lost_a_posting_is_found_out(tmp_path: Path) -> None:
-    store = CutHostStore()
-    states = store.commits(tmp_path / "host.db")
-    books = [next(states) for _ in range(4)]
-    assert list(store.judge(tmp_path / "host.db", books[3:])) == []
-    assert [fault.kind for fault in store.judge(tmp_path / "host.db", books[:3])] == ["lost"]
+    store, path = CutHostStore(), tmp_path / "host.db"
+    written = store.open(path)
+    before = written.state()
+    for _ in range(3):
+        written.write()
+    assert list(store.judge(path, (before, written.state()))) == []
+    assert [fault.kind for fault in store.judge(path, (before,))] == ["lost"]
+    written.close()
