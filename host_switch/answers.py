@@ -12,12 +12,13 @@ from host_switch.channels import ChannelAnswer
 from host_switch.ciphers import terminal_mac
 from host_switch.events import Effect, FrameReceived, Report, Send
 from host_switch.facts import Facts, Policy
-from host_switch.records import Severity, Terminal, Transaction
+from host_switch.records import Severity, Terminal, Transaction, WorkingKeys
 from iso8583 import Message, load_dialect
 from iso8583.message import response_mti
 from iso8583.response_codes import meaning
 from iso8583.tlv import build_text_tlv
 from iso8583.transactions import TYPES
+from iso8583.unionpay import mac_state
 
 SIGN_ON = "3"  # header digit: sign on again
 NO_COMMAND = "0"
@@ -106,7 +107,7 @@ def send_signed(row: Transaction, body: bytes, terminal: Terminal) -> tuple[Effe
 
 def send_plain(event: FrameReceived, fields: Mapping[int, str | bytes], command: str = NO_COMMAND) -> Send:
     """Answer a request that carries no MAC, or whose MAC could not be trusted: so does the answer."""
-    echoed = {number: event.message[number] for number in (3, 4, 11, 41, 42, 49, 60) if number in event.message}
+    echoed = {number: event.message[number] for number in _ECHOED if number in event.message}
     body = _dialect.encode(Message(response_mti(event.message.mti), {**echoed, **fields}))
     return Send(event.connection, address(event.tpdu, event.header, command) + body)
 
@@ -115,5 +116,22 @@ def refuse(
     event: FrameReceived, code: str, command: str = NO_COMMAND, kind: str = "", severity: Severity = "note"
 ) -> tuple[Effect, ...]:
     """Refuse a request without a trace in the store, and report why: anyone could have sent it."""
-    report = Report(severity, kind or "refused", event.connection, event.message.text(41, ""), code)
-    return report, send_plain(event, {39: code}, command)
+    return _report(event, code, kind, severity), send_plain(event, {39: code}, command)
+
+
+def refuse_in_kind(event: FrameReceived, terminal: Terminal, code: str, kind: str) -> tuple[Effect, ...]:
+    """Refuse as `refuse` does a request that can never be accepted; if its MAC is good, so is the answer's."""
+    if terminal.keys is None or not _is_authentic(event, terminal.keys):
+        return refuse(event, code, kind=kind)
+    echoed = {number: event.message[number] for number in _ECHOED if number in event.message}
+    body = _unsigned_body(response_mti(event.message.mti), {**echoed, 39: code})
+    frame = address(event.tpdu, event.header, terminal.command) + body + terminal_mac(terminal.keys.mac_key, body)
+    return _report(event, code, kind, "note"), Send(event.connection, frame)
+
+
+def _is_authentic(event: FrameReceived, keys: WorkingKeys) -> bool:
+    return mac_state(event.data, event.message, keys.mac_key, terminal_mac) == "good"
+
+
+def _report(event: FrameReceived, code: str, kind: str, severity: Severity) -> Report:
+    return Report(severity, kind or "refused", event.connection, event.message.text(41, ""), code)

@@ -34,7 +34,7 @@ class Limits:
     first_frame_s: float = 30.0
     frame_s: float = 10.0
     idle_s: float = 600.0
-    under_way_max: int = 32
+    under_way_max: int = 8
     sweep_s: float = 1.0
 
 

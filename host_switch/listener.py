@@ -40,6 +40,7 @@ from host_switch.store import Store, StoreError
 from host_switch.switch import decide
 
 BATCH_MAX = 64
+BACKLOG = 512  # terminals that all come back at once after a restart
 STORE_RETRY_S = 1.0
 
 _log = structlog.get_logger("host_switch.listener")
@@ -87,7 +88,10 @@ class Listener:
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen and begin to work; returns the port (0 takes a free one)."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self.connections.accept, host, port, ssl=tls, backlog=512)
+        patience_s = self.connections.limits.first_frame_s if tls else None
+        self._server = await loop.create_server(
+            self.connections.accept, host, port, ssl=tls, ssl_handshake_timeout=patience_s, backlog=BACKLOG
+        )
         self._tasks = [loop.create_task(self._work()), loop.create_task(self._sweep())]
         self._arrived.set()
         listening: int = self._server.sockets[0].getsockname()[1]
@@ -152,6 +156,7 @@ class Listener:
             self._arrived.clear()
             while self._queue or self._rung or self._owed_after is not None:
                 await self._one_batch()
+                await asyncio.sleep(0)  # let sockets be read: what has come shares the next commit
 
     async def _one_batch(self) -> None:
         candidates: list[_Waiting] = []

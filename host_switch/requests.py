@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from host_switch.answers import SIGN_ON, financial_reply, refuse, send_signed
+from host_switch.answers import SIGN_ON, financial_reply, refuse, refuse_in_kind, send_signed
 from host_switch.channels import ChannelCall
 from host_switch.ciphers import clear_track, terminal_mac, zone_pin_block
 from host_switch.events import CallChannel, Effect, FrameReceived, Persist, Report
@@ -40,8 +40,9 @@ def untrusted(event: FrameReceived, terminal: Terminal) -> tuple[Effect, ...]:
 
 def request(event: FrameReceived, rules: TransactionType, facts: Facts, now: float) -> tuple[Effect, ...]:
     """Decide a financial request whose MAC is good."""
+    assert facts.terminal is not None
     if not well_formed(event.message, rules):
-        return refuse(event, "30", kind="fields missing or too many")
+        return refuse_in_kind(event, facts.terminal, "30", "fields missing or too many")
     if facts.stored is not None:
         return _known(event, rules, facts.stored, facts, now)
     row = opened(event, rules, facts, now)

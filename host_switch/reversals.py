@@ -7,7 +7,7 @@ without waiting for its answer; an unknown one is remembered, so that the origin
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from host_switch.answers import refuse, reversal_reply, send_signed
+from host_switch.answers import refuse_in_kind, reversal_reply, send_signed
 from host_switch.events import CallChannel, Effect, FrameReceived, Persist
 from host_switch.facts import Facts
 from host_switch.issuer_leg import Step, retry_at, reversal_call
@@ -23,8 +23,9 @@ _STANDING = frozenset({Outcome.PENDING, Outcome.APPROVED})
 
 def reversal(event: FrameReceived, rules: TransactionType, facts: Facts, now: float) -> tuple[Effect, ...]:
     """Decide a reversal whose MAC is good."""
+    assert facts.terminal is not None
     if not well_formed(event.message, rules):
-        return refuse(event, "30", kind="fields missing or too many")
+        return refuse_in_kind(event, facts.terminal, "30", "fields missing or too many")
     stored = facts.stored
     if stored is None:
         return _remember(event, rules, facts, now)

@@ -10,7 +10,6 @@ import json
 import secrets
 import signal
 import ssl
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +27,6 @@ from host_switch.switch import decide
 
 ZONE_KEYS = "zone keys"
 DES_KEY_BYTES = 16
-SWITCH_INTERVAL_S = 0.0005  # how long the loop may hold the interpreter while a finished commit waits to say so
 
 
 class HostError(Exception):
@@ -170,7 +168,6 @@ async def run(
     Raises:
         HostError, KeyRoomError, StoreError: it cannot be started.
     """
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     async with opened(directory, listen, issuer, tls=tls, after_effect=after_effect) as (listener, port):
         work = _work_until_signalled(listener)
         on_ready(port)

@@ -4,7 +4,7 @@ What each kind of input does stands in its own module: `requests` and `reversals
 (what issuers answer), `management` and `settlement`, `orders` (what people order). This one only tells them apart.
 """
 
-from host_switch.answers import refuse
+from host_switch.answers import refuse, refuse_in_kind
 from host_switch.events import (
     ChannelAnswered,
     ChannelUnavailable,
@@ -65,7 +65,7 @@ def _frame(event: FrameReceived, facts: Facts, now: float) -> tuple[Effect, ...]
     if event.malformed:
         return refuse(event, "30", kind="malformed message")
     if event.rules is None:
-        return refuse(event, "12", kind="unknown transaction")
+        return refuse_in_kind(event, terminal, "12", "unknown transaction")
     if event.rules.mac:
         return _protected(event, terminal, facts, now)
     if message.get(42) != terminal.merchant:

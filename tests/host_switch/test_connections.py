@@ -79,7 +79,7 @@ async def test_a_frame_in_single_bytes_is_the_same_frame() -> None:
 
 @in_a_loop
 async def test_ten_frames_in_one_piece_are_ten_frames() -> None:
-    async with Port().listening() as port:
+    async with Port(Limits(under_way_max=10)).listening() as port:
         _, writer = await port.connect()
         writer.write(FRAME * 10)
         await port.wait_for(10)

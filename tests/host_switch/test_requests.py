@@ -175,6 +175,12 @@ def test_what_may_not_be_is_refused_without_asking_the_issuer(case: str, room: R
     assert room.owed_to_merchant() == 0
 
 
+@pytest.mark.parametrize("case", ["amount missing", "field too many", "field 60 cut short"])
+def test_a_refusal_of_an_authentic_request_is_authentic(case: str, room: Room, till: Till) -> None:
+    """Otherwise the terminal could not believe it, and would reverse."""
+    assert 64 in room.talk(till, REFUSED[case][0](till))
+
+
 def test_after_code_99_the_terminal_is_asked_to_sign_on_again(room: Room, till: Till) -> None:
     (data,) = room.sent(room.frame(till, till.sale(pin=b"1234").with_({53: "2010000000000000"})))
     assert command_of(data) == "3"
