@@ -12,7 +12,7 @@ from terminal.cashier import live, render
 from terminal.cashier.amounts import parse_amount
 from terminal.cashier.forms import read_form
 from terminal.cashier.sessions import Session, Sessions
-from terminal.cashier.sheets import REPRINTING, Place, find
+from terminal.cashier.sheets import REPRINTING, Place
 from terminal.cashier.texts import LANGUAGES
 from terminal.cashier.till import Till
 from terminal.events import (
@@ -124,7 +124,7 @@ class Desk:
     async def void(self, session: Session, form: Form) -> Place:
         """Take back a sale, with the supervisor's leave."""
         request_id, again = form.get("request_id", ""), Place("void", form.get("key", ""))
-        sale = find(self.till, again.key)
+        sale = self.till.find(again.key)
         refusal = "not_in_this_batch" if sale is None else await self._supervise(form)
         if refusal:
             return Place(again.sheet, again.key, refusal)
@@ -136,12 +136,9 @@ class Desk:
         request_id, again = form.get("request_id", ""), Place("refund", form.get("key", ""))
         amount = parse_amount(form.get("amount", ""), self.till.runner.profile.currency)
         refusal = "amount_invalid" if amount is None else await self._supervise(form)
-        found = find(self.till, again.key)
-        original = self.till.original(Key.parse(again.key)) if found else None
-        if not refusal and original is None:
-            refusal = "not_an_approved_sale"
-        if refusal or original is None or amount is None:
-            return Place(again.sheet, again.key, refusal)
+        original = None if refusal else self.till.original(again.key)
+        if original is None or amount is None:
+            return Place(again.sheet, again.key, said=refusal or "not_refundable")
         event = RefundRequested(request_id, original, amount, session.operator, form["supervisor"])
         return await self._begin(session, request_id, event)
 
@@ -176,7 +173,7 @@ class Desk:
         here = Place(form["sheet"], keys[0]) if "sheet" in form and keys else HOME
         if not session.operator:
             return Place(said="log_on_first")
-        if not all(find(self.till, key) for key in keys) or not self.till.use(form.get("request_id", "")):
+        if not all(self.till.find(key) for key in keys) or not self.till.use(form.get("request_id", "")):
             return here
         for key in keys:
             self.till.runner.post(ReprintRequested(Key.parse(key)))
@@ -191,7 +188,7 @@ class Desk:
         """Find a payment by the numbers on its slip."""
         batch, voucher = (form.get(name, "").strip().zfill(6) for name in ("batch", "voucher"))
         key = f"{self.till.runner.profile.terminal_id}-{batch}-{voucher}"
-        return Place("payment", key) if find(self.till, key) else Place("find", said="not_found")
+        return Place("payment", key) if self.till.find(key) else Place("find", said="not_found")
 
     async def _begin(self, session: Session, request_id: str, event: Event) -> Place:
         """Hand a payment to the machine, once; go where its progress or its refusal is shown."""

@@ -12,7 +12,6 @@ from terminal.cashier.sales import Sum, sums
 from terminal.cashier.texts import Money, Texts, shop_time
 from terminal.cashier.till import Till
 from terminal.cashier.words import Badge, Tone, View
-from terminal.records import Key
 from terminal.risk import refusal_of_settlement
 
 REPRINTING = "reprinting"
@@ -90,17 +89,18 @@ class Said:
 
 
 def said(place: Place, texts: Texts) -> Said:
-    """Word what an address says of the press that led to it."""
-    if not place.said:
+    """Word what an address says of the press that led to it. Anybody can make an address: other text is not shown."""
+    if f"reason.{place.said}" not in texts.keys:
         return Said()
-    return Said(texts.either("reason", place.said, limit=""), "plain" if place.said == REPRINTING else "doubt")
+    sentence = texts.either("reason", place.said, limit="")
+    return Said(sentence, "plain" if place.said == REPRINTING else "doubt")
 
 
 def sheet(place: Place, till: Till, view: View, texts: Texts) -> Sheet | None:
     """The sheet of a place; None if there is none."""
     match place.sheet:
         case "payment" | "void" | "refund":
-            found = find(till, place.key)
+            found = till.find(place.key)
             return payment_sheet(place.sheet, found, till, view, texts) if found else None
         case "find":
             return FindSheet(view["batch"])
@@ -108,14 +108,6 @@ def sheet(place: Place, till: Till, view: View, texts: Texts) -> Sheet | None:
             return _settle_sheet(till, view, texts)
         case _:
             return None
-
-
-def find(till: Till, key: str) -> View | None:
-    """The payment that a form or an address names."""
-    try:
-        return till.find(Key.parse(key))
-    except ValueError:
-        return None
 
 
 def payment_sheet(kind: str, payment: View, till: Till, view: View, texts: Texts) -> PaymentSheet:

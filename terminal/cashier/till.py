@@ -100,26 +100,27 @@ class Till:
         """Whether a payment stands under this name."""
         return request_id in self.runner.counter.book.requests
 
-    def find(self, key: Key) -> dict[str, Any] | None:
-        """Describe a payment of this batch or of an earlier one; None if there is none.
+    def find(self, key: str) -> dict[str, Any] | None:
+        """Describe a payment of this batch or of an earlier one; None if there is none of this name.
 
         `here`: it is of the open batch; only then can it be voided, and its slip printed.
         """
-        here = self.runner.counter.book.payments.get(key)
-        payment = here or self._from_earlier(key)
+        payment = self._in_journal(key)
         if payment is None:
             return None
-        shown = payment_view(payment)
-        return shown | {"here": here is not None, "voidable": shown["voidable"] and here is not None}
+        shown, here = payment_view(payment), payment.key in self.runner.counter.book.payments
+        return shown | {"here": here, "voidable": shown["voidable"] and here}
 
-    def original(self, key: Key) -> Original | None:
-        """What a refund must know of its sale; None if there is no such payment."""
-        payment = self._from_earlier(key)
-        if payment is None or payment.type not in ("sale", "qr_sale") or payment.state is not State.APPROVED:
+    def original(self, key: str) -> Original | None:
+        """What a refund must know of its sale; None for what is no approved sale, or has been voided."""
+        payment = self._in_journal(key)
+        if payment is None or payment.type not in ("sale", "qr_sale"):
+            return None
+        if payment.state is not State.APPROVED or payment.voided_by is not None:
             return None
         return Original(
             payment.key, payment.type, payment.amount, payment.refunded, payment.currency, payment.reference,
-            payment.authorisation, payment.host_date, payment.means, payment.card, payment.voided_by is not None,
+            payment.authorisation, payment.host_date, payment.means, payment.card,
         )  # fmt: skip
 
     def slip(self, key: str) -> str:
@@ -131,8 +132,12 @@ class Till:
         end = copies[-1] if copies else len(lines)
         return plain_text(lines[start:end], self.runner.profile.devices.paper_columns).strip("\n")
 
-    def _from_earlier(self, key: Key) -> Payment | None:
+    def _in_journal(self, name: str) -> Payment | None:
         """A payment as the whole journal tells it, with all that was given back of it since."""
+        try:
+            key = Key.parse(name)
+        except ValueError:
+            return None
         payment = self.runner.journal.payment(key)
         if payment is None:
             return None
