@@ -1,0 +1,92 @@
+"""What the core asks for before it decides, and which inputs get in each other's way."""
+
+import pytest
+
+from host_switch.channels import ChannelAnswer, ChannelCall
+from host_switch.connections import decoded
+from host_switch.events import (
+    ChannelAnswered,
+    ChannelUnavailable,
+    CommandGiven,
+    Due,
+    FrameReceived,
+    Input,
+    TerminalRegistered,
+)
+from host_switch.facts import Wanted, reference_number, wanted
+from host_switch.records import Key
+from iso8583 import Message
+from iso8583.unionpay import Totals
+from tests.host_switch.room import Room
+from tests.host_switch.till import MASTER_KEY, MERCHANT, Till
+
+TILL = Till(mac_key=bytes(8))
+KEY = Key("12345678", "000001", "000001")
+CALL = ChannelCall("000000000007", "sale", "12345678", MERCHANT, 1, "156", 0.0)
+
+
+def received(message: Message) -> FrameReceived:
+    return decoded("line", TILL.frame(message.with_({11: "000001"})))
+
+
+SALE = TILL.sale()
+WANTED: list[tuple[Input, Wanted]] = [
+    (received(SALE), Wanted("12345678", KEY, opens=True)),
+    (received(TILL.reversal(SALE)), Wanted("12345678", KEY, reversal=True, opens=True)),
+    (received(TILL.void(SALE, "000000000042")), Wanted("12345678", KEY, original=42, opens=True)),
+    (received(TILL.refund(SALE, "NO REFERENCE", 1)), Wanted("12345678", KEY, opens=True)),
+    (received(TILL.sign_on()), Wanted("12345678", fresh_keys=True)),
+    (received(TILL.echo()), Wanted("12345678")),
+    (received(TILL.settle(Totals())), Wanted("12345678", batch="000001")),
+    (received(TILL.upload("0000", "207")), Wanted("12345678", batch="000001")),
+    (received(SALE.with_({3: "990000"})), Wanted("12345678")),
+    (ChannelAnswered(ChannelAnswer("000000000007", "12345678", "00")), Wanted(number=7)),
+    (ChannelAnswered(ChannelAnswer("A00000000007", "12345678", "00")), Wanted()),
+    (ChannelUnavailable(CALL), Wanted(number=7)),
+    (Due(7), Wanted(number=7)),
+    (CommandGiven("12345678", "3"), Wanted("12345678")),
+    (TerminalRegistered("12345678", MERCHANT, MASTER_KEY), Wanted("12345678")),
+]
+
+
+@pytest.mark.parametrize(("event", "names"), WANTED)
+def test_each_input_names_the_facts_it_needs_and_no_others(event: Input, names: Wanted) -> None:
+    assert wanted(event) == names
+
+
+@pytest.mark.parametrize("reference", ["", "42", "00000000004A", "٠٠٠٠٠٠٠٠٠٠٠٤", "0000000000042"])
+def test_a_reference_that_is_not_ours_names_nothing(reference: str) -> None:
+    assert reference_number(reference) is None
+
+
+# --- what shares a batch ----------------------------------------------------------------------------------------------
+
+
+def clash(room: Room, first: Input, second: Input) -> bool:
+    one, other = room.store.facts_for([first, second])
+    return not one.touched.isdisjoint(other.touched)
+
+
+def test_two_requests_of_one_terminal_get_in_each_others_way(room: Room, till: Till) -> None:
+    assert clash(room, decoded("a", till.frame(till.sale())), decoded("b", till.frame(till.sale())))
+
+
+def test_requests_of_two_terminals_do_not(room: Room, till: Till) -> None:
+    other = room.till("87654321")
+    assert not clash(room, decoded("a", till.frame(till.sale())), decoded("b", other.frame(other.sale())))
+
+
+def test_two_refunds_of_one_sale_do_wherever_they_come_from(room: Room, till: Till) -> None:
+    other = room.till("87654321")
+    third = room.till("11111111")
+    sale, reference = room.sold(till)
+    refunds = [decoded("line", each.frame(each.refund(sale, reference, 1))) for each in (other, third)]
+    assert clash(room, *refunds)
+    assert clash(room, decoded("line", till.frame(till.reversal(sale))), refunds[0])
+
+
+def test_an_answer_and_the_reversal_it_crosses_do(room: Room, till: Till) -> None:
+    sale = till.sale()
+    room.frame(till, sale)
+    (answer,) = room.asked(room.take_calls()[0])
+    assert clash(room, ChannelAnswered(answer), decoded("line", till.frame(till.reversal(sale))))
