@@ -123,9 +123,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close a connection that cannot be answered."""
+    """Close a connection that cannot be answered; the log is told why."""
 
     connection: str
+    reason: str
 
 
 Effect = Persist | Send | CallChannel | Report | Close

@@ -225,8 +225,8 @@ class Listener:
                 self.channel.call(call)
             case Report(severity, kind, connection, terminal, code):
                 _log.warning(kind, severity=severity, connection=connection, terminal=terminal, code=code)
-            case Close(connection):
-                self.connections.close(connection, "cannot be answered")
+            case Close(connection, reason):
+                self.connections.close(connection, reason)
 
     def _persisted(self, changes: Sequence[Change]) -> None:
         """Committed: note the earliest due time, and tell the log what became an event."""

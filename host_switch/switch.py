@@ -15,7 +15,6 @@ from host_switch.events import (
     Effect,
     FrameReceived,
     Input,
-    Report,
     TerminalRegistered,
 )
 from host_switch.facts import BATCH_TYPES, Facts
@@ -58,8 +57,7 @@ def _effects(event: Input, facts: Facts, now: float) -> tuple[Effect, ...]:
 def _frame(event: FrameReceived, facts: Facts, now: float) -> tuple[Effect, ...]:
     terminal, message = facts.terminal, event.message
     if 41 not in message or message.mti[2] not in "024":
-        report = Report("security", "neither a request nor from a terminal", event.connection)
-        return report, Close(event.connection)
+        return (Close(event.connection, "neither a request nor from a terminal"),)
     if terminal is None:
         return refuse(event, "97", kind="unknown terminal", severity="security")
     if event.malformed:

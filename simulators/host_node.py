@@ -127,7 +127,7 @@ class HostNode:
                 self._call(call)
             case Report():
                 self._auditor.host_reported(step)
-            case Close(connection):
+            case Close(connection, _):
                 self._lines.hang_up(connection)
 
     def _arm_timer(self) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from host_switch.connections import decoded
-from host_switch.events import Close, Send
+from host_switch.events import Close
 from iso8583 import Iso8583Error, Message
 from tests.host_switch.room import Room, command_of
 from tests.host_switch.till import Till
@@ -43,8 +43,7 @@ def test_a_message_that_names_no_terminal_cannot_be_answered(till: Till) -> None
 def test_an_answer_sent_to_us_closes_the_connection(room: Room, till: Till) -> None:
     answer = Message("0210", {11: "000001", 39: "00", 41: till.id})
     decision = room.frame(till, answer, frame=till.frame(answer, protected=False))
-    assert Close("line") in decision.effects
-    assert not any(isinstance(effect, Send) for effect in decision.effects)
+    assert decision.effects == (Close("line", "neither a request nor from a terminal"),)
 
 
 def test_answers_swap_the_addresses_and_keep_the_header(room: Room, till: Till) -> None:

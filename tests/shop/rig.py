@@ -53,7 +53,7 @@ from terminal.transitions import State
 from terminal.vault import Vault
 
 LOOPBACK = "127.0.0.1"
-TERMINAL, MERCHANT = "12345678", "898110053110001"
+TERMINAL, MERCHANT = "10000001", "898110053110001"
 MASTER_KEY = bytes.fromhex("11111111111111112222222222222222")
 OPENING_BALANCE = 1_000_000
 PIN = "123456"
@@ -94,6 +94,7 @@ class Shop:
         self.card_in: InsertedCard | None = None
         self.kill_after: Callable[[Effect], bool] = lambda _: False
         self.on_effect: Callable[[Effect], None] = lambda _: None
+        self.on_host_effect: Callable[[HostEffect], None] = lambda _: None
         self._settings = settings
         self._reply_timeout_s = reply_timeout_s
         self._channel_timeout_s = channel_timeout_s
@@ -134,13 +135,9 @@ class Shop:
     def _set_up(self) -> None:
         with host.opened_store(self.folder / "host", to_write=True) as store:
             store.put_secret(host.ZONE_KEYS, ZONE_PIN_KEY + ZONE_MAC_KEY)
-        self.register(TERMINAL, MERCHANT, MASTER_KEY)
+        host.carry_out(self.folder / "host", TerminalRegistered(TERMINAL, MERCHANT, MASTER_KEY))
         (self.folder / "terminal").mkdir()
         Vault.create(self.folder / "terminal" / "vault.json", MASTER_KEY)
-
-    def register(self, terminal_id: str, merchant: str, master_key: bytes) -> None:
-        """Make a terminal known to the host, which must not be running."""
-        host.carry_out(self.folder / "host", TerminalRegistered(terminal_id, merchant, master_key))
 
     def _write_profile(self) -> None:
         places = {"pin_pad_path": self.pin_pad.path, "scanner_path": self.scanner.path, "printer_address": LOOPBACK}
@@ -165,13 +162,18 @@ class Shop:
             )
         )  # fmt: skip
 
+    async def add_terminal(self, terminal_id: str, merchant: str, master_key: bytes) -> None:
+        """Make another terminal known to the running host."""
+        await self.host.ask(TerminalRegistered(terminal_id, merchant, master_key))
+
     async def stop_host(self) -> None:
         """End the host, as a kill ends it: what is under way is left, and nobody is told."""
         if self._host_life is not None:
             life, self._host_life = self._host_life, None
             await life.aclose()
 
-    def _host_did(self, _effect: HostEffect) -> None:
+    def _host_did(self, effect: HostEffect) -> None:
+        self.on_host_effect(effect)
         self._host_moved.set()
 
     async def restart_terminal(self, *, ready: bool = True) -> None:
@@ -410,8 +412,9 @@ class Shop:
         """
         await self.until(lambda view: all(payment["final"] for payment in view["payments"]))
         books = await self.host_until(lambda books: not list(nothing_is_owed(books)))
-        assert breaches(books) == []
-        assert [event.kind for event in books.events] == list(events)
+        assert not breaches(books), breaches(books)
+        kinds = [event.kind for event in books.events]
+        assert kinds == list(events), kinds
         assert self.runner.journal.verify().intact
         if balanced:
             self._prove_balances()
