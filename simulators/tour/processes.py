@@ -127,11 +127,12 @@ class KeptProcess:
             self.ready.clear()
             died = time.monotonic()
             deaths = 0 if died - began > LIVED_WELL_S else deaths
-            await asyncio.sleep(RESTART_AFTER_S[min(deaths, len(RESTART_AFTER_S) - 1)])
-            deaths += 1
-            with contextlib.suppress(ProcessFailed):  # it has ended again, and is counted once more
-                await self._spawn()
-                self._restarted(Restarted(self.part.name, _cause(code), time.monotonic() - died, self.pid))
+            while not self.ready.is_set():
+                await asyncio.sleep(RESTART_AFTER_S[min(deaths, len(RESTART_AFTER_S) - 1)])
+                deaths += 1
+                with contextlib.suppress(ProcessFailed):  # its last words are in the log; it is tried again
+                    await self._spawn()
+            self._restarted(Restarted(self.part.name, _cause(code), time.monotonic() - died, self.pid))
 
     def _last_words(self) -> str:
         lines = self._log.read_text("utf-8", "replace").splitlines()[-LOG_LINES_SHOWN:]

@@ -4,11 +4,9 @@ What is there already stays, so that a shop can be closed and opened again; only
 ports may have changed.
 """
 
-import fcntl
 import json
 import os
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -50,11 +48,11 @@ def reserved_ports() -> Iterator[Ports]:
 
     Only one shop of a user at a time has the defaults, so that two that are opened together do not get the same ones.
     """
-    with (Path(tempfile.gettempdir()) / f"tillgate-shop-{os.getuid()}.lock").open("a") as lock:
+    with socket.socket(socket.AF_UNIX) as claim:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            claim.bind(f"\0tillgate shop of {os.getuid()}")  # a name in the kernel only: it goes with its process
             wanted = asdict(Ports())
-        except BlockingIOError:
+        except OSError:
             wanted = dict.fromkeys(asdict(Ports()), 0)
         yield Ports(**{name: _free(port) for name, port in wanted.items()})
 

@@ -163,9 +163,3 @@ async def sells_again(ports: dict[str, int]) -> None:
 
 def devices_are_ready(view: View) -> bool:
     return all(view["devices"][name]["state"] == "ready" for name in ("card_reader", "pin_pad", "scanner"))
-
-
-def test_a_killed_demo_leaves_no_process_behind(running: Running) -> None:
-    demo, summary = running
-    demo.kill()
-    until_gone(list(summary["processes"].values()))

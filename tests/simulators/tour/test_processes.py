@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import select
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,6 +49,32 @@ async def test_a_process_that_dies_is_started_again_and_told_of(tmp_path):
             told = await asyncio.wait_for(news.get(), WAIT_S)
             assert (told.name, told.cause, told.process) == ("server", "SIGKILL", process.pid)
             assert process.pid != before
+
+
+PARENT = """
+import asyncio, pathlib, sys
+from simulators.tour.processes import KeptProcess, Part
+
+async def main():
+    port = int(sys.argv[1])
+    part = Part("server", ("http.server", str(port), "--bind", "127.0.0.1"), port)
+    process = KeptProcess(part, pathlib.Path(sys.argv[2]), print)
+    await process.start()
+    print(process.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def test_no_process_outlives_its_parent_however_that_dies(tmp_path):
+    arguments = [sys.executable, "-c", PARENT, str(free_port()), str(tmp_path)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
+        assert select.select([child], [], [], WAIT_S)[0], "the child still runs"
+        os.close(child)
 
 
 @in_a_loop
