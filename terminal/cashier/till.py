@@ -112,15 +112,13 @@ class Till:
         return shown | {"here": here, "voidable": shown["voidable"] and here}
 
     def original(self, key: str) -> Original | None:
-        """What a refund must know of its sale; None for what is no approved sale, or has been voided."""
+        """What a refund must know of its sale; None for what is no approved sale."""
         payment = self._in_journal(key)
-        if payment is None or payment.type not in ("sale", "qr_sale"):
-            return None
-        if payment.state is not State.APPROVED or payment.voided_by is not None:
+        if payment is None or payment.type not in ("sale", "qr_sale") or payment.state is not State.APPROVED:
             return None
         return Original(
             payment.key, payment.type, payment.amount, payment.refunded, payment.currency, payment.reference,
-            payment.authorisation, payment.host_date, payment.means, payment.card,
+            payment.authorisation, payment.host_date, payment.means, payment.card, payment.voided_by is not None,
         )  # fmt: skip
 
     def slip(self, key: str) -> str:
