@@ -32,12 +32,13 @@ def _in_one_sentence() -> Iterator[None]:
     """Turn what the host's own errors say into a refusal of the command."""
     from host_switch.door import DoorError
     from host_switch.keys import KeyRoomError
+    from host_switch.process import ProcessError
     from host_switch.start import HostError
     from host_switch.store import StoreError
 
     try:
         yield
-    except (DoorError, HostError, KeyRoomError, StoreError) as error:
+    except (DoorError, HostError, KeyRoomError, ProcessError, StoreError) as error:
         raise typer.TyperException(str(error)) from None
 
 

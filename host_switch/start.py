@@ -22,6 +22,7 @@ from host_switch.events import CommandGiven, Effect, TerminalRegistered
 from host_switch.facts import Policy
 from host_switch.keys import KeyRoom, ZoneKeys, des_key, write_secret
 from host_switch.listener import Listener
+from host_switch.process import limits_within_open_files, one_line
 from host_switch.sqlite_store import SqliteStore
 from host_switch.switch import decide
 
@@ -166,9 +167,11 @@ async def run(
     """Run a host until SIGTERM or SIGINT. `on_ready` is told the port when terminals can connect.
 
     Raises:
-        HostError, KeyRoomError, StoreError: it cannot be started.
+        HostError, KeyRoomError, StoreError, ProcessError: it cannot be started.
     """
-    async with opened(directory, listen, issuer, tls=tls, after_effect=after_effect) as (listener, port):
+    limits = limits_within_open_files(Limits())
+    asyncio.get_running_loop().set_exception_handler(one_line())
+    async with opened(directory, listen, issuer, tls=tls, limits=limits, after_effect=after_effect) as (listener, port):
         work = _work_until_signalled(listener)
         on_ready(port)
         await asyncio.wait([work])
