@@ -1,0 +1,53 @@
+"""A small version of `make sim`: some seeds without a complaint, every planted bug caught, the same trace twice."""
+
+from collections import Counter
+
+import pytest
+
+from simulators.engine import Trace
+from simulators.mutants import BUGS, planted
+from simulators.shop import world_folder
+from simulators.world import FAULTS, SeededWorld, run_world
+
+SEEDS = 30
+SEEDS_PER_BUG = 200
+
+
+@pytest.fixture(scope="module")
+def folder():
+    with world_folder() as path:
+        yield path
+
+
+def test_nothing_to_complain_of_in_any_world(folder):
+    outcomes = [run_world(seed, folder) for seed in range(SEEDS)]
+    assert [(outcome.seed, str(finding)) for outcome in outcomes for finding in outcome.findings] == []
+    happened = sum((Counter(outcome.happened) for outcome in outcomes), Counter())
+    assert happened["sales"] > 10 * SEEDS and happened["crashes"] > 10 * SEEDS
+
+
+def test_worlds_on_sqlite_are_no_exception(folder):
+    assert [run_world(seed, folder).findings for seed in (19, 39)] == [(), ()]
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_planted_bug_is_caught(bug, folder):
+    with planted(bug):
+        assert any(run_world(seed, folder).findings for seed in range(SEEDS_PER_BUG))
+
+
+def test_bug_is_gone_when_it_is_no_longer_planted(folder):
+    for bug in BUGS:
+        with planted(bug):
+            pass
+    assert run_world(0, folder).findings == ()
+
+
+def test_a_seed_is_the_whole_of_a_world(folder):
+    first, second = (run_world(7, folder, Trace()).digest for _ in range(2))
+    assert first == second != run_world(8, folder, Trace()).digest
+
+
+def test_every_fault_is_somewhere_in_the_first_seeds(folder):
+    drawn = {fault for seed in range(SEEDS) for fault in SeededWorld(seed, folder).faults}
+    assert drawn == set(FAULTS)
