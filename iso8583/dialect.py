@@ -128,11 +128,11 @@ class Dialect:
             Iso8583Error: a field that the dialect lacks, of the wrong type, of the wrong length, or with characters
                 outside its class. Its offset is where the field would begin, its `partial` holds all good fields.
         """
-        numbers = tuple(message)
-        bitmap, plan = self._write_plan(numbers)
+        values = message.fields
+        bitmap, plan = self._write_plan(tuple(sorted(values)))
         try:
             parts = [self._write_head(self._of_version(message.mti)), bitmap]
-            parts += [write(message[number]) for number, write in plan]
+            parts += [write(values[number]) for number, write in plan]
         except FieldError:
             parts = []
         if not parts:

@@ -107,10 +107,12 @@ def _ascii(content: Content) -> Coding:
     if content == "z":
         return Coding(_unpack_track, _unpack_track, _pack_track)
     check = _checker(content)
+    surely_good = _SURELY_GOOD.get(content, bytes.isdigit)
 
     def unpack(chunk: bytes) -> str:
         text = chunk.decode("latin-1")
-        check(text)
+        if not surely_good(chunk):
+            check(text)
         return text
 
     return Coding(unpack, unpack, check)
@@ -127,15 +129,20 @@ def _pack_track(value: str) -> bytes:
     return _check_nibbles(value.replace("=", "D")).translate(NIBBLE_TO_TEXT)
 
 
+# What is good at a glance, sooner than by looking every character up; what is not may still be good.
+_SURELY_GOOD: Final[dict[Content, Callable[[bytes], bool]]] = {"an": bytes.isalnum, "ans": bytes.isalnum}
+
+
 def _checker(content: Content) -> Callable[[str], bytes]:
     """The function that turns text of class `content` into ASCII, or raises FieldError."""
     alphabet = ALPHABETS[content]
+    surely_good = _SURELY_GOOD.get(content, bytes.isdigit)
 
     def check(text: str) -> bytes:
         if not text.isascii():
             raise _stranger(text, content)
         characters = text.encode("ascii")
-        if characters.translate(None, alphabet):
+        if not surely_good(characters) and characters.translate(None, alphabet):
             raise _stranger(text, content)
         return characters
 
@@ -185,6 +192,8 @@ def _unpack_gb18030(chunk: bytes) -> str:
 
 
 def _pack_gb18030(value: str) -> bytes:
+    if value.isascii() and value.isprintable():
+        return value.encode("ascii")  # GB 18030 has it unchanged
     coded = _coded(value, "gb18030")
     _refuse_control(value)
     return coded

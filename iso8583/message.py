@@ -31,6 +31,11 @@ class Message(Mapping[int, str | bytes]):
         """The message type indicator, four digits."""
         return self._mti
 
+    @property
+    def fields(self) -> Mapping[int, str | bytes]:
+        """All fields as a plain mapping, in no particular order: for whoever reads many of them, and changes none."""
+        return self._fields
+
     def __getitem__(self, number: int) -> str | bytes:
         return self._fields[number]
 
