@@ -70,6 +70,18 @@ class Facts:
     details: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def caller(self) -> Terminal:
+        """The terminal, for whoever knows that it is there: it was looked for before anything else."""
+        assert self.terminal is not None
+        return self.terminal
+
+    @property
+    def working_keys(self) -> WorkingKeys:
+        """The terminal's working keys, for whoever has checked its MAC with them."""
+        assert self.caller.keys is not None
+        return self.caller.keys
+
+    @property
     def touched(self) -> frozenset[Key | str]:
         """What a decision on these facts may change: two inputs that share any of it never share a batch."""
         keys: list[Key | str] = [row.key for row in (self.stored, self.original) if row is not None]

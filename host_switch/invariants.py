@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from host_switch.ledger import CLEARING, Record, first_break
 from host_switch.lifecycle import OPEN, TABLE
-from host_switch.records import Key, Leg, Outcome, Transaction
+from host_switch.records import STANDING, Key, Leg, Outcome, Transaction
 from host_switch.store import Books
 from iso8583 import load_dialect
 from iso8583.transactions import TYPES
@@ -20,7 +20,6 @@ from iso8583.transactions import TYPES
 REVERSAL = "reversal"
 _MAC_BYTES = 8
 _CARD_DATA = (2, 14, 35, 36, 45, 52)
-_STANDING = frozenset({Outcome.PENDING, Outcome.APPROVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def nothing_is_given_back_twice(books: Books) -> Iterator[Breach]:
     sales = {row.number: row for row in books.transactions}
     given: Counter[int] = Counter()
     for row in books.transactions:
-        if row.original and row.outcome in _STANDING:
+        if row.original and row.outcome in STANDING:
             given[row.original] += row.amount
     for number, amount in given.items():
         sale = sales.get(number)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from host_switch.answers import financial_reply, send_signed
-from host_switch.channels import ChannelAnswer, ChannelCall
+from host_switch.calls import advice_call, reversal_call
+from host_switch.channels import ChannelAnswer
 from host_switch.events import CallChannel, ChannelAnswered, ChannelUnavailable, Due, Effect, Persist, Report
 from host_switch.facts import Facts, Policy
 from host_switch.ledger import booking
@@ -179,28 +180,7 @@ _ACTS: Mapping[Act, Callable[[Step], tuple[Effect, ...]]] = {
 }
 
 
-# --- calls that are owed ----------------------------------------------------------------------------------------------
-
-
 def retry_at(policy: Policy, attempts: int, now: float) -> float:
     """When to try again after so many attempts: the pause doubles up to the cap."""
     pause = policy.retry_first_s * 2.0 ** min(attempts - 1, 30)
     return now + min(pause, policy.retry_last_s)
-
-
-def reversal_call(row: Transaction, reason: str, *, repeat: bool = False) -> ChannelCall:
-    """The call that takes a transaction back. `reason` is field 39 of the reversal."""
-    return ChannelCall(
-        reference=row.reference, kind=row.kind, terminal=row.key.terminal, merchant=row.merchant, amount=row.amount,
-        currency=row.currency, at=row.created_at, reverse=True, repeat=repeat, entry_mode=row.entry_mode,
-        auth_code=row.auth_code, reason=reason,
-    )  # fmt: skip
-
-
-def advice_call(row: Transaction) -> ChannelCall:
-    """The call that repeats a refund: the card number was kept for it, and is forgotten on the answer."""
-    return ChannelCall(
-        reference=row.reference, kind=row.kind, terminal=row.key.terminal, merchant=row.merchant, amount=row.amount,
-        currency=row.currency, at=row.created_at, repeat=True, entry_mode=row.entry_mode,
-        original=f"{row.original:012d}", pan=row.pan,
-    )  # fmt: skip

@@ -30,6 +30,13 @@ class Outcome(StrEnum):
     REVERSED = "reversed"
 
 
+STANDING = frozenset({Outcome.PENDING, Outcome.APPROVED})
+"""A void or refund in one of these counts against its sale."""
+
+VOIDS = frozenset({"sale_void", "qr_void"})
+"""The types that give a whole sale back; a sale is voided once, and not after a refund."""
+
+
 class Leg(StrEnum):
     """How we stand with the issuer. `*_DUE` is a debt: repeated until the issuer answers, and no timer ends it."""
 

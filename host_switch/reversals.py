@@ -8,24 +8,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from host_switch.answers import refuse_in_kind, reversal_reply, send_signed
+from host_switch.calls import reversal_call
 from host_switch.events import CallChannel, Effect, FrameReceived, Persist
 from host_switch.facts import Facts
-from host_switch.issuer_leg import Step, retry_at, reversal_call
+from host_switch.issuer_leg import Step, retry_at
 from host_switch.ledger import countering
 from host_switch.lifecycle import TABLE, Act, Happening
-from host_switch.records import Event, Leg, Outcome, Transaction
+from host_switch.records import STANDING, VOIDS, Event, Leg, Outcome, Transaction
 from host_switch.requests import moved_here, opened, well_formed
 from iso8583.transactions import TYPES, TransactionType
 
 DONE, NOT_REVERSIBLE, WRONG_OPERATION, CONFLICT = "00", "12", "22", "94"
-_STANDING = frozenset({Outcome.PENDING, Outcome.APPROVED})
 
 
 def reversal(event: FrameReceived, rules: TransactionType, facts: Facts, now: float) -> tuple[Effect, ...]:
     """Decide a reversal whose MAC is good."""
-    assert facts.terminal is not None
     if not well_formed(event.message, rules):
-        return refuse_in_kind(event, facts.terminal, "30", "fields missing or too many")
+        return refuse_in_kind(event, facts.caller, "30", "fields missing or too many")
     stored = facts.stored
     if stored is None:
         return _remember(event, rules, facts, now)
@@ -59,8 +58,8 @@ def _refuse(event: FrameReceived, stored: Transaction, code: str, facts: Facts, 
 
 def _given_back(stored: Transaction, facts: Facts) -> str:
     """What already gave the money of this sale back, in whole ("void") or in part ("refund")."""
-    kinds = {row.kind for row in facts.dependants if row.outcome in _STANDING and stored.outcome is Outcome.APPROVED}
-    if kinds & {"sale_void", "qr_void"}:
+    kinds = {row.kind for row in facts.dependants if row.outcome in STANDING and stored.outcome is Outcome.APPROVED}
+    if kinds & VOIDS:
         return "void"
     return "refund" if kinds else ""
 
@@ -114,6 +113,6 @@ _ACTS: Mapping[Act, Callable[[Step], tuple[Effect, ...]]] = {
 
 
 def _send(row: Transaction, body: bytes, facts: Facts) -> tuple[Effect, ...]:
-    return send_signed(row, body, facts.terminal) if facts.terminal else ()
+    return send_signed(row, body, facts.caller)
 
 
