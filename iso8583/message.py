@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TypeVar, overload
 
 from iso8583.masking import mask_field
+
+Default = TypeVar("Default")
 
 
 class Message(Mapping[int, str | bytes]):
@@ -38,6 +41,18 @@ class Message(Mapping[int, str | bytes]):
 
     def __getitem__(self, number: int) -> str | bytes:
         return self._fields[number]
+
+    # Mapping's own `get` goes through an exception for every field that is absent.
+
+    @overload
+    def get(self, number: int, default: None = None, /) -> str | bytes | None: ...
+
+    @overload
+    def get(self, number: int, default: str | bytes | Default, /) -> str | bytes | Default: ...
+
+    def get(self, number: int, default: object = None, /) -> object:
+        """Field `number`, or `default` if it is absent."""
+        return self._fields.get(number, default)
 
     def __contains__(self, number: object) -> bool:
         return number in self._fields

@@ -94,7 +94,7 @@ def missing_fields(message: Message, kind: TransactionType) -> FieldCheck:
     >>> missing_fields(Message("0820", {41: "12345678", 4: "000000000001"}), TYPES["echo"])
     FieldCheck(missing=(42, 60), not_allowed=(4,))
     """
-    present = frozenset(message)
+    present = frozenset(message.fields)
     needed = kind.mandatory.union(*(TOGETHER[number] for number in TOGETHER.keys() & present))
     missing = needed - present
     if kind.one_of and not kind.one_of & present:
