@@ -9,6 +9,7 @@ Nothing here sleeps or polls: it waits for the terminal's view (`until`) or for 
 """
 
 import asyncio
+import json
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -76,7 +77,7 @@ class Shop:
 
     def __init__(
         self, folder: Path, reply_timeout_s: float, channel_timeout_s: float, limits: Limits, cards: dict[str, Card],
-        accounts: list[Account], settings: str, host_port: int, relay_port: int,
+        accounts: list[Account], settings: str, names: tuple[str, str], host_port: int, relay_port: int,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.issuer: Issuer
@@ -96,6 +97,7 @@ class Shop:
         self.on_effect: Callable[[Effect], None] = lambda _: None
         self.on_host_effect: Callable[[HostEffect], None] = lambda _: None
         self._settings = settings
+        self._names = names
         self._reply_timeout_s = reply_timeout_s
         self._channel_timeout_s = channel_timeout_s
         self._limits = limits
@@ -144,7 +146,7 @@ class Shop:
         devices = "".join(f'{name} = "{place}"\n' for name, place in places.items())
         (self.folder / "terminal" / "profile.toml").write_text(
             f'terminal_id = "{TERMINAL}"\nmerchant_id = "{MERCHANT}"\n'
-            f'merchant_name_zh = "晨光便利店"\nmerchant_name_en = "MORNING LIGHT STORE"\n'
+            f"merchant_name_zh = {json.dumps(self._names[0])}\nmerchant_name_en = {json.dumps(self._names[1])}\n"
             f"{self._settings}\n"
             f"[host]\nport = {self.relay_port or self.host_port}\nreply_timeout_s = {self._reply_timeout_s}\n"
             f"[devices]\n{devices}card_reader_port = {self._reader_port}\nprinter_port = {self.printer.port}\n",
@@ -455,6 +457,7 @@ async def shop(
     cards: dict[str, Card] | None = None,
     accounts: list[Account] | None = None,
     settings: str = "",
+    names: tuple[str, str] = ("晨光便利店", "MORNING LIGHT STORE"),
     host_port: int = 0,
     relay_port: int = 0,
     on_effect: Callable[[Effect], None] = lambda _: None,
@@ -462,7 +465,8 @@ async def shop(
     """Open a shop in a folder, with everything switched on and the terminal signed on.
 
     `reply_timeout_s` is how long the terminal waits for the host, `channel_timeout_s` the host for the issuer. `cards`
-    and `accounts` replace those of the house; `settings` are further lines for the top of the terminal's profile.
+    and `accounts` replace those of the house; `settings` are further lines for the top of the terminal's profile, and
+    `names` the merchant's, in Chinese and English.
     The terminal finds the host at `relay_port` if somebody stands between them. `on_effect` hears of everything that
     the terminal does.
     """
@@ -470,7 +474,7 @@ async def shop(
     s = Shop(
         folder, reply_timeout_s, channel_timeout_s, limits or Limits(), deck,
         default_accounts(OPENING_BALANCE) if accounts is None else accounts, settings,
-        host_port, relay_port,
+        names, host_port, relay_port,
     )  # fmt: skip
     s.on_effect = on_effect
     async with AsyncExitStack() as stack:
