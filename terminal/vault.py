@@ -104,10 +104,10 @@ class Vault:
         """Decrypt a card number; an empty text stays empty (a payment by code has none)."""
         if not sealed:
             return ""
-        data = bytes.fromhex(sealed)
         try:
+            data = bytes.fromhex(sealed)
             return self._storage.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], _SEALED_CARD).decode()
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise VaultError("a sealed card number does not open: it was changed, or sealed by another vault") from None
 
 
