@@ -251,8 +251,9 @@ class Cashier:
     def _choose(self) -> None:
         counter = self.terminal.counter
         if counter.busy:
-            if self.chance.random() < self.habits.cancels:
-                self.terminal.handle(CancelRequested())
+            current = counter.payments.current
+            if current is not None and self.chance.random() < self.habits.cancels:
+                self.terminal.handle(CancelRequested(current))
         elif self.settles or len(counter.book.payments) >= self.terminal.profile.limits.batch_count_max:
             self.close_batch()
         else:

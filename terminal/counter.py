@@ -108,8 +108,8 @@ class Counter:
             case MeansFailed(reason):
                 self._say(reason, self.payments.current)
                 return self.payments.cancel(reason, now)
-            case CancelRequested():
-                return self.payments.cancel("cancelled", now)
+            case CancelRequested(key):
+                return self.payments.cancel("cancelled", now) if key == self.payments.current else []
             case Progress(stage):
                 self.stage = stage
                 return []
@@ -217,8 +217,9 @@ class Counter:
         return self.settlement.start(operator, now)
 
     def _reprint(self, key: Key) -> list[Effect]:
+        """Print again. What is not of this batch the shell looks up in the journal."""
         payment = self.book.payments.get(key)
-        if payment is None or payment.state is not State.APPROVED or payment.rules.direction == "none":
+        if payment is not None and (payment.state is not State.APPROVED or payment.rules.direction == "none"):
             self._say("nothing_to_print", key)
             return []
         return [Print(key, duplicate=True)]

@@ -78,12 +78,14 @@ class RefundRequested:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """The cashier presses cancel; only a payment that has not been sent can be cancelled."""
+    """The cashier presses cancel on this payment; only one that has not been sent can be cancelled."""
+
+    key: Key
 
 
 @dataclass(frozen=True, slots=True)
 class ReprintRequested:
-    """The cashier wants a slip again; it will say DUPLICATE."""
+    """The cashier wants a slip again, of this batch, an earlier one, or a settlement; it will say DUPLICATE."""
 
     key: Key
 

@@ -20,6 +20,7 @@ from terminal.records import BatchClosed, SettleStarted
 from terminal.settlement import SETTLEMENT_TRACE
 from terminal.slip_layout import Line, plain_text
 from terminal.slips import Copy, Entry, SettlementSlip, Shop, Slip, Total
+from terminal.transitions import State
 
 JOBS_MAX = 50
 
@@ -65,7 +66,7 @@ class Printing:
             settled = self._journal.settlement_of(job.key.batch)
             return settlement_lines(settlement_slip(self._profile, *settled, job.duplicate)) if settled else []
         payment = self._journal.payment(job.key)
-        if payment is None or payment.type not in TYPE_NAMES:
+        if payment is None or payment.type not in TYPE_NAMES or payment.state is not State.APPROVED:
             return []
         original = self._journal.payment(payment.original) if payment.original else None
         return [
@@ -82,8 +83,12 @@ class Printing:
         if self._printer is None:
             self._report(SlipFailed(job.key, "no_printer"))
             return
+        lines = self.lines(job)
+        if not lines:
+            self._report(SlipFailed(job.key, "no_slip"))
+            return
         try:
-            await self._printer.print(build(self.lines(job), self._profile.devices.paper_columns))
+            await self._printer.print(build(lines, self._profile.devices.paper_columns))
         except PrinterTrouble as trouble:
             self._report(SlipFailed(job.key, trouble.reason))
         else:

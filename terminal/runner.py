@@ -5,7 +5,7 @@ from the journal, and nothing is taken until a write goes through again. A resta
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -114,7 +114,7 @@ class Runner:
         """What the page shows now."""
         return view_of(self.counter, self.devices.health())
 
-    async def changes(self) -> AsyncIterator[dict[str, Any]]:
+    async def changes(self) -> AsyncGenerator[dict[str, Any], None]:
         """The view now, and again whenever it has changed."""
         while True:
             changed = self._changed

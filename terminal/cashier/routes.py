@@ -165,7 +165,8 @@ class Desk:
         named = form.get("key", "")
         if str(payments.current) != named:
             return HOME
-        return Place(said=await self.till.carry_out(CancelRequested(), lambda: str(payments.current) != named))
+        event = CancelRequested(Key.parse(named))
+        return Place(said=await self.till.carry_out(event, lambda: str(payments.current) != named))
 
     async def reprint(self, session: Session, form: Form) -> Place:
         """Print slips again (keys with a space between); each will say DUPLICATE."""
@@ -173,7 +174,7 @@ class Desk:
         here = Place(form["sheet"], keys[0]) if "sheet" in form and keys else HOME
         if not session.operator:
             return Place(said="log_on_first")
-        if not all(self.till.find(key) for key in keys) or not self.till.use(form.get("request_id", "")):
+        if not all(self.till.slip(key) for key in keys) or not self.till.use(form.get("request_id", "")):
             return here
         for key in keys:
             self.till.runner.post(ReprintRequested(Key.parse(key)))

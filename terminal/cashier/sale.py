@@ -225,7 +225,7 @@ def _settled(view: View, last: View, texts: Texts, slip_of: Callable[[str], str]
         key=last["key"], what=texts("family.settlement"), amount=texts.money(last["net"], view["terminal"]["currency"]),
         means=texts("sales.batch", batch=last["batch"]), headline=look,
         story=tuple(sentence for sentence in story if sentence), slip=slip_of(last["key"]),
-        message=_message(view, texts),
+        reprintable=True, message=_message(view, texts),
     )  # fmt: skip
 
 

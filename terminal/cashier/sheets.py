@@ -122,7 +122,7 @@ def payment_sheet(kind: str, payment: View, till: Till, view: View, texts: Texts
         amount=words.signed_amount(payment, texts) if counts else None, means=words.means(payment, texts),
         state=words.badge(payment, view["current"], texts), facts=_facts(payment, view, texts),
         story=words.story(payment, texts, limit), slip=till.slip(payment["key"]) if prints else "",
-        voidable=payment["voidable"], refundable=payment["refundable"], reprintable=prints and payment["here"],
+        voidable=payment["voidable"], refundable=payment["refundable"], reprintable=prints,
         left=texts.money(payment["amount"] - payment["refunded"], payment["currency"]),
     )  # fmt: skip
 

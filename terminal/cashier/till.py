@@ -103,7 +103,7 @@ class Till:
     def find(self, key: str) -> dict[str, Any] | None:
         """Describe a payment of this batch or of an earlier one; None if there is none of this name.
 
-        `here`: it is of the open batch; only then can it be voided, and its slip printed.
+        `here`: it is of the open batch; only then can it be voided.
         """
         payment = self._in_journal(key)
         if payment is None:
@@ -122,8 +122,11 @@ class Till:
         )  # fmt: skip
 
     def slip(self, key: str) -> str:
-        """The customer's copy of a slip (of a settlement its only one) as text."""
-        parsed = Key.parse(key)
+        """The customer's copy of a slip (of a settlement its only one) as text; empty where there is none."""
+        try:
+            parsed = Key.parse(key)
+        except ValueError:
+            return ""
         lines = self.runner.printing.lines(Print(parsed))
         copies = [index for index, line in enumerate(lines) if isinstance(line, Cut)]
         start = 0 if parsed.trace == SETTLEMENT_TRACE or len(copies) < 2 else copies[-2] + 1

@@ -3,6 +3,7 @@
 import pytest
 
 from terminal.events import CancelRequested, SaleRequested
+from terminal.records import Key
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import OPENING_BALANCE, PIN, Refused, shop
 
@@ -117,7 +118,7 @@ async def test_a_card_left_in_the_slot_is_asked_to_be_taken_also_after_a_sale_th
         for _ in range(2):
             key = await s.charge(2000)
             await s.until(lambda view: view["current"] and view["current"]["stage"] == "remove_card")
-            s.post(CancelRequested())
+            s.post(CancelRequested(Key.parse(key)))
             await s.until_final(key)
         third = await s.charge(3000)
         await s.until(lambda view: view["current"] and view["current"]["stage"] == "remove_card")

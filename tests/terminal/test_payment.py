@@ -262,11 +262,18 @@ def test_no_new_sale_while_a_reversal_is_open():
 def test_cancel_works_only_before_sending():
     till = ready_till()
     till.on(SaleRequested("a", 2500, "01"))
-    till.on(CancelRequested())
+    till.on(CancelRequested(the_payment(till).key))
     assert the_payment(till).state is State.CANCELLED
     till.sell(means=SCAN)
-    assert till.on(CancelRequested()) == []
+    assert till.on(CancelRequested(the_payment(till).key)) == []
     assert the_payment(till).state is State.SENT
+
+
+def test_cancel_names_its_payment():
+    till = ready_till()
+    till.on(SaleRequested("a", 2500, "01"))
+    till.on(CancelRequested(replace(the_payment(till).key, trace="999999")))
+    assert till.counter.busy
 
 
 def test_card_trouble_cancels_with_its_reason():

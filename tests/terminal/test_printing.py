@@ -13,6 +13,7 @@ from terminal.devices import DeviceHealth, PrinterStatus, PrinterTrouble
 from terminal.events import CodePresented, Event, Print, ReprintRequested, SettleRequested, SlipFailed, SlipPrinted
 from terminal.journal import Journal
 from terminal.printing import JOBS_MAX, Printing, slip_of
+from terminal.settlement import SETTLEMENT_TRACE
 from tests.terminal.rig import CARD, CODE, PROFILE, Till, answer, from_host, ready_till, settle_answer
 from tests.terminal.test_payment import approved_sale, refund_of, void_of
 from tests.terminal.test_settlement import upload_answer
@@ -140,6 +141,33 @@ def test_counter_without_a_printer_says_so(journal):
     till = ready_till()
     sale = approved_sale(till)
     assert printed(written(journal, till), None, Print(sale.key)) == [SlipFailed(sale.key, "no_printer")]
+
+
+def test_slip_of_a_closed_batch_and_of_its_settlement_are_printed_again(journal):
+    till = ready_till()
+    sale = approved_sale(till)
+    till.on(SettleRequested("01"))
+    till.on(from_host(settle_answer(till.sent(), "1"), mac="absent"))
+    till.on(upload_answer(till.sent()))
+    settlement = replace(sale.key, trace=SETTLEMENT_TRACE)
+    jobs = [job for key in (sale.key, settlement) for job in till.on(ReprintRequested(key)) if isinstance(job, Print)]
+    reports = printed(written(journal, till), PaperAndTrouble(), *jobs)
+    assert reports == [SlipPrinted(key, duplicate=True) for key in (sale.key, settlement)]
+
+
+@pytest.mark.parametrize("trace", ["000099", SETTLEMENT_TRACE])
+def test_slip_that_there_never_was_is_told_so(journal, trace):
+    till = ready_till()
+    key = replace(approved_sale(till).key, trace=trace)
+    assert printed(written(journal, till), PaperAndTrouble(), Print(key)) == [SlipFailed(key, "no_slip")]
+
+
+def test_declined_payment_has_no_slip_even_if_asked_for(journal):
+    till = ready_till()
+    till.on(from_host(answer(till.sell(), "51")))
+    key = next(iter(till.counter.book.payments))
+    assert till.on(ReprintRequested(key)) == [] and till.said() == "nothing_to_print"
+    assert Printing(PROFILE, written(journal, till), None, print).lines(Print(key)) == []
 
 
 def test_full_queue_refuses_at_once_and_the_receipt_stays_due(journal):

@@ -237,7 +237,10 @@ def test_a_reversal_that_the_bank_refuses_calls_for_a_person() -> None:
 
 @pytest.mark.parametrize(
     ("event", "said"),
-    [(CancelRequested(), "Cancelled at the till."), (MeansFailed("card_blocked"), "The card is blocked.")],
+    [
+        (CancelRequested(Key("12345678", "000007", "000001")), "Cancelled at the till."),
+        (MeansFailed("card_blocked"), "The card is blocked."),
+    ],
 )
 def test_a_sale_that_was_given_up_says_why_once(event: Any, said: str) -> None:
     till = ready_till()
@@ -290,7 +293,7 @@ def test_a_second_request_is_refused_only_while_the_first_is_under_way() -> None
     till.on(SaleRequested("a", 2500, "01"))
     till.on(SaleRequested("b", 100, "01"))
     assert progress(till).message.startswith("Another payment is under way.")
-    till.on(CancelRequested())
+    till.on(CancelRequested(list(till.counter.book.payments)[-1]))
     assert result(till).message == ""
 
 
