@@ -235,7 +235,7 @@ def _three_calls(before: Any) -> Any:
     return act
 
 
-_REQUESTS, _ISSUER_ACTS = "host_switch.requests", "host_switch.issuer_leg:_ACTS"
+_REQUESTS, _CHECKS, _ISSUER_ACTS = "host_switch.requests", "host_switch.checks", "host_switch.issuer_leg:_ACTS"
 _HOST_TABLE = "host_switch.lifecycle:TABLE"
 _declined = lifecycle.Move(Outcome.DECLINED, Leg.NONE, lifecycle.Act.ANSWER)
 _booked = lifecycle.Move(Outcome.APPROVED, Leg.ANSWERED, lifecycle.Act.BOOK)
@@ -265,14 +265,14 @@ _AT_THE_HOST = (
     Bug(
         "voids twice",
         Change("terminal.risk:refusal_of_void", _if_approved),
-        Change(f"{_REQUESTS}:_MORE_CHECKS", lambda checks: checks[:1], "sale_void"),
-        Change(f"{_REQUESTS}:_MORE_CHECKS", lambda checks: checks[:1], "qr_void"),
+        Change(f"{_CHECKS}:_MORE_CHECKS", lambda checks: checks[:1], "sale_void"),
+        Change(f"{_CHECKS}:_MORE_CHECKS", lambda checks: checks[:1], "qr_void"),
     ),
     Bug(
         "refunds more than was paid",
         Change("terminal.risk:refusal_of_refund", _allowed),
-        Change(f"{_REQUESTS}:_MORE_CHECKS", lambda checks: checks[:1], "refund"),
-        Change(f"{_REQUESTS}:_MORE_CHECKS", lambda checks: checks[:1], "qr_refund"),
+        Change(f"{_CHECKS}:_MORE_CHECKS", lambda checks: checks[:1], "refund"),
+        Change(f"{_CHECKS}:_MORE_CHECKS", lambda checks: checks[:1], "qr_refund"),
     ),
 )
 
