@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 
-from simulators.auditor import Finding
 from simulators.engine import Trace
 from simulators.mutants import BUGS, planted
+from simulators.observed import Finding
 from simulators.schedules import STEPS, run_schedule
 from simulators.shop import world_folder
 from simulators.world import run_world

@@ -189,6 +189,11 @@ _AT_THE_TERMINAL = (
     Bug("closes the batch before the host does", Change("terminal.settlement:Settlement.received", _close_at_once)),
     Bug("forgets voids and refunds in its totals", Change("terminal.book:Book.totals", _credits_forgotten)),
     Bug("prints a second original", Change("terminal.counter:Counter._reprint", _no_duplicate)),
+    Bug(
+        "writes the card number down",
+        Change("terminal.vault:Vault.seal", _is(lambda _self, pan: pan)),
+        Change("terminal.vault:Vault.unseal", _is(lambda _self, sealed: sealed)),
+    ),
     Bug("goes on when the disk is full", Change("simulators.terminal_node:TerminalNode._persist", _disk_never_full)),
 )
 

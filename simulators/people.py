@@ -122,10 +122,14 @@ class Hands:
         if self._chance.random() < self._habits.card_trouble:
             self._terminal.handle(MeansFailed("card_removed"))
         elif "code" in wanted.means and self._chance.random() < self._habits.code:
-            self._terminal.handle(CodePresented(f"62{self._chance.randrange(10**17):017d}"))
+            self._hand_over(CodePresented(f"62{self._chance.randrange(10**17):017d}"))
         else:
             self._presented = True
-            self._terminal.handle(self._card(wanted))
+            self._hand_over(self._card(wanted))
+
+    def _hand_over(self, means: CardPresented | CodePresented) -> None:
+        self._auditor.customer_presented(means)
+        self._terminal.handle(means)
 
     def _card(self, wanted: AskForMeans) -> CardPresented:
         deck = POOR_CARDS if self._chance.random() < self._habits.poor_card else CARDS

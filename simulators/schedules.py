@@ -16,12 +16,13 @@ from firmware_config.profile import Limits
 from host_switch import events as host
 from host_switch.records import Terminal
 from iso8583.unionpay import Totals48
-from simulators.auditor import UNBALANCED, Finding
+from simulators.audit_checks import UNBALANCED
 from simulators.engine import Node, Trace
 from simulators.host_node import Commit
 from simulators.issuer import Mood
 from simulators.issuer_node import Remember
 from simulators.lines import HEAD_BYTES, parsed
+from simulators.observed import Finding
 from simulators.odometer import Odometer
 from simulators.people import Cashier, Habits, original_of
 from simulators.shop import Past, Shop

@@ -18,12 +18,13 @@ from host_switch.keys import KeyRoom
 from host_switch.sqlite_store import SqliteStore
 from host_switch.store import MemoryStore, Store
 from host_switch.switch import decide
-from simulators.auditor import Auditor, Observed, Quiet
+from simulators.auditor import Auditor
 from simulators.engine import Chance, Node, Trace, World
 from simulators.host_node import HostNode
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY, Change
 from simulators.issuer_node import IssuerNode, plain_wire, sealed_wire
 from simulators.lines import Lines
+from simulators.observed import Observed, Quiet
 from simulators.people import MASTER_KEY, Habits, Hands, accounts
 from simulators.terminal_node import JournalPort, MemoryJournal, TerminalNode
 from terminal.journal import Journal

@@ -18,8 +18,8 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from bench import figures
-from simulators.auditor import Finding
 from simulators.mutants import BUGS, planted
+from simulators.observed import Finding
 from simulators.schedules import CASES, every_schedule
 from simulators.shop import world_folder
 from simulators.world import run_world

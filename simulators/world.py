@@ -17,10 +17,10 @@ from random import Random
 from firmware_config.profile import Limits
 from host_switch.events import CommandGiven
 from iso8583.unionpay import Frame
-from simulators.auditor import Finding
 from simulators.engine import START, Node, Trace
 from simulators.issuer import Mood
 from simulators.lines import parsed
+from simulators.observed import Finding
 from simulators.people import Cashier, Habits
 from simulators.shop import Shop
 from simulators.terminal_node import TerminalNode
@@ -32,7 +32,7 @@ FLIGHT_MAX_S = 90.0  # after which no packet and no answer of a slow issuer is u
 FAULTS_SLOW_DOWN = 1.03
 TRUE_TO_LIFE_EVERY = 20  # one seed of so many runs on SQLite, so that the simulated disk cannot drift from a true one
 
-CORE_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+CORE_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
 
 
 @dataclass(slots=True)

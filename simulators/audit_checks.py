@@ -1,0 +1,253 @@
+"""What the auditor checks: one function for each rule, from what was seen to what is wrong with it.
+
+The first half is asked at once, with what is about to happen; the second when the world is quiet. To add one: a
+function, and its call in `auditor.py` or its line in `CHECKS_AT_THE_END`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from firmware_config.profile import Limits
+from host_switch.channels import ChannelCall
+from host_switch.invariants import breaches
+from host_switch.ledger import CLEARING
+from host_switch.records import Entry, Leg, Outcome, Transaction
+from iso8583 import Message
+from iso8583.response_codes import REVERSAL_DONE
+from simulators.observed import Finding, Findings, Name, Observed, Quiet, Stands, name_in, name_of, text_of
+from terminal.book import Book
+from terminal.events import CompleteCard
+from terminal.records import BatchClosed, Key, to_entry
+from terminal.settlement import SETTLEMENT_TRACE
+from terminal.slips import Slip
+from terminal.transitions import State
+
+UNBALANCED = "the batch does not balance"
+
+_STANDS: Mapping[State, Stands] = {
+    State.STARTED: "open", State.SENT: "open", State.COMPLETING: "open", State.REVERSAL_DUE: "open",
+    State.APPROVED: "approved", State.DECLINED: "nothing", State.REVERSED: "nothing", State.CANCELLED: "nothing",
+}  # fmt: skip
+
+
+# --- checks as it happens ---------------------------------------------------------------------------------------------
+
+
+def book_is_what_records_say(observed: Observed, terminal: str, book: Book) -> Findings:
+    """I9: after every event and every restart the book stands where the durable records stand, no further, no less."""
+    for key, payment in book.payments.items():
+        seen = observed.payments.get(name_of(key))
+        if seen is None or seen.stands != _STANDS[payment.state]:
+            durable = "unknown" if seen is None else seen.stands
+            yield Finding("I9", str(key), f"the book says {payment.state.value}, the records {durable}")
+    for name, seen in observed.payments.items():
+        if name[0] == terminal and seen.stands == "open" and Key(*name) not in book.payments:
+            yield Finding("I9", text_of(name), "open, and forgotten by the book")
+
+
+def queues_are_bounded(book: Book, limits: Limits) -> Findings:
+    """I10: no more open payments, and no more payments in a batch, than the profile allows."""
+    if len(book.unresolved()) > limits.open_payments_max:
+        yield Finding("I10", book.batch, f"{len(book.unresolved())} payments are open")
+    if len(book.payments) > limits.batch_count_max:
+        yield Finding("I10", book.batch, f"{len(book.payments)} payments are in the batch")
+
+
+def sent_is_durable(observed: Observed, terminal: str, message: Message) -> Findings:
+    """I7: a request, a reversal, a settlement leaves only when its record is durable."""
+    batch, trace = message.text(60, "")[2:8], message.text(11, "")
+    if message.mti in {"0500", "0320"}:
+        if (terminal, batch) not in observed.settling:
+            yield Finding("I7", f"{terminal}-{batch}", "settles before it is durable")
+    elif message.mti.startswith(("02", "04")):
+        seen = observed.payments.get((terminal, batch, trace))
+        reverses = message.mti.startswith("04")
+        if seen is None or not (seen.reversal_due if reverses else seen.sent):
+            yield Finding("I7", f"{terminal}-{batch}-{trace}", f"{message.mti} leaves before it is durable")
+
+
+def printed_is_durable(observed: Observed, key: Key) -> Findings:
+    """I7: a slip is printed only for an approval that is durable."""
+    seen = observed.payments.get(name_of(key))
+    if key.trace != SETTLEMENT_TRACE and (seen is None or seen.stands != "approved"):
+        yield Finding("I7", str(key), "printed before the approval is durable")
+
+
+def chip_hears_what_is_durable(observed: Observed, key: Key | None, word: CompleteCard) -> Findings:
+    """I7: the chip is asked to confirm only an approval that is durable."""
+    seen = observed.payments.get(name_of(key)) if key else None
+    if word.approved and (seen is None or not seen.chip_asked):
+        yield Finding("I7", str(key), "the chip hears of an approval before it is durable")
+
+
+def slips_agree(slips: Iterable[Slip], fresh: Slip) -> Findings:
+    """I6: one original of each slip, and every later one says the same and DUPLICATE."""
+    name = (fresh.shop.terminal_no, fresh.batch, fresh.voucher)
+    before = [s for s in slips if (s.shop.terminal_no, s.batch, s.voucher) == name]
+    if before and not fresh.duplicate:
+        yield Finding("I6", text_of(name), "a second slip is not marked as a duplicate")
+    if any((s.amount, s.type_en, s.reference_no) != (fresh.amount, fresh.type_en, fresh.reference_no) for s in before):
+        yield Finding("I6", text_of(name), "two slips contradict each other")
+
+
+def row_keeps_its_word(before: Transaction, row: Transaction) -> Findings:
+    """I2: a key has one row, and an answer that was given stays as it was."""
+    if row.number != before.number:
+        yield Finding("I2", str(row.key), "the host keeps a second transaction under this key")
+    if before.reply and row.reply != before.reply:
+        yield Finding("I2", str(row.key), "the stored answer was changed")
+
+
+def no_more_is_given_back_than_paid(observed: Observed, row: Transaction) -> Findings:
+    """I2: voids and refunds of a sale, also those under way, come to no more than the sale."""
+    if not row.original:
+        return
+    sale = observed.rows[observed.names[row.original]]
+    standing = (Outcome.PENDING, Outcome.APPROVED)
+    given = sum(r.amount for r in observed.rows.values() if r.original == sale.number and r.outcome in standing)
+    if given > sale.amount:
+        yield Finding("I2", str(sale.key), f"{given} given back, {sale.amount} paid")
+
+
+def entry_is_balanced(entry: Entry) -> Findings:
+    """I5: an entry sums to zero."""
+    if sum(posting.amount for posting in entry.postings):
+        yield Finding("I5", str(entry.key), "an entry does not sum to zero")
+
+
+def answer_is_stored(observed: Observed, message: Message, body: bytes) -> Findings:
+    """I7 and I2: an answer leaves only when it is stored, and the second answer is the first, byte for byte."""
+    if message.mti not in {"0210", "0230", "0410"} or 64 not in message or message.get(39) == "94":
+        return
+    name = name_in(message)
+    row = observed.rows.get(name)
+    if message.mti == "0410":
+        yield from _reversal_answer_is_stored(observed, name, row, message)
+    elif row is None or row.reply != body:
+        yield Finding("I7", text_of(name), "an answer leaves that is not the stored one")
+    elif observed.answers.setdefault(name, body) != body:
+        yield Finding("I2", text_of(name), "a repeated request gets another answer")
+    elif message.get(39) == "00":
+        observed.approvals.add(name)
+
+
+def _reversal_answer_is_stored(observed: Observed, name: Name, row: Transaction | None, message: Message) -> Findings:
+    if message.get(39) not in REVERSAL_DONE:
+        return
+    observed.reversals_answered.add(name)
+    if row is None or (message.get(39) == "00" and row.outcome not in {Outcome.REVERSED, Outcome.DECLINED}):
+        yield Finding("I7", text_of(name), "a reversal is confirmed before it is stored")
+
+
+def call_is_stored(observed: Observed, call: ChannelCall) -> Findings:
+    """I7: a call leaves only when what it is about is durable, and a debt is called only while it is owed."""
+    row = observed.rows.get(observed.names.get(int(call.reference), ("", "", "")))
+    if row is None:
+        yield Finding("I7", call.reference, "a call leaves before it is durable")
+    elif call.reverse and row.leg is not Leg.REVERSAL_DUE:
+        yield Finding("I7", str(row.key), "a reversal is called before it is durable")
+
+
+# --- checks at the end ------------------------------------------------------------------------------------------------
+
+
+def approved_is_posted_once(quiet: Quiet) -> Findings:
+    """I1: what the terminal holds for approved stands in the ledger, once and in full."""
+    for name, seen in quiet.observed.payments.items():
+        posted = quiet.observed.ledger.get(name, 0)
+        if seen.stands == "approved" and posted != seen.net:
+            yield Finding("I1", text_of(name), f"approved over {seen.net}, posted {posted}")
+
+
+def slips_are_posted(quiet: Quiet) -> Findings:
+    """I1: whoever holds a slip is right."""
+    for slip in quiet.observed.slips:
+        name = (slip.shop.terminal_no, slip.batch, slip.voucher)
+        if quiet.observed.ledger.get(name, 0) != slip.amount:
+            yield Finding("I1", text_of(name), f"printed {slip.amount}, posted {quiet.observed.ledger.get(name, 0)}")
+
+
+def postings_have_a_payment(quiet: Quiet) -> Findings:
+    """I3: nothing stands in the ledger that does not stand at its terminal."""
+    for name, posted in quiet.observed.ledger.items():
+        seen = quiet.observed.payments.get(name)
+        if posted and (seen is None or seen.stands != "approved"):
+            yield Finding("I3", text_of(name), f"posted {posted}, but it does not stand at the terminal")
+
+
+def issuer_agrees_with_ledger(quiet: Quiet) -> Findings:
+    """I2 and I3: what the issuer moved for a payment is what the ledger says, but where it said two things itself."""
+    rows = {row.reference: name_of(row.key) for row in quiet.observed.rows.values()}
+    moved = {reference: 0 if m.reversed else -m.amount for reference, m in quiet.movements.items()}
+    for reference in sorted((rows.keys() | moved.keys()) - quiet.lied_about):
+        name = rows.get(reference, ("", "", reference))
+        posted = quiet.observed.ledger.get(name, 0)
+        if moved.get(reference, 0) != posted:
+            yield Finding("I3", text_of(name), f"the issuer moved {moved.get(reference, 0)}, the ledger {posted}")
+
+
+def nothing_is_open(quiet: Quiet) -> Findings:
+    """I4: in a quiet world neither side has an open payment."""
+    for name, seen in quiet.observed.payments.items():
+        if seen.stands == "open":
+            yield Finding("I4", text_of(name), "still open at the terminal")
+    for row in quiet.books.transactions:
+        if row.due_at is not None or row.outcome is Outcome.PENDING:
+            yield Finding("I4", str(row.key), f"still owed at the host: {row.outcome.value}, {row.leg.value}")
+
+
+def batches_balance(quiet: Quiet) -> Findings:
+    """I6: terminal and host agree about every batch."""
+    for terminal, records in quiet.observed.records.items():
+        for record in records:
+            if isinstance(record, BatchClosed) and not record.balanced:
+                yield Finding("I6", f"{terminal}-{record.batch}", UNBALANCED)
+
+
+def store_is_what_was_committed(quiet: Quiet) -> Findings:
+    """I9: the host's store holds every row as it was committed last, and the ledger every posting."""
+    stored = {name_of(row.key): (row.outcome, row.leg, row.reply) for row in quiet.books.transactions}
+    for name, row in quiet.observed.rows.items():
+        if stored.get(name) != (row.outcome, row.leg, row.reply):
+            yield Finding("I9", text_of(name), "the host's store does not hold what was committed")
+    ledger: dict[Name, int] = {}
+    for record in quiet.books.records:
+        if record.account != CLEARING:
+            ledger[name_of(record.key)] = ledger.get(name_of(record.key), 0) - record.amount
+    if ledger != quiet.observed.ledger:
+        yield Finding("I9", "ledger", "the host's ledger does not hold what was posted")
+
+
+def journals_are_what_was_written(quiet: Quiet) -> Findings:
+    """I9: every journal holds exactly the records that were written."""
+    for terminal, journal in quiet.journals.items():
+        if list(journal) != quiet.observed.records.get(terminal, []):
+            yield Finding("I9", terminal, "the journal does not hold what was written")
+
+
+def no_card_data_is_kept(quiet: Quiet) -> Findings:
+    """I8: no journal holds what a card or a wallet said in confidence."""
+    for terminal, records in quiet.observed.records.items():
+        written = str([to_entry(record) for record in records])
+        for secret in sorted(quiet.observed.secrets):
+            if secret in written:
+                yield Finding("I8", terminal, "the journal holds card data in clear")
+
+
+def books_validate(quiet: Quiet) -> Findings:
+    """I2, I3, I5, I8, I11: the validations that the host itself runs in production."""
+    for breach in breaches(quiet.books):
+        yield Finding("I5", breach.where, f"{breach.validation}: {breach.text}")
+
+
+CHECKS_AT_THE_END: tuple[Callable[[Quiet], Findings], ...] = (
+    approved_is_posted_once,
+    slips_are_posted,
+    postings_have_a_payment,
+    issuer_agrees_with_ledger,
+    nothing_is_open,
+    batches_balance,
+    store_is_what_was_committed,
+    journals_are_what_was_written,
+    no_card_data_is_kept,
+    books_validate,
+)

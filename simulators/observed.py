@@ -1,0 +1,190 @@
+"""What the auditor has seen of a simulated world, and how it follows a payment through its terminal's records.
+
+The records are followed by rules of its own, simpler than the cores' tables: what may come after what.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal
+
+from host_switch.events import Decision
+from host_switch.records import Batch, Event, Transaction
+from host_switch.store import Books
+from iso8583 import Message
+from iso8583.transactions import TYPES
+from simulators.issuer import Movement
+from terminal.records import (
+    Answered,
+    BatchClosed,
+    Cancelled,
+    Completed,
+    Key,
+    Record,
+    ReversalDue,
+    Reversed,
+    Sent,
+    SettleStarted,
+    Started,
+)  # fmt: skip
+from terminal.slips import Slip
+
+Name = tuple[str, str, str]
+"""A payment's key as both sides write it: terminal, batch, trace."""
+
+Stands = Literal["open", "approved", "nothing"]
+_SIGNS = {"debit": 1, "credit": -1, "none": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A complaint: which invariant, about what, in which words."""
+
+    invariant: str
+    subject: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} {self.subject}: {self.what}"
+
+
+@dataclass(slots=True)
+class Seen:
+    """A payment as its terminal's durable records tell it."""
+
+    type: str
+    amount: int
+    sent: bool = False
+    chip_asked: bool = False
+    reversal_due: bool = False
+    stands: Stands = "open"
+
+    @property
+    def net(self) -> int:
+        """What it owes the merchant, in minor units."""
+        return _SIGNS[TYPES[self.type].direction] * self.amount if self.stands == "approved" else 0
+
+
+@dataclass(slots=True)
+class Observed:
+    """Everything the auditor has seen."""
+
+    payments: dict[Name, Seen] = field(default_factory=dict)
+    records: dict[str, list[Record]] = field(default_factory=dict)
+    settling: set[tuple[str, str]] = field(default_factory=set)
+    chip_agreed: dict[Name, bool] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set)
+    slips: list[Slip] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    rows: dict[Name, Transaction] = field(default_factory=dict)
+    names: dict[int, Name] = field(default_factory=dict)
+    ledger: dict[Name, int] = field(default_factory=dict)
+    answers: dict[Name, bytes] = field(default_factory=dict)
+    approvals: set[Name] = field(default_factory=set)
+    reversals_answered: set[Name] = field(default_factory=set)
+    batches: dict[tuple[str, str], Batch] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+
+    def copy(self) -> "Observed":
+        """The same observations, to be gone on from in another world."""
+        copied = Observed(*(copy(getattr(self, each.name)) for each in fields(self)))
+        copied.payments = {name: replace(seen) for name, seen in self.payments.items()}
+        copied.records = {terminal: list(records) for terminal, records in self.records.items()}
+        return copied
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """The world when nothing moves any more: what the checks at the end look at."""
+
+    observed: Observed
+    books: Books
+    movements: Mapping[str, Movement]
+    lied_about: frozenset[str]
+    journals: Mapping[str, Iterable[Record]]
+
+
+Findings = Iterator[Finding]
+
+
+def name_of(key: Iterable[str] | Key) -> Name:
+    """The name behind a key of the terminal or of the host."""
+    if isinstance(key, Key):
+        return key.terminal, key.batch, key.trace
+    terminal, batch, trace = key
+    return terminal, batch, trace
+
+
+def name_in(message: Message) -> Name:
+    """The name that a message on the line bears."""
+    return message.text(41, ""), message.text(60, "")[2:8], message.text(11, "")
+
+
+def text_of(name: Name) -> str:
+    """A name in words."""
+    return "-".join(name)
+
+
+# --- following the records --------------------------------------------------------------------------------------------
+
+
+def follow(observed: Observed, terminal: str, record: Record) -> Findings:
+    """Keep the account of a payment, and complain about a record that cannot follow from those before it."""
+    match record:
+        case Started(key):
+            if name_of(key) in observed.payments:
+                yield Finding("I11", str(key), "the key is used a second time")
+            observed.payments[name_of(key)] = Seen(record.type, record.amount)
+        case SettleStarted(batch):
+            observed.settling.add((terminal, batch))
+        case BatchClosed(batch):
+            yield from _batch_closed(observed, terminal, batch)
+        case Sent(key) | Answered(key) | Completed(key) | Cancelled(key) | ReversalDue(key) | Reversed(key):
+            seen = observed.payments.get(name_of(key))
+            wrong = "no payment has this key" if seen is None else _moved(observed, seen, record)
+            if wrong:
+                yield Finding("I4", str(key), wrong)
+
+
+def _moved(observed: Observed, seen: Seen, record: Record) -> str:
+    """Carry one record out on the account; say what is wrong with it, if something is."""
+    if seen.stands != "open":
+        return f"{type(record).__name__} after the end ({seen.stands})"
+    match record:
+        case Sent():
+            wrong = "sent twice" if seen.sent else ""
+            seen.sent, seen.type = True, record.type
+        case Answered(key):
+            wrong = "answered, but not sent" if not seen.sent else ""
+            wrong = wrong or ("answered, though its reversal is due" if seen.reversal_due else "")
+            unheard = record.approved and name_of(key) not in observed.approvals
+            wrong = wrong or ("approved, but the host has not approved it" if unheard else "")
+            seen.amount, seen.chip_asked = record.amount, record.card_waits
+            if not record.card_waits:
+                seen.stands = "approved" if record.approved else "nothing"
+        case Completed(key):
+            wrong = "" if seen.chip_asked and not seen.reversal_due else "completed, but no chip was asked"
+            wrong = wrong or ("" if observed.chip_agreed.get(name_of(key)) else "completed, but the chip did not agree")
+            seen.stands = "approved"
+        case Cancelled():
+            wrong = "closed without an answer" if seen.sent and TYPES[seen.type].direction != "none" else ""
+            seen.stands = "nothing"
+        case ReversalDue():
+            wrong = "reversed, but not sent" if not seen.sent else ""
+            seen.reversal_due = True
+        case Reversed(key):
+            wrong = "" if name_of(key) in observed.reversals_answered else "closed without an answer to the reversal"
+            seen.stands = "nothing"
+        case _:
+            wrong = ""
+    return wrong
+
+
+def _batch_closed(observed: Observed, terminal: str, batch: str) -> Findings:
+    subject = f"{terminal}-{batch}"
+    closed = observed.batches.get((terminal, batch))
+    if closed is None or closed.closed_at is None:
+        yield Finding("I4", subject, "the terminal closed a batch that the host has not closed")
+    for name, seen in observed.payments.items():
+        if name[:2] == (terminal, batch) and seen.stands == "open":
+            yield Finding("I4", text_of(name), "its batch was closed while it was open")
