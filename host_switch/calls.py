@@ -4,7 +4,7 @@ from host_switch.channels import ChannelCall
 from host_switch.ciphers import clear_track, zone_pin_block
 from host_switch.events import FrameReceived
 from host_switch.facts import Facts
-from host_switch.payer import scanned_code
+from host_switch.payer import card_number, scanned_code
 from host_switch.records import Transaction
 from iso8583 import Message
 
@@ -17,8 +17,8 @@ def request_call(row: Transaction, event: FrameReceived, facts: Facts) -> Channe
         reference=row.reference, kind=row.kind, terminal=row.key.terminal, merchant=row.merchant, amount=row.amount,
         currency=row.currency, at=row.created_at, entry_mode=row.entry_mode,
         original=sale.reference if sale else "", auth_code=message.text(38, "").strip(),
-        pan=row.pan, expiry=message.text(14, ""), sequence=message.text(23, ""), track2=_track2(message, facts),
-        pin_block=_zone_pin_block(message, facts), chip_data=message.binary(55, b""),
+        pan=card_number(message), expiry=message.text(14, ""), sequence=message.text(23, ""),
+        track2=_track2(message, facts), pin_block=_zone_pin_block(message, facts), chip_data=message.binary(55, b""),
         code=scanned_code(message) if not sale else "",
     )  # fmt: skip
 

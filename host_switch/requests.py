@@ -105,7 +105,7 @@ def opened(event: FrameReceived, rules: TransactionType, facts: Facts, now: floa
         amount=int(message.text(4, "0")), currency=message.text(49), block60=message.text(60),
         content=content_hash(message, facts.policy.content_key), created_at=now, connection=event.connection,
         tpdu=event.tpdu, header=event.header, processing_code=message.text(3), entry_mode=message.text(22),
-        masked=masked_payer(message), pan=card_number(message),
+        masked=masked_payer(message), pan=card_number(message) if rules.recovery == "repeat" else "",
         original=facts.original.number if facts.original else 0,
         due_at=now + _patience_s(rules, facts), attempts=1,
     )  # fmt: skip

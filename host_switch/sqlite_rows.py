@@ -56,11 +56,11 @@ BEGIN SELECT RAISE(ABORT, 'transactions are never deleted'); END;
 # Columns that a transaction gets once, and those that change with its life.
 _FIXED = (
     "number", "terminal", "batch", "trace", "kind", "merchant", "amount", "currency", "block60", "content",
-    "created_at", "processing_code", "entry_mode", "masked", "pan", "original",
+    "created_at", "processing_code", "entry_mode", "masked", "original",
 )  # fmt: skip
 _MOVING = (
     "outcome", "leg", "connection", "tpdu", "header", "response_code", "auth_code", "voucher", "reply",
-    "reversal_reply", "due_at", "attempts",
+    "reversal_reply", "due_at", "attempts", "pan",
 )  # fmt: skip
 COLUMNS = ", ".join(_FIXED + _MOVING)
 _SET = ", ".join(f"{name} = ?" for name in _MOVING)
@@ -76,21 +76,20 @@ class Rows:
         self._room = room
 
     def transaction(self, columns: tuple[Any, ...]) -> Transaction:
-        """Read a row of `COLUMNS`. The card number is opened only where a refund may have to be repeated."""
+        """Read a row of `COLUMNS`."""
         values = dict(zip(_FIXED + _MOVING, columns, strict=True))
         sealed = values.pop("pan")
         key = Key(values.pop("terminal"), values.pop("batch"), values.pop("trace"))
         outcome, leg = Outcome(values.pop("outcome")), Leg(values.pop("leg"))
-        repeatable = leg is Leg.ADVICE_DUE and sealed
-        pan = self._room.unseal(sealed, f"transaction/{key}/pan").decode() if repeatable else ""
+        pan = self._room.unseal(sealed, f"transaction/{key}/pan").decode() if sealed else ""
         return Transaction(key=key, outcome=outcome, leg=leg, pan=pan, **values)
 
-    def fixed(self, row: Transaction) -> tuple[Any, ...]:
-        """The columns that a transaction gets once."""
+    def moving(self, row: Transaction) -> tuple[Any, ...]:
+        """The columns that change with the life of a transaction; the card number goes when it is not needed."""
         pan = self._room.seal(row.pan.encode(), f"transaction/{row.key}/pan") if row.pan else None
         return (
-            row.number, *row.key, row.kind, row.merchant, row.amount, row.currency, row.block60, row.content,
-            row.created_at, row.processing_code, row.entry_mode, row.masked, pan, row.original,
+            row.outcome.value, row.leg.value, row.connection, row.tpdu, row.header, row.response_code, row.auth_code,
+            row.voucher, row.reply, row.reversal_reply, row.due_at, row.attempts, pan,
         )  # fmt: skip
 
     def terminal(self, columns: tuple[Any, ...]) -> Terminal:
@@ -113,11 +112,11 @@ class Rows:
         )  # fmt: skip
 
 
-def moving(row: Transaction) -> tuple[Any, ...]:
-    """The columns that change with the life of a transaction."""
+def fixed(row: Transaction) -> tuple[Any, ...]:
+    """The columns that a transaction gets once."""
     return (
-        row.outcome.value, row.leg.value, row.connection, row.tpdu, row.header, row.response_code, row.auth_code,
-        row.voucher, row.reply, row.reversal_reply, row.due_at, row.attempts,
+        row.number, *row.key, row.kind, row.merchant, row.amount, row.currency, row.block60, row.content,
+        row.created_at, row.processing_code, row.entry_mode, row.masked, row.original,
     )  # fmt: skip
 
 

@@ -179,9 +179,9 @@ class SqliteStore:
         for row in rows:
             if row.number > self._highest:
                 self._highest = row.number
-                self._db.execute(INSERT, (*self._convert.fixed(row), *sqlite_rows.moving(row)))
+                self._db.execute(INSERT, (*sqlite_rows.fixed(row), *self._convert.moving(row)))
             else:
-                self._db.execute(UPDATE, (*sqlite_rows.moving(row), row.number))
+                self._db.execute(UPDATE, (*self._convert.moving(row), row.number))
             self._remember(row)
 
     def _remember(self, row: Transaction) -> None:

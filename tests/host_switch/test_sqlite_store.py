@@ -47,6 +47,22 @@ def test_everything_is_there_after_a_restart(store: SqliteStore, path: Path, key
     room.store.close()
 
 
+def test_a_card_number_is_on_disk_only_while_a_refund_may_be_repeated(store: SqliteStore, path: Path) -> None:
+    """Sealed or not: what nobody needs is not kept."""
+    room = Room(store)
+    till = room.till()
+    sale, reference = room.sold(till)
+    room.frame(till, till.sale())
+    refund = till.refund(sale, reference, 5)
+    room.frame(till, refund)
+    with sqlite3.connect(path) as disk:
+        query = "SELECT kind FROM transactions WHERE pan IS NOT NULL"
+        assert disk.execute(query).fetchall() == [("refund",)]
+        room.issue()
+        assert disk.execute(query).fetchall() == []
+    disk.close()
+
+
 def test_what_was_staged_and_not_flushed_is_gone_after_a_crash(
     store: SqliteStore, path: Path, key_room: KeyRoom
 ) -> None:
