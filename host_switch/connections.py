@@ -138,6 +138,7 @@ class Connection(asyncio.Protocol):
         self._since = now()
         self._under_way = 0
         self._answers_pile_up = False
+        self._reading = True
         self._peer = ""
         self._transport: asyncio.Transport
 
@@ -170,10 +171,13 @@ class Connection(asyncio.Protocol):
                 self._on_frame(decoded(self.name, frame))
         except Iso8583Error as error:
             self.refuse(str(error))
-        if self._has_room():
-            self._transport.resume_reading()
-        else:
-            self._transport.pause_reading()
+        self._read(self._has_room())
+
+    def _read(self, reading: bool) -> None:
+        """Read on, or leave what comes in the network."""
+        if reading != self._reading:
+            self._reading = reading
+            (self._transport.resume_reading if reading else self._transport.pause_reading)()
 
     def _has_room(self) -> bool:
         return self._under_way < self._limits.under_way_max and not self._answers_pile_up
@@ -181,12 +185,13 @@ class Connection(asyncio.Protocol):
     def decided(self) -> None:
         """One frame less under way."""
         self._under_way -= 1
-        self._take_frames()
+        if not self._reading:
+            self._take_frames()
 
     def pause_writing(self) -> None:
         """Whoever does not read its answers is not read either."""
         self._answers_pile_up = True
-        self._transport.pause_reading()
+        self._read(False)
 
     def resume_writing(self) -> None:
         """It reads its answers again."""
