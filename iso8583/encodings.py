@@ -82,7 +82,8 @@ def _bcd(content: Content, pad: Side) -> Coding:
 
     def pack(value: str) -> bytes:
         nibbles = value.replace("=", "D") if content == "z" else value
-        check(nibbles)
+        if not (nibbles.isascii() and nibbles.isdigit()):
+            check(nibbles)
         if len(nibbles) & 1:
             nibbles = "0" + nibbles if padded_left else nibbles + "0"
         return bytes.fromhex(nibbles)

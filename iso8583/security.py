@@ -8,10 +8,7 @@ returns, as far as Python allows. Errors say what was wrong with the shape of an
 from __future__ import annotations
 
 import hmac
-import struct
 from collections.abc import Callable
-from functools import reduce
-from operator import xor
 from typing import Final, Literal
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -20,7 +17,6 @@ from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 
 Algorithm = Literal["3des", "sm4"]
 
-WORD: Final = 8  # what a machine word holds, and a DES block
 DES_BLOCK: Final = 8
 SM4_BLOCK: Final = 16
 DES_KEY_LENGTHS: Final = (8, 16, 24)
@@ -93,11 +89,15 @@ def _folded_mac(encryptor: CipherContext, data: bytes, block: int) -> bytes:
 
 
 def _fold(data: bytes, block: int) -> bytes:
-    """XOR of the blocks of `data`, the last one padded with zeros."""
-    padded = data + bytes(-len(data) % block)
-    words = struct.unpack(f">{len(padded) // WORD}Q", padded)
-    per_block = block // WORD
-    return b"".join(reduce(xor, words[place::per_block], 0).to_bytes(WORD, "big") for place in range(per_block))
+    """XOR of the blocks of `data`, the last one padded with zeros: one half is laid on the other until one is left."""
+    folded = int.from_bytes(data + bytes(-len(data) % block), "big")
+    width = 8 * block
+    while width < folded.bit_length():
+        width *= 2
+    while width > 8 * block:
+        width //= 2
+        folded = (folded >> width) ^ (folded & ((1 << width) - 1))
+    return folded.to_bytes(block, "big")
 
 
 def retail_mac(key: bytes | DesKey, data: bytes, padding: Literal[1, 2] = 1) -> bytes:

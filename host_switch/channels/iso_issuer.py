@@ -10,6 +10,7 @@ the sale that a void or refund belongs to. A reversal has the reference of what 
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import structlog
 
@@ -76,6 +77,7 @@ def _mti(mti: str, call: ChannelCall) -> str:
     return base + ("1" if call.repeat else "0")
 
 
+@lru_cache(maxsize=8)
 def _transmission_time(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%m%d%H%M%S")
 
