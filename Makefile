@@ -21,7 +21,7 @@ demo: $(VENV)/.runtime ## Start the whole shop on this machine and take the tour
 
 test: system lint types ## Install what tests need, then lint, types and every test
 	@echo '== pytest'
-	@$(PY) -m pytest -n 2 $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 	@echo 'make test: lint, types and tests passed'
 
 lint: $(VENV)/.dev ## Check style with ruff
