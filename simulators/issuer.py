@@ -131,6 +131,7 @@ class Issuer:
     def __init__(self, accounts: Iterable[Account], zone_pin_key: bytes = ZONE_PIN_KEY) -> None:
         self._accounts = {account.number: account for account in accounts}
         self._movements: dict[str, Movement] = {}
+        self._given_back: dict[str, dict[str, Movement]] = {}
         self._codes: set[str] = set()
         self._zone_pin_key = zone_pin_key
         self.mood = Mood()
@@ -152,6 +153,8 @@ class Issuer:
                     self._accounts[change.number] = change
                 case Movement():
                     self._movements[change.reference] = change
+                    if change.original:
+                        self._given_back.setdefault(change.original, {})[change.reference] = change
                 case CodeUsed():
                     self._codes.add(change.code)
 
@@ -256,7 +259,8 @@ class Issuer:
         amount = int(message.text(4))
         if original is None or original.kind != "sale" or original.reversed:
             return self._declined(message, "", "25")
-        given = sum(movement.amount for movement in self._given_back(original.reference))
+        back = self._given_back.get(original.reference, {}).values()
+        given = sum(movement.amount for movement in back if not movement.reversed)
         if kind == "void" and (given or amount != -original.amount):
             return self._declined(message, "", "12" if given else "64")
         if given + amount > -original.amount:
@@ -264,9 +268,6 @@ class Issuer:
         reference = message.text(37)
         movement = Movement(reference, kind, original.account, amount, original.reference, auth_code=reference[-6:])
         return (movement, *self._moved(original.account, amount)), _answer(message, movement)
-
-    def _given_back(self, reference: str) -> Iterable[Movement]:
-        return (m for m in self._movements.values() if m.original == reference and not m.reversed)
 
     def _moved(self, number: str, amount: int) -> tuple[Account, ...]:
         if not amount:
