@@ -96,7 +96,7 @@ class Book:
     """Batch, trace number, payments of the open batch, and the settlement under way."""
 
     def __init__(self) -> None:
-        self.batch = FIRST_BATCH
+        self.batch = self.host_batch = FIRST_BATCH
         self.next_trace = 1
         self.payments: dict[Key, Payment] = {}
         self.requests: dict[str, Key] = {}
@@ -108,6 +108,11 @@ class Book:
     def apply(self, record: Record) -> None:
         """Add one record; records come in the order in which they were persisted."""
         _APPLY[type(record)](self, record)
+
+    @property
+    def host_is_behind(self) -> bool:
+        """The host is still in the batch that we closed last: the acknowledgement of its end was not the host's."""
+        return self.last_closed is not None and self.host_batch == self.last_closed.batch
 
     def unresolved(self) -> list[Payment]:
         """Payments whose end is not known, oldest first."""
@@ -186,9 +191,10 @@ class Book:
             self._update(r.key, printed=True)
 
     def _signed_on(self, r: SignedOn) -> None:
-        """Take the host's batch number, between two batches and never that of the one closed before."""
-        closed = self.last_closed is not None and r.batch == self.last_closed.batch
-        if not self.payments and self.settling is None and not closed:
+        """Take the host's batch number while nothing counts in ours, but never that of the one closed before."""
+        self.host_batch = r.batch
+        counts = any(not p.is_final or p.state is State.APPROVED for p in self.payments.values())
+        if not counts and self.settling is None and not self.host_is_behind:
             self.batch = r.batch
 
     def _settle_started(self, r: SettleStarted) -> None:

@@ -234,7 +234,7 @@ class Counter:
     def _follow(self, was_ready: bool, now: float) -> list[Effect]:
         """Payments and settlement follow the session; a wanted sign-on waits until the counter is free."""
         effects: list[Effect] = []
-        if self.session.wants_sign_on and not self.busy and self.settlement.deadline() is None:
+        if self.session.wants_sign_on and not self.busy:
             effects += self.session.sign_on(now)
         if self.session.ready and not was_ready:
             self.settlement.link_ready = True

@@ -74,7 +74,7 @@ class Settlement:
     def link_up(self, now: float) -> list[Effect]:
         """The host is there (again): go on."""
         self.link_ready = True
-        return [] if self.step is Step.IDLE else self._go_on(now)
+        return self._end_again() + ([] if self.step is Step.IDLE else self._go_on(now))
 
     def link_down(self) -> list[Effect]:
         """The host is gone; wait."""
@@ -88,6 +88,14 @@ class Settlement:
     def deadline(self) -> float | None:
         """When tick() wants to be called next."""
         return self._due
+
+    def _end_again(self) -> list[Effect]:
+        """Tell a host that has not closed the batch before ours that it has ended. Its answer changes nothing here."""
+        closed, totals = self._book.last_closed, self._book.last_settled
+        if not self._book.host_is_behind or closed is None or totals is None:
+            return []
+        count = totals.debit_count + totals.credit_count
+        return [Send(messages.upload_end(self._profile, closed.batch, self._book.next_trace, count, closed.balanced))]
 
     def _go_on(self, now: float) -> list[Effect]:
         self._attempts = 0

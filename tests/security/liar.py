@@ -38,6 +38,7 @@ class Liar:
         self._terminal: asyncio.StreamWriter | None = None
         self._server: asyncio.Server | None = None
         self._talks: set[asyncio.Task[None]] = set()
+        self._faults: list[Exception] = []
 
     async def start(self) -> None:
         """Listen where the terminal looks for its host."""
@@ -45,12 +46,14 @@ class Liar:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Be gone."""
+        """Be gone; a lie that broke down in the telling is told now."""
         assert self._server is not None, "started"
         self._server.close()
         for talk in self._talks:
             talk.cancel()
         await asyncio.gather(*self._talks, return_exceptions=True)
+        if self._faults:
+            raise self._faults[0]
 
     def inject(self, data: bytes) -> None:
         """Put bytes onto the wire towards the terminal, asked or not."""
@@ -93,7 +96,8 @@ class Liar:
         finally:
             for way in ways:
                 way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+            ends = await asyncio.gather(*ways, return_exceptions=True)
+            self._faults += [end for end in ends if isinstance(end, Exception) and not isinstance(end, OSError)]
 
     def _ask(self, frame: bytes) -> list[bytes]:
         self.asked.append(frame)

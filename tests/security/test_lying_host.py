@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from iso8583 import Message
 from iso8583.framing import with_length
+from iso8583.unionpay import Frame
 from simulators.issuer import Mood
 from tests.in_a_loop import in_a_loop
-from tests.security.liar import Say, about, changed, honest, message_of, once, shop_with_liar, then_closed
+from tests.security.liar import Liar, Say, about, changed, honest, message_of, once, shop_with_liar, then_closed
 
 CODE = "6288123456789012345"
 # What a liar without keys can make of an approval, and how the sale must end.
@@ -325,4 +327,46 @@ async def test_a_flood_of_answers_to_nothing_drowns_nobody(tmp_path):
         await s.take_card()
         await s.until_ready()
         assert (await s.sell_by_card(700))["state"] == "approved"
+        await s.prove()
+
+
+def acknowledge_the_end(liar: Liar) -> Say:
+    """Answer the end of a batch in the host's name, and keep it from the host."""
+
+    def ask(frame: bytes) -> list[bytes]:
+        asked = Frame.parse(frame)
+        if asked.message.mti != "0320":
+            return honest(frame)
+        echoed = {number: asked.message[number] for number in (11, 41, 42, 60)}
+        liar.inject(with_length(asked.reply(Message("0330", {**echoed, 39: "00"})).to_bytes()))
+        return []
+
+    return ask
+
+
+@in_a_loop
+async def test_the_end_of_a_batch_that_only_a_liar_acknowledged_reaches_the_host_later(tmp_path):
+    async with shop_with_liar(tmp_path) as (s, liar):
+        await s.sell_by_card(2500)
+        liar.ask = acknowledge_the_end(liar)
+        await s.settle()
+        assert [terminal.batch for terminal in s.books().terminals] == ["000001"]
+        liar.ask = honest
+        refused = await s.sell_by_card(700)
+        assert (refused["batch"], refused["response_code"]) == ("000002", "77")
+        await s.until_ready()
+        assert (await s.sell_by_card(700))["state"] == "approved"
+        await s.prove()
+        assert (await s.settle())["balanced"] is True
+
+
+@in_a_loop
+async def test_a_settlement_in_a_batch_that_the_host_does_not_know_yet_ends_all_the_same(tmp_path):
+    async with shop_with_liar(tmp_path) as (s, liar):
+        await s.sell_by_card(2500)
+        liar.ask = acknowledge_the_end(liar)
+        await s.settle()
+        liar.ask = honest
+        assert (await s.settle())["batch"] == "000002"
+        assert (await s.sell_by_card(700))["batch"] == "000003"
         await s.prove()

@@ -3,10 +3,21 @@
 import pytest
 
 from iso8583 import Message
-from terminal.events import KeysLoaded, LinkLost, LinkUp, LoadKeys, Persist, Received, Reconnect, SaleRequested, Send
+from terminal.events import (
+    CodePresented,
+    KeysLoaded,
+    LinkLost,
+    LinkUp,
+    LoadKeys,
+    Persist,
+    Received,
+    Reconnect,
+    SaleRequested,
+    Send,
+)  # fmt: skip
 from terminal.records import SignedOn
 from terminal.session import SessionState
-from tests.terminal.rig import KEYS, PROFILE, Till, answer, from_host, ready_till, sign_on_answer
+from tests.terminal.rig import CODE, KEYS, PROFILE, Till, answer, from_host, ready_till, sign_on_answer
 
 
 def echo_answer(code: str = "00") -> Received:
@@ -55,13 +66,24 @@ def test_host_that_refuses_the_terminal_is_asked_ever_more_rarely():
 
 def test_batch_of_the_host_is_not_taken_while_ours_has_payments():
     till = ready_till()
-    till.on(from_host(answer(till.sell(), "51")))
+    till.on(from_host(answer(till.sell(means=CodePresented(CODE)))))
+    sign_on_again(till, batch="000099")
+    assert till.counter.session.state == "loading keys"
+    assert till.counter.book.batch == "000007"
+
+
+def test_batch_of_the_host_is_taken_while_nothing_counts_in_ours():
+    till = ready_till()
+    till.on(from_host(answer(till.sell(), "77")))
+    sign_on_again(till, batch="000099")
+    assert till.counter.book.batch == "000099"
+
+
+def sign_on_again(till: Till, batch: str) -> None:
     till.counter.session.ask_for_sign_on()
     till.on(LinkLost())
     till.on(LinkUp())
-    till.on(Received(sign_on_answer("000099", till.sent().text(11)), "absent"))
-    assert till.counter.session.state == "loading keys"
-    assert till.counter.book.batch == "000007"
+    till.on(Received(sign_on_answer(batch, till.sent().text(11)), "absent"))
 
 
 def test_idle_link_is_proven_by_an_echo():
