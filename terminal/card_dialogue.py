@@ -56,6 +56,9 @@ class CardDialogue:
         except CardGone as error:
             self._report(MeansFailed(error.reason))
             return
+        except PinPadFault:  # whoever pulls its plug must not get away with a signature
+            self._report(MeansFailed("pin_pad_failed"))
+            return
         self._conclude(outcome)
 
     def answer(self, answer: OnlineAnswer | NoAnswer) -> None:
@@ -103,8 +106,6 @@ class CardDialogue:
             return PinResult("bypassed")
         except PinCancelled:
             return PinResult("cancelled")
-        except PinPadFault:
-            return PinResult("no_pin_pad")
 
     async def _go_online(self, card: CardData) -> OnlineAnswer | NoAnswer:
         self._online = asyncio.get_running_loop().create_future()

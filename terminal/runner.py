@@ -98,6 +98,8 @@ class Runner:
         self._dialogue_task: asyncio.Task[None] | None = None
         self._codes_wanted = False
         self._changed = asyncio.Event()
+        self._health: dict[str, DeviceHealth] = {}
+        self._health_moved = False
         self._writable = True
         self._clock = SteadyClock()
         self._background: set[asyncio.Task[None]] = set()
@@ -112,7 +114,9 @@ class Runner:
 
     def view(self) -> dict[str, Any]:
         """What the page shows now."""
-        return view_of(self.counter, self.devices.health())
+        health = self.devices.health()
+        self._health_moved = self._health_moved or health != self._health
+        return view_of(self.counter, health)
 
     async def changes(self) -> AsyncGenerator[dict[str, Any], None]:
         """The view now, and again whenever it has changed."""
@@ -276,14 +280,16 @@ class Runner:
             self._measure_room()
 
     async def _watch_devices(self) -> None:
-        """Show a plug that was pulled, or paper that ran out, before the next customer finds it."""
-        shown = None
+        """Show a plug that was pulled, or paper that ran out, before the next customer finds it.
+
+        Also when all is well again as at the last look: somebody may have been shown the trouble in between.
+        """
         while True:
             if self.devices.printer:
                 await self.devices.printer.status()
             health = self.devices.health()
-            if health != shown:
-                shown = health
+            if self._health_moved or health != self._health:
+                self._health, self._health_moved = health, False
                 self._show_change()
             await asyncio.sleep(DEVICES_INTERVAL_S)
 

@@ -97,7 +97,7 @@ FACTS: dict[str, set[str]] = {
         | arguments("payment.py", "cancel") | keywords("payment.py", "_Facts", "reason")
         | returned("payment.py", "_act_cancel")
         | returned("operators.py", "check") - {"supervisor", "cashier"}
-        | CARDS | reasons_of_devices("CardGone", "throw_out")
+        | arguments("card_dialogue.py", "MeansFailed") | CARDS | reasons_of_devices("CardGone", "throw_out")
         | {f"printer_{reason}" for reason in PRINTER | arguments("printing.py", "SlipFailed")}
         | said_by("cashier/routes.py") | returned("cashier/till.py", "carry_out")
     ),
