@@ -1,11 +1,13 @@
 """Draws the state diagrams of the documentation from the transition tables of the code.
 
-`python docs/state_diagrams.py` rewrites them in `architecture.md`; a test says when that was forgotten.
+`python -m docs.state_diagrams` rewrites them in `architecture.md`; a test says when that was forgotten.
 """
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+from host_switch import lifecycle
+from terminal import transitions
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "architecture.md"
@@ -15,18 +17,15 @@ Arrow = tuple[str, str, str]
 
 def terminal_arrows() -> list[Arrow]:
     """The life of a payment at the terminal: state, what happens, state after."""
-    from terminal.transitions import TABLE
-
-    return [(state.value, happening.value, move.to.value) for (state, happening), move in TABLE.items()]
+    table = transitions.TABLE
+    return [(state.value, happening.value, move.to.value) for (state, happening), move in table.items()]
 
 
 def host_arrows() -> list[Arrow]:
     """The life of a transaction at the host: what the terminal was told, and how we stand with the issuer."""
-    from host_switch.lifecycle import TABLE
-
     return [
         (f"{outcome} / {leg}", happening.value, f"{move.outcome} / {move.leg}")
-        for (outcome, leg, happening), move in TABLE.items()
+        for (outcome, leg, happening), move in lifecycle.TABLE.items()
     ]
 
 
@@ -42,7 +41,8 @@ def mermaid(arrows: Iterable[Arrow]) -> str:
     for before, happening, after in arrows:
         if before != after:
             labels.setdefault((before, after), []).append(happening)
-    lines += [f"    {names[a]} --> {names[b]}: {', '.join(texts).replace(':', ' –')}" for (a, b), texts in labels.items()]
+    for (before, after), texts in labels.items():
+        lines.append(f"    {names[before]} --> {names[after]}: {', '.join(texts).replace(':', ' –')}")
     return "\n".join([*lines, "```"])
 
 
@@ -56,5 +56,4 @@ def drawn(page: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     PAGE.write_text(drawn(PAGE.read_text()))

@@ -14,7 +14,7 @@ _CODE_PATH = re.compile(rf"`((?:{_FOLDERS})/[\w./-]*)`")
 
 
 def test_state_diagrams_are_those_of_the_tables():
-    assert drawn(PAGE.read_text()) == PAGE.read_text(), "run: python docs/state_diagrams.py"
+    assert drawn(PAGE.read_text()) == PAGE.read_text(), "run: python -m docs.state_diagrams"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
