@@ -11,6 +11,7 @@ from simulators.crash.lives import Ear, Trigger
 from simulators.crash.plans import Order, Plan
 from terminal.book import Payment
 from terminal.counter import Counter
+from terminal.devices import Printer
 from terminal.events import (
     BalanceRequested,
     Effect,
@@ -41,6 +42,8 @@ async def work(folder: Path, plan: Plan, trigger: Trigger, ear: Ear) -> None:
         trigger.effect("terminal")
 
     async with opened(folder, after) as terminal, asyncio.TaskGroup() as group:
+        assert terminal.runner.devices.printer is not None, "the profile names one"
+        slips.watch(terminal.runner.devices.printer)
         group.create_task(terminal.runner.run())
         cashier = Cashier(terminal.runner, slips, ear)
         for number, order in enumerate(plan.orders):
@@ -56,18 +59,36 @@ async def work(folder: Path, plan: Plan, trigger: Trigger, ear: Ear) -> None:
 
 
 class Slips:
-    """How many slips are still to come out in this life."""
+    """Whether all slips of this life have come out, or are known not to."""
 
     def __init__(self) -> None:
-        self.awaited = 0
+        self._begun = self._ended = self._out = self._noted = 0
+
+    @property
+    def settled(self) -> bool:
+        """Every job has come to its end, and what is out is in the journal."""
+        return self._begun == self._ended and self._out == self._noted
 
     def note(self, effect: Effect) -> None:
-        """Count what was given to the printer, and what it says is out."""
+        """Count what is given to the printer, and what is noted as printed."""
         match effect:
             case Print():
-                self.awaited += 1
+                self._begun += 1
             case Persist(Printed()):
-                self.awaited -= 1
+                self._noted += 1
+
+    def watch(self, printer: Printer) -> None:
+        """Count what the printer makes of its jobs."""
+        do_print = printer.print
+
+        async def counted(job: bytes) -> None:
+            try:
+                await do_print(job)
+                self._out += 1
+            finally:
+                self._ended += 1
+
+        printer.print = counted  # type: ignore[method-assign]
 
 
 class Cashier:
@@ -84,7 +105,7 @@ class Cashier:
 
     async def quiet(self) -> None:
         """Wait until nothing is under way and every slip is out."""
-        await self._until(lambda counter: counter.session.ready and not self._open(counter) and not self._slips.awaited)
+        await self._until(lambda counter: counter.session.ready and not self._open(counter) and self._slips.settled)
 
     async def carry_out(self, order: Order) -> None:
         """Do what the order says and wait for its end, whatever that is."""
@@ -101,7 +122,7 @@ class Cashier:
         if order.kind in ("sale", "balance"):
             self._ear.say(customer=f"card {order.card}")
         elif order.kind == "qr_sale":
-            await self._until(lambda counter: counter.busy)
+            await self._until(lambda counter: counter.busy or self._ended(counter, order))
             self._ear.say(customer=f"code {payment_code(order.request_id)}")
         await self._until(lambda counter: self._ended(counter, order))
         self._ear.say(customer="out")

@@ -16,7 +16,7 @@ from simulators.tour.setting_up import LOOPBACK, Ports, Shop, set_up
 
 TRIES = 3
 KILLS_IN_A_BUSY_HOUR = 2
-VICTIMS = ("terminal", "host", "issuer")
+VICTIMS = ("terminal", "host", "issuer", "customer")
 
 
 @dataclass(frozen=True, slots=True)

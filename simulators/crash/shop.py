@@ -36,6 +36,7 @@ PATIENCE_S = 30.0
 PIN = "123456"
 LOOK_AGAIN_S = 0.005
 RETRY_FIRST_S, RETRY_LAST_S = 0.2, 1.0
+MEANS_TIMEOUT_S = 3.0
 SLIPS = "slips.jsonl"
 STRANGE_TRACE = "999999"
 _KILLED = -9
@@ -55,6 +56,7 @@ class CrashShop:
         self._lives = Lives(shop.logs, patience_s)
         self._quiet = False
         self._settled = ""
+        self._wish = "out"
         self.deaths: list[str] = []
 
     def __enter__(self) -> Self:
@@ -123,7 +125,10 @@ class CrashShop:
                 self.deaths.append(name)
                 self._quiet = self._quiet and name != "terminal"
                 self._begin(name)
+                if name == "customer":
+                    self._lives.tell(name, self._wish)
             case Said(_, {"customer": word}):
+                self._wish = word
                 self._lives.tell("customer", word)
             case Said(_, {"quiet": True}):
                 self._quiet = True
@@ -155,7 +160,7 @@ def copied(base: Shop, folder: Path, plan: Plan) -> Shop:
     shutil.copytree(base.folder, folder, ignore=shutil.ignore_patterns("*.sock", "pin_pad", "scanner", "logs"))
     shop = set_up(folder, base.ports)
     profile = shop.terminal / "profile.toml"
-    patience = f"[host]\nreply_timeout_s = {plan.reply_timeout_s}\n"
+    patience = f"[limits]\nmeans_timeout_s = {MEANS_TIMEOUT_S}\n[host]\nreply_timeout_s = {plan.reply_timeout_s}\n"
     profile.write_text(profile.read_text("utf-8").replace("[host]\n", patience), "utf-8")
     if plan.strange_sale:
         _put_strange_sale(shop)
@@ -213,7 +218,8 @@ async def switch(shop: Shop, plan: Plan, trigger: Trigger, ear: Ear) -> None:
 async def visit(shop: Shop, ear: Ear) -> None:
     """Be the customer, and what is plugged in at the counter."""
     shop.counter.mkdir(exist_ok=True)
-    pad = VirtualPinPad(shop.counter / "pin_pad", bytes.fromhex(shop.pad_key_file.read_text()))
+    master_key = bytes.fromhex(shop.pad_key_file.read_text())
+    pad = VirtualPinPad(shop.counter / "pin_pad", master_key, memory=shop.counter / "pin_pad.key")
     scanner = VirtualScanner(shop.counter / "scanner")
     printer = VirtualPrinter(on_slip=lambda slip: _keep(slip, shop.folder / SLIPS))
     await printer.start(shop.ports.printer)
