@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +40,7 @@ def run(data: Data, as_json: Json = False) -> None:
     from terminal.start import run as run_terminal
     from terminal.vault import VaultError
 
+    _log_to_stderr(as_json)
     try:
         address = f"http://127.0.0.1:{load_profile(data / 'profile.toml').page_port}/"
         _tell({"page": address}, as_json, f"收银页面 · the cashier's page: {address}")
@@ -46,6 +48,29 @@ def run(data: Data, as_json: Json = False) -> None:
             asyncio.run(run_terminal(data))
     except (ProfileError, VaultError, JournalError) as error:
         raise typer.TyperException(str(error)) from None
+
+
+def _log_to_stderr(as_json: bool) -> None:
+    import structlog
+
+    last = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), last],
+        logger_factory=_StderrLogger,
+    )
+
+
+class _StderrLogger:
+    """Writes log lines to standard error. A log that nobody can read (a closed pipe) must not stop the terminal."""
+
+    def __init__(self, *_names: str) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            print(line, file=sys.stderr, flush=True)
+
+    debug = info = warning = error = critical = msg
 
 
 @app.command()

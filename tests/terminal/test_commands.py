@@ -1,14 +1,20 @@
 """`tillgate terminal …` as a technician types it."""
 
 import json
+import socket
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from terminal.journal import Journal
 from terminal.records import Key, Sent, Started
+from terminal.vault import Vault
 from tillgate import main
 
+ROOT = Path(__file__).resolve().parents[2]
 KEY = Key("12345678", "000001", "000001")
 
 
@@ -79,3 +85,31 @@ def test_folder_without_a_journal_is_told_in_words(tmp_path, capsys, command):
 def test_terminal_that_was_never_set_up_is_told_what_is_missing(tmp_path, capsys):
     assert main(["terminal", "run", "--data", str(tmp_path)]) == 1
     assert "cannot read the profile" in capsys.readouterr().err
+
+
+def test_a_log_that_nobody_reads_does_not_stop_the_terminal(tmp_path):
+    Vault.create(tmp_path / "vault.json", bytes(range(16)))
+    with socket.create_server(("127.0.0.1", 0)) as host, socket.create_server(("127.0.0.1", 0)) as page:
+        ports = [server.getsockname()[1] for server in (host, page)]
+        page.close()
+        (tmp_path / "profile.toml").write_text(
+            'terminal_id = "12345678"\nmerchant_id = "898110053110001"\n'
+            'merchant_name_zh = "x"\nmerchant_name_en = "x"\n'
+            f"page_port = {ports[1]}\n[host]\nport = {ports[0]}\n"
+        )
+        command = [sys.executable, "tillgate.py", "terminal", "run", "--data", str(tmp_path), "--json"]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as terminal:
+            try:
+                assert terminal.stdout is not None and terminal.stderr is not None
+                assert json.loads(terminal.stdout.readline())["page"].endswith(f":{ports[1]}/")
+                terminal.stdout.close()
+                terminal.stderr.close()
+                host.settimeout(20)
+                for _ in range(3):  # each time it has something to log, and comes back
+                    connection, _ = host.accept()
+                    connection.sendall(b"\x00\x00")
+                    while connection.recv(4096):
+                        pass
+                    connection.close()
+            finally:
+                terminal.kill()
