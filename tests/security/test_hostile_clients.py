@@ -7,8 +7,9 @@ closed; and whatever it does, the honest terminal sells, and the books hold.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -395,18 +396,18 @@ async def test_senders_of_a_byte_now_and_then_are_closed_while_the_honest_one_se
 
 @in_a_loop
 async def test_a_full_house_keeps_those_who_are_in(tmp_path):
-    async with shop(tmp_path, limits=Limits(connections_max=20)) as s:
+    async with shop(tmp_path, limits=Limits(connections_max=20)) as s, AsyncExitStack() as stack:
         with watched_log() as log:
-            clients = [client_of(s) for _ in range(40)]
-            inside = [await client.__aenter__() for client in clients]
+            clients = [await stack.enter_async_context(client_of(s)) for _ in range(40)]
+            answers = [asyncio.ensure_future(client.answer()) for client in clients]
+            for refused in islice(asyncio.as_completed(answers), 21):  # the honest terminal has the twentieth place
+                assert await refused == b""
             await honest_sale(s)
-            refused = [asyncio.ensure_future(client.answer()) for client in inside]
-            done, waiting = await asyncio.wait(refused, timeout=0.2)
-            for client in clients:
-                await client.__aexit__(None, None, None)
-            await asyncio.gather(*waiting)
-        assert len(done) == 21  # the honest terminal has the twentieth place
+        assert sum(answer.done() for answer in answers) == 21
         log.prove(21, "connection closed")
+        assert {line["reason"] for line in log.lines} == {"too many connections"}
+        for answer in answers:
+            answer.cancel()
         await s.prove()
 
 
