@@ -25,6 +25,7 @@ from typing import Any
 import structlog
 
 _READ_BYTES = 65536
+LAST_WORDS = 5
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -181,16 +182,18 @@ class Lives:
         """
         others: list[Said | Died] = []
         deadline = time.monotonic() + self._patience_s
-        while (left_s := deadline - time.monotonic()) > 0:
-            match self.next(left_s):
-                case Said(said_by, word) if said_by == name and key in word:
-                    self._news.extendleft(reversed(others))
-                    return word[key]
-                case Died(died, code) if died == name:
-                    raise Stuck(f"{name} ended with {code} before it was {key}: {self._last_words(name)}")
-                case Said() | Died() as other:
-                    others.append(other)
-        raise Stuck(f"{name} was not {key} in {self._patience_s:.0f} s: {self._last_words(name)}")
+        try:
+            while (left_s := deadline - time.monotonic()) > 0:
+                match self.next(left_s):
+                    case Said(said_by, word) if said_by == name and key in word:
+                        return word[key]
+                    case Died(died, code) if died == name:
+                        raise Stuck(f"{name} ended with {code} before it was {key}: {self._last_words(name)}")
+                    case Said() | Died() as other:
+                        others.append(other)
+        finally:
+            self._news.extendleft(reversed(others))
+        raise Stuck(f"{name} was not {key} in {self._patience_s:g} s: {self._last_words(name)}")
 
     def end(self) -> None:
         """Kill all children and forget them."""
@@ -231,7 +234,8 @@ class Lives:
 
     def _last_words(self, name: str) -> str:
         log = self._log_folder / f"{name}.log"
-        return " | ".join(log.read_text("utf-8", "replace").splitlines()[-5:]) if log.exists() else "it said nothing"
+        lines = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
+        return " | ".join(lines[-LAST_WORDS:]) or "it said nothing"
 
 
 def _live(main: Main, heard: int, said: int, log: Path) -> None:
