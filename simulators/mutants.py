@@ -168,6 +168,10 @@ _AT_THE_TERMINAL = (
     Bug(
         "lets a late approval stand",
         Change(_PAYMENT_TABLE, _is(Move(State.APPROVED, Act.FINISH)), (State.REVERSAL_DUE, Happening.APPROVED)),
+        Change(
+            _PAYMENT_TABLE, _is(Move(State.COMPLETING, Act.ASK_CHIP)),
+            (State.REVERSAL_DUE, Happening.APPROVED_CHIP_WAITS),
+        ),
     ),
     Bug("believes a decline without a good MAC", Change(_JUDGE, _believe(approvals=False))),
     Bug("believes an approval without a good MAC", Change(_JUDGE, _believe(approvals=True))),

@@ -70,6 +70,7 @@ class Observed:
     """Everything the auditor has seen."""
 
     payments: dict[Name, Seen] = field(default_factory=dict)
+    open: dict[Name, Seen] = field(default_factory=dict)
     records: dict[str, list[Record]] = field(default_factory=dict)
     settling: set[tuple[str, str]] = field(default_factory=set)
     chip_agreed: dict[Name, bool] = field(default_factory=dict)
@@ -89,6 +90,7 @@ class Observed:
         """The same observations, to be gone on from in another world."""
         copied = Observed(*(copy(getattr(self, each.name)) for each in fields(self)))
         copied.payments = {name: replace(seen) for name, seen in self.payments.items()}
+        copied.open = {name: copied.payments[name] for name in self.open}
         copied.records = {terminal: list(records) for terminal, records in self.records.items()}
         return copied
 
@@ -134,7 +136,7 @@ def follow(observed: Observed, terminal: str, record: Record) -> Findings:
         case Started(key):
             if name_of(key) in observed.payments:
                 yield Finding("I11", str(key), "the key is used a second time")
-            observed.payments[name_of(key)] = Seen(record.type, record.amount)
+            observed.payments[name_of(key)] = observed.open[name_of(key)] = Seen(record.type, record.amount)
         case SettleStarted(batch):
             observed.settling.add((terminal, batch))
         case BatchClosed(batch):
@@ -142,6 +144,8 @@ def follow(observed: Observed, terminal: str, record: Record) -> Findings:
         case Sent(key) | Answered(key) | Completed(key) | Cancelled(key) | ReversalDue(key) | Reversed(key):
             seen = observed.payments.get(name_of(key))
             wrong = "no payment has this key" if seen is None else _moved(observed, seen, record)
+            if seen and seen.stands != "open":
+                observed.open.pop(name_of(key), None)
             if wrong:
                 yield Finding("I4", str(key), wrong)
 
@@ -185,6 +189,6 @@ def _batch_closed(observed: Observed, terminal: str, batch: str) -> Findings:
     closed = observed.batches.get((terminal, batch))
     if closed is None or closed.closed_at is None:
         yield Finding("I4", subject, "the terminal closed a batch that the host has not closed")
-    for name, seen in observed.payments.items():
-        if name[:2] == (terminal, batch) and seen.stands == "open":
+    for name in observed.open:
+        if name[:2] == (terminal, batch):
             yield Finding("I4", text_of(name), "its batch was closed while it was open")

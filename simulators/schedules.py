@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from firmware_config.profile import Limits
+from firmware_config.profile import HostEndpoint, Limits
 from host_switch import events as host
 from host_switch.records import Terminal
 from iso8583.unionpay import Totals48
@@ -101,7 +101,7 @@ class Case:
         self.faults = Faults(odometer)
         self.habits = Habits(2.0, code=float(type_name.startswith("qr")), poor_card=0, pin=0, nobody=0, clicks_twice=0)
         self.shop = Shop(self.faults, Random(0), self.habits, Limits(), folder, past=past, trace=trace)
-        self.terminal = self.shop.add_terminal(echo_interval_s=3600.0)
+        self.terminal = self.shop.add_terminal(HostEndpoint(echo_interval_s=3600.0))
         self._before, self._act = STEPS[type_name]
         self._approved = approved
 

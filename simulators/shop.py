@@ -105,11 +105,11 @@ class Shop:
         self.issuer.answer_host = lambda data: network.send("issuer", "host", data, self.host.answered)
         self.issuer.tell_host_lost = self.host.channel_lost
 
-    def add_terminal(self, echo_interval_s: float) -> TerminalNode:
+    def add_terminal(self, host: HostEndpoint) -> TerminalNode:
         """Put up one more terminal, and register it at the host."""
         profile = TerminalProfile(
             terminal_id=f"1000000{len(self.terminals) + 1}", merchant_id=MERCHANT, merchant_name_zh="测试商户",
-            merchant_name_en="TEST MERCHANT", limits=self._limits, host=HostEndpoint(echo_interval_s=echo_interval_s),
+            merchant_name_en="TEST MERCHANT", limits=self._limits, host=host,
         )  # fmt: skip
         registered = TerminalRegistered(profile.terminal_id, MERCHANT, MASTER_KEY)
         (facts,) = self.host.store.facts_for([registered])

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from firmware_config.profile import Limits
+from firmware_config.profile import HostEndpoint, Limits
 from host_switch.events import CommandGiven
 from iso8583.unionpay import Frame
 from simulators.engine import START, Node, Trace
@@ -50,8 +50,10 @@ class Weather:
 
     def crash(self, node: Node, effect: object) -> float | None:  # noqa: ARG002 - an odometer looks at the effect
         """Whether the node dies here."""
-        share = self.crashes.get(_kind(node.name), 0.0)
-        if self.calm or not share or self.random.random() >= share:
+        if self.calm or not self.crashes:
+            return None
+        share = self.crashes.get(_kind(node.name))
+        if share is None or self.random.random() >= share:
             return None
         return self.random.uniform(0.5, self.down_max_s)
 
@@ -102,8 +104,9 @@ class SeededWorld:
         self.faults = [name for name in FAULTS if self.random.random() < SHARES.get(name, SHARE)]
 
     def _cashier(self) -> Cashier:
-        terminal = self.shop.add_terminal(self.random.choice((60.0, 300.0, 300.0)))
-        return Cashier(self.world, terminal, self.habits, self.random, self.random.randrange(3, 9))
+        patience_s, echo_s = self.random.choice((12.0, 30.0)), self.random.choice((60.0, 600.0, 600.0))
+        terminal = self.shop.add_terminal(HostEndpoint(reply_timeout_s=patience_s, echo_interval_s=echo_s))
+        return Cashier(self.world, terminal, self.habits, self.random, self.random.randrange(4, 8))
 
     def run(self) -> None:
         """Trade under all faults, let everything resolve, settle, and look at the books."""
@@ -159,6 +162,15 @@ class SeededWorld:
                 self.world.after(self.random.expovariate(1 / pause_s), None, again, pause_s * FAULTS_SLOW_DOWN)
 
         self.world.after(self.random.expovariate(1 / mean_s), None, again, mean_s)
+
+    def once(self, within_s: float, action: Callable[[], None]) -> None:
+        """Do something once, unless the faults stop before."""
+
+        def unless_calm() -> None:
+            if not self.weather.calm:
+                action()
+
+        self.world.after(self.random.uniform(0, within_s), None, unless_calm)
 
     def cheat(self, terminal: TerminalNode, frame: bytes) -> None:
         """Give the host a known key with other content; unless it dies over it, it must call that an attack."""
@@ -226,7 +238,7 @@ def _outage_of_days(it: SeededWorld) -> None:
             if terminal.up:
                 terminal.lose_connection()
 
-    it.world.after(it.random.uniform(10, 240), None, cut)
+    it.once(240, cut)
 
 
 def _issuer_cuts(it: SeededWorld) -> None:
@@ -321,7 +333,7 @@ def _replays(it: SeededWorld) -> None:
     def replay() -> None:
         if recorded:
             it.world.happened["replayed frame"] += 1
-            it.lines.inject(*it.random.choice(recorded))
+            it.lines.inject(*it.random.choice(recorded[-it.random.choice((8, len(recorded))) :]))
 
     it.lines.listeners.append(listen)
     it.now_and_then(it.random.uniform(10, 60), replay)
