@@ -10,10 +10,11 @@ Nothing here sleeps or polls: it waits for the terminal's view (`until`) or for 
 
 import asyncio
 import json
-import random
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -482,10 +483,18 @@ async def shop(
         yield s
 
 
+_BLOCK = 100
+_ports = cycle(range(20_000 + os.getpid() % 120 * _BLOCK, 20_000 + (os.getpid() % 120 + 1) * _BLOCK))
+
+
 def free_port() -> int:
-    """A port for something that will be stopped and started again: of those that the kernel gives to no client."""
+    """A port for something that will be stopped and started again.
+
+    From a block of this process's own, lest another test takes it in between; the kernel gives none of them to clients.
+    """
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = next(_ports)
         with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((LOOPBACK, port))
             return port
