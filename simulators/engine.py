@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
+AT_ONCE_MAX = 10_000  # actions at one time
 START = 1_800_000_000.0  # a Friday morning in January 2027, UTC
 
 Effect = TypeVar("Effect")
@@ -95,10 +96,13 @@ class World:
     def run(self, until: float, done: Callable[[], bool]) -> bool:
         """Let time pass until `done`, which is asked after every action, or `until` a time; tell whether it is done."""
         heap = self._heap
+        at_once = 0
         while not done():
             if not heap or heap[0][0] > until:
                 self.now = max(self.now, until)
                 return False
+            at_once = at_once + 1 if heap[0][0] == self.now else 0
+            assert at_once < AT_ONCE_MAX, "time must go on: somebody is busy with nothing"
             self.now, _, node, life, action, values = heapq.heappop(heap)
             if node is None or (node.up and node.life == life):
                 action(*values)
