@@ -7,6 +7,7 @@ durable commit, then the other effects in order. It dies before the commit, afte
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from host_switch.channels import ChannelCall
@@ -97,7 +98,7 @@ class HostNode:
         if not self.up:
             return
         try:
-            self.handle(decoded(connection, frame))
+            self.handle(_decoded(connection, frame))
         except Iso8583Error:
             self._world.note(self.name, "cannot answer what came")
 
@@ -197,3 +198,6 @@ def _steps(decision: Decision) -> Iterator[Commit | Effect]:
     if any(isinstance(effect, Persist) for effect in decision.effects):
         yield Commit(decision)
     yield from (effect for effect in decision.effects if not isinstance(effect, Persist))
+
+
+_decoded = lru_cache(maxsize=1024)(decoded)  # schedules begin alike, so the same frames come again and again

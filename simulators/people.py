@@ -4,7 +4,7 @@ They do what people do: present the wrong card, none at all, pull it out, press 
 back twice, run out of paper. How often is in `Habits`; every choice is drawn from the world's one source of chance.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from random import Random
@@ -100,7 +100,7 @@ class Hands:
         self._presented = False
         self._answered = False
         self._reader_free_at = 0.0
-        self._pin_key = b""
+        self._pin_key: PinKey | None = None
         self._counters: dict[str, int] = {}
 
     # --- means of payment ---------------------------------------------------------------------------------------------
@@ -135,22 +135,25 @@ class Hands:
         deck = POOR_CARDS if self._chance.random() < self._habits.poor_card else CARDS
         pan = self._chance.choice(deck)
         counter = self._counters[pan] = self._counters.get(pan, 0) + 1
-        chip = chip_data(pan, counter + 256 * self._chance.randrange(200), wanted.amount, inquiry=wanted.amount == 0)
-        with_pin = bool(self._pin_key) and self._chance.random() < self._habits.pin
+        chip = chip_data(pan, counter + 256 * self._chance.randrange(200), wanted.amount, wanted.amount == 0)
+        pin_block = self._pin_block(pan) if self._chance.random() < self._habits.pin else None
         return CardPresented(
             pan=pan, sealed=self._terminal.seal(pan), masked=mask_pan(pan), expiry=EXPIRY, sequence=SEQUENCE,
-            track2=f"{pan}D{EXPIRY}2011234567890", chip_data=build_tlv(chip), entry_mode="051" if with_pin else "052",
-            pin_block=self._pin_block(pan) if with_pin else None, signature=not with_pin,
+            track2=f"{pan}D{EXPIRY}2011234567890", chip_data=build_tlv(chip), entry_mode="051" if pin_block else "052",
+            pin_block=pin_block, signature=pin_block is None,
             chip={"ARQC": chip[0x9F26].hex()}, reversal_chip_data=build_tlv({0x9F36: chip[0x9F36]}),
         )  # fmt: skip
 
-    def _pin_block(self, pan: str) -> bytes:
+    def _pin_block(self, pan: str) -> bytes | None:
+        if self._pin_key is None:
+            return None
         pin = WRONG_PIN if self._chance.random() < self._habits.wrong_pin else PIN
-        return encrypt_pin_block(self._pin_key, pin_block_iso0(bytearray(pin), pan))
+        key = unwrap_key(MASTER_KEY, self._pin_key.encrypted, self._pin_key.check_value)
+        return encrypt_pin_block(key, pin_block_iso0(bytearray(pin), pan))
 
     def load_pin_key(self, key: PinKey) -> None:
-        """The PIN pad gets its working key."""
-        self._pin_key = unwrap_key(MASTER_KEY, key.encrypted, key.check_value)
+        """The PIN pad gets its working key; it opens it when somebody types a PIN."""
+        self._pin_key = key
 
     def complete(self, word: CompleteCard) -> None:
         """The chip hears the host's answer, and has its last word; or is gone, or takes its time."""
@@ -195,7 +198,8 @@ def _card_key(pan: str) -> bytes:
     return card_key(GOLDEN_CHIP_KEY, pan, SEQUENCE)
 
 
-def chip_data(pan: str, counter: int, amount: int, inquiry: bool) -> dict[int, bytes]:
+@lru_cache(maxsize=256)
+def chip_data(pan: str, counter: int, amount: int, inquiry: bool) -> Mapping[int, bytes]:
     """What a chip has to say to its issuer: the tags of field 55, with a cryptogram that holds."""
     results = bytes.fromhex("03A00000")
     tags = {

@@ -38,6 +38,7 @@ TWICE_S = 0.5
 # after it but before the answer to the reversal that it sends then, and after that.
 LATE_S = {"terminal": (15.0, 29.9, 45.0), "issuer": (12.0, 20.01, 45.0)}
 WITHIN_S = 7_200.0
+LIMITS, HOST = Limits(), HostEndpoint(echo_interval_s=3600.0)
 
 
 class Faults:
@@ -100,8 +101,8 @@ class Case:
     ) -> None:
         self.faults = Faults(odometer)
         self.habits = Habits(2.0, code=float(type_name.startswith("qr")), poor_card=0, pin=0, nobody=0, clicks_twice=0)
-        self.shop = Shop(self.faults, Random(0), self.habits, Limits(), folder, past=past, trace=trace)
-        self.terminal = self.shop.add_terminal(HostEndpoint(echo_interval_s=3600.0))
+        self.shop = Shop(self.faults, Random(0), self.habits, LIMITS, folder, past=past, trace=trace)
+        self.terminal = self.shop.add_terminal(HOST)
         self._before, self._act = STEPS[type_name]
         self._approved = approved
 

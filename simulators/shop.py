@@ -7,6 +7,7 @@ chance that the shop is given: a seed's (`world.py`) or an odometer's (`schedule
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory, mkdtemp
@@ -42,6 +43,14 @@ def world_folder() -> Iterator[Path]:
         folder = Path(name)
         Vault.create(folder / VAULT, MASTER_KEY)
         yield folder
+
+
+@lru_cache
+def _profile(terminal_id: str, limits: Limits, host: HostEndpoint) -> TerminalProfile:
+    return TerminalProfile(
+        terminal_id=terminal_id, merchant_id=MERCHANT, merchant_name_zh="测试商户", merchant_name_en="TEST MERCHANT",
+        limits=limits, host=host,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +116,7 @@ class Shop:
 
     def add_terminal(self, host: HostEndpoint) -> TerminalNode:
         """Put up one more terminal, and register it at the host."""
-        profile = TerminalProfile(
-            terminal_id=f"1000000{len(self.terminals) + 1}", merchant_id=MERCHANT, merchant_name_zh="测试商户",
-            merchant_name_en="TEST MERCHANT", limits=self._limits, host=host,
-        )  # fmt: skip
+        profile = _profile(f"1000000{len(self.terminals) + 1}", self._limits, host)
         registered = TerminalRegistered(profile.terminal_id, MERCHANT, MASTER_KEY)
         (facts,) = self.host.store.facts_for([registered])
         self.host.store.commit([decide(registered, facts, self.world.now)])
@@ -135,8 +141,9 @@ class Shop:
 
     def is_resolved(self) -> bool:
         """Nobody has anything open, and nothing is under way."""
-        quiet = all(terminal.is_quiet for terminal in self.terminals) and self.host.is_quiet and self.issuer.up
-        return quiet and not self.world.network.under_way
+        if self.world.network.under_way or not (self.issuer.up and self.host.is_quiet):
+            return False
+        return all(terminal.is_quiet for terminal in self.terminals)
 
     def is_settled(self) -> bool:
         """Every batch is closed."""
