@@ -15,9 +15,12 @@ QUIET = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, kept from talking to anybody."""
+    """Debian's Chromium, kept from talking to anybody.
+
+    Not kept for the session: while Playwright's driver is there, its loop runs, and no other test could run one.
+    """
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield chromium
