@@ -25,9 +25,10 @@ from simulators.host_node import HostNode
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY, Change
 from simulators.issuer_node import IssuerNode, plain_wire, sealed_wire
 from simulators.lines import Lines
+from simulators.memory_journal import JournalPort, MemoryJournal
 from simulators.observed import Observed, Quiet
 from simulators.people import MASTER_KEY, Habits, Hands, accounts
-from simulators.terminal_node import JournalPort, MemoryJournal, TerminalNode
+from simulators.terminal_node import TerminalNode
 from terminal.journal import Journal
 from terminal.vault import Vault
 

@@ -6,7 +6,7 @@ MACs are the real ones, so what goes over the line is bytes.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -16,8 +16,9 @@ from iso8583.unionpay import Frame
 from simulators.auditor import Auditor
 from simulators.engine import World
 from simulators.lines import HEAD_BYTES, Lines, parsed
+from simulators.memory_journal import JournalPort
 from terminal import messages
-from terminal.book import Book, Payment
+from terminal.book import Payment
 from terminal.counter import Counter
 from terminal.events import (
     AskForMeans,
@@ -46,7 +47,7 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.journal import JournalUnwritable
 from terminal.printing import JOBS_MAX
-from terminal.records import BatchClosed, Key, Record, ReversalDue, Sent, SettleStarted, Started
+from terminal.records import Key, Record, ReversalDue, Sent
 from terminal.steady_clock import SteadyClock
 from terminal.transitions import State
 from terminal.vault import PinKey, Vault, VaultError
@@ -56,28 +57,6 @@ ROOM_INTERVAL_S = 5.0
 RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 KEY_LOADING_S = 0.3
 FREE_BYTES = 10**9
-
-
-class JournalPort(Protocol):
-    """What a terminal's journal does; `terminal.journal.Journal` does it too."""
-
-    def append(self, record: Record) -> None:
-        """Write a record durably. Raises JournalUnwritable."""
-
-    def replay(self) -> Iterable[Record]:
-        """Give back the records of the open batch, and those of the last settlement before it."""
-
-    def payment(self, key: Key) -> Payment | None:
-        """Look a payment up, also in batches closed long ago."""
-
-    def refunds_of(self, key: Key) -> list[Payment]:
-        """All refunds and voids of a sale."""
-
-    def everything(self) -> Iterable[Record]:
-        """Give back all records."""
-
-    def close(self) -> None:
-        """Close the file."""
 
 
 class Devices(Protocol):
@@ -97,49 +76,6 @@ class Devices(Protocol):
 
     def print_slip(self, job: Print, payment: Payment | None) -> tuple[float, SlipPrinted | SlipFailed]:
         """A slip comes out, or does not: after how long, and what the printer says."""
-
-
-class MemoryJournal:
-    """A journal whose disk is a list."""
-
-    def __init__(self, records: Iterable[Record] = ()) -> None:
-        self.records: list[Record] = []
-        self._settlement_at = 0
-        self._replay_from = 0
-        for record in records:
-            self.append(record)
-
-    def append(self, record: Record) -> None:
-        """Write a record."""
-        if isinstance(record, SettleStarted):
-            self._settlement_at = len(self.records)
-        elif isinstance(record, BatchClosed):
-            self._replay_from = self._settlement_at
-        self.records.append(record)
-
-    def replay(self) -> Iterator[Record]:
-        """Give back what `Journal.replay` gives back."""
-        return iter(self.records[self._replay_from :])
-
-    def payment(self, key: Key) -> Payment | None:
-        """Look a payment up, also in batches closed long ago."""
-        book = Book()
-        for record in self.records:
-            if getattr(record, "key", None) == key:
-                book.apply(record)
-        return book.payments.get(key)
-
-    def refunds_of(self, key: Key) -> list[Payment]:
-        """All refunds and voids of a sale, whatever became of them."""
-        keys = [record.key for record in self.records if isinstance(record, Started) and record.original == key]
-        return [payment for payment in map(self.payment, keys) if payment is not None]
-
-    def everything(self) -> Iterator[Record]:
-        """Give back all records, oldest first."""
-        return iter(self.records)
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 class TerminalNode:

@@ -1,0 +1,72 @@
+"""A terminal's journal in memory, for the simulated world: what `terminal/journal.py` does, without its disk."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from terminal.book import Book, Payment
+from terminal.records import BatchClosed, Key, Record, SettleStarted, Started
+
+
+class JournalPort(Protocol):
+    """What a terminal's journal does; `terminal.journal.Journal` does it too."""
+
+    def append(self, record: Record) -> None:
+        """Write a record durably. Raises JournalUnwritable."""
+
+    def replay(self) -> Iterable[Record]:
+        """Give back the records of the open batch, and those of the last settlement before it."""
+
+    def payment(self, key: Key) -> Payment | None:
+        """Look a payment up, also in batches closed long ago."""
+
+    def refunds_of(self, key: Key) -> list[Payment]:
+        """All refunds and voids of a sale."""
+
+    def everything(self) -> Iterable[Record]:
+        """Give back all records."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class MemoryJournal:
+    """A journal whose disk is a list."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self.records: list[Record] = []
+        self._settlement_at = 0
+        self._replay_from = 0
+        for record in records:
+            self.append(record)
+
+    def append(self, record: Record) -> None:
+        """Write a record."""
+        if isinstance(record, SettleStarted):
+            self._settlement_at = len(self.records)
+        elif isinstance(record, BatchClosed):
+            self._replay_from = self._settlement_at
+        self.records.append(record)
+
+    def replay(self) -> Iterator[Record]:
+        """Give back what `Journal.replay` gives back."""
+        return iter(self.records[self._replay_from :])
+
+    def payment(self, key: Key) -> Payment | None:
+        """Look a payment up, also in batches closed long ago."""
+        book = Book()
+        for record in self.records:
+            if getattr(record, "key", None) == key:
+                book.apply(record)
+        return book.payments.get(key)
+
+    def refunds_of(self, key: Key) -> list[Payment]:
+        """All refunds and voids of a sale, whatever became of them."""
+        keys = [record.key for record in self.records if isinstance(record, Started) and record.original == key]
+        return [payment for payment in map(self.payment, keys) if payment is not None]
+
+    def everything(self) -> Iterator[Record]:
+        """Give back all records, oldest first."""
+        return iter(self.records)
+
+    def close(self) -> None:
+        """Nothing to close."""
