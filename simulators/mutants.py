@@ -17,7 +17,7 @@ from host_switch import events as host
 from host_switch import lifecycle
 from host_switch.records import Entry, Leg, Outcome, Transaction
 from terminal.events import Print
-from terminal.records import Reversed, Started
+from terminal.records import Reversed, SignedOn, Started
 from terminal.settlement import Step
 from terminal.transitions import Act, Happening, Move, State
 
@@ -150,6 +150,22 @@ def _no_duplicate(before: Any) -> Any:
     return lambda self, key: [replace(effect, duplicate=False) for effect in before(self, key)]
 
 
+def _any_sign_on(before: Any) -> Any:
+    def signed_on(self: Any, event: Any, now: float) -> Any:
+        self._sign_on_trace = event.message.get(11)
+        return before(self, event, now)
+
+    return signed_on
+
+
+def _any_batch(_before: Any) -> Any:
+    def signed_on(book: Any, record: SignedOn) -> None:
+        if not book.payments and book.settling is None:
+            book.batch = record.batch
+
+    return signed_on
+
+
 def _disk_never_full(before: Any) -> Any:
     def persist(self: Any, record: Any) -> None:
         if not self.disk_full:
@@ -192,6 +208,11 @@ _AT_THE_TERMINAL = (
     Bug("settles with open payments", Change("terminal.risk:refusal_of_settlement", _allowed)),
     Bug("closes the batch before the host does", Change("terminal.settlement:Settlement.received", _close_at_once)),
     Bug("forgets voids and refunds in its totals", Change("terminal.book:Book.totals", _credits_forgotten)),
+    Bug(
+        "believes any answer to a sign-on",
+        Change("terminal.session:Session._signed_on", _any_sign_on),
+        Change("terminal.book:_APPLY", _any_batch, SignedOn),
+    ),
     Bug("prints a second original", Change("terminal.counter:Counter._reprint", _no_duplicate)),
     Bug(
         "writes the card number down",
