@@ -108,7 +108,7 @@ def test_world_that_is_busy_with_nothing_is_stopped():
 
 
 def test_trace_is_the_hash_of_its_lines():
-    lines = []
+    lines: list[str] = []
     first, second = Trace(lines.append), Trace()
     for trace in (first, second):
         trace.note(START + 1.5, "machine", "did a thing")
