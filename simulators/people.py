@@ -229,6 +229,7 @@ class Cashier:
 
     def start(self) -> None:
         """Begin to work."""
+        self._patience_s = self.habits.pace_s
         self._plan(self.chance.uniform(1, self.habits.pace_s))
 
     @property
@@ -245,14 +246,12 @@ class Cashier:
         self.world.after(after_s, None, self._act)
 
     def _act(self) -> None:
-        """Do one thing; wait longer each time when the counter takes nothing."""
+        """Do one thing; wait longer each time while there is no line to the host."""
         self._acts += 1
-        began = self.terminal.counter.book.next_trace
         if self.terminal.up:
             self._choose()
-        moved = self.terminal.up and self.terminal.counter.book.next_trace != began
-        longer_s = min(1.5 * max(self._patience_s, self.habits.pace_s), PATIENCE_MAX_S)
-        self._patience_s = self.habits.pace_s if moved else longer_s
+        online = self.terminal.up and self.terminal.counter.session.ready
+        self._patience_s = self.habits.pace_s if online else min(1.5 * self._patience_s, PATIENCE_MAX_S)
         if not self.done or (self.settles and self.terminal.counter.book.payments):
             self._plan(self.chance.expovariate(1 / self._patience_s))
 
@@ -312,8 +311,9 @@ class Cashier:
             self._post(ReprintRequested(self.chance.choice(payments).key))
 
     def close_batch(self) -> None:
-        """Settle in the middle of the day."""
-        self._post(SettleRequested(OPERATOR))
+        """Settle, if there is anything to settle."""
+        if self.terminal.counter.book.payments:
+            self._post(SettleRequested(OPERATOR))
 
     def _some_sale(self, payments: Iterable[Payment]) -> Payment | None:
         sales = [p for p in payments if p.type in ("sale", "qr_sale") and p.state is State.APPROVED]
