@@ -48,6 +48,7 @@ MUST_HAPPEN = (
     "outage of days",
     "forged answer",
     "replayed frame",
+    "old answer to a sign-on",
     "host notes: same key, other content",
     "host notes: late approval reversed",
     "host notes: issuer contradicts itself",

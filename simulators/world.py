@@ -19,7 +19,7 @@ from host_switch.events import CommandGiven
 from iso8583.unionpay import Frame
 from simulators.engine import START, Node, Trace
 from simulators.issuer import Mood
-from simulators.lines import parsed
+from simulators.lines import HEAD_BYTES, parsed
 from simulators.observed import Finding
 from simulators.people import Cashier, Habits
 from simulators.shop import Shop
@@ -339,6 +339,21 @@ def _replays(it: SeededWorld) -> None:
     it.now_and_then(it.random.uniform(10, 60), replay)
 
 
+def _old_sign_ons(it: SeededWorld) -> None:
+    """Somebody on the line answers a sign-on with the answer to an earlier one: it bears no MAC."""
+    answers: dict[str, list[bytes]] = {}
+
+    def listen(source: str, target: str, frame: bytes) -> None:
+        mti = frame[HEAD_BYTES : HEAD_BYTES + 2]
+        if mti == b"\x08\x10":
+            answers.setdefault(target, []).append(frame)
+        elif mti == b"\x08\x00" and source in answers and it.random.random() < 0.2:
+            it.world.happened["old answer to a sign-on"] += 1
+            it.lines.inject("host", source, it.random.choice(answers[source]))
+
+    it.lines.listeners.append(listen)
+
+
 def _insider(it: SeededWorld) -> None:
     """Something inside a terminal repeats a request that the host has, with another amount, under a good MAC."""
     requests: dict[str, Frame] = {}
@@ -403,6 +418,7 @@ FAULTS: Mapping[str, Callable[[SeededWorld], None]] = {
     "clock jumps": _clock_jumps,
     "forged answers": _forged_answers,
     "replays": _replays,
+    "old sign-ons": _old_sign_ons,
     "insider": _insider,
     "moody issuer": _moody_issuer,
     "host orders": _host_orders,
