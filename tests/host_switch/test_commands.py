@@ -1,7 +1,7 @@
 """`tillgate host …` as a person and as a machine types it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,6 @@ def folder(tmp_path: Path) -> Path:
         room.frame(till, sale.with_({4: "000000000001"}))
         room.talk(till, till.upload("0001", "207"))
     return tmp_path / "host"
-
-
-@pytest.fixture(autouse=True)
-def _own_log() -> Iterator[None]:
-    """A command tells the whole process where to log; the other tests log as they did before."""
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture
