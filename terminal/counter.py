@@ -67,6 +67,7 @@ class Counter:
         self.settlement = Settlement(self.book, profile)
         self.room = risk.Room(free_bytes=0, writable=False)
         self.notice: Notice | None = None
+        self.slips_failed: set[Key] = set()
         self.stage = ""
 
     def resume(self, now: float) -> list[Effect]:
@@ -120,6 +121,7 @@ class Counter:
             case SlipPrinted(key, duplicate):
                 return self._slip_printed(key, duplicate, now)
             case SlipFailed(key, reason):
+                self.slips_failed.add(key)
                 self._say(f"printer_{reason}", key)
                 return []
             case KeysLoaded():
@@ -225,6 +227,7 @@ class Counter:
         return [Print(key, duplicate=True)]
 
     def _slip_printed(self, key: Key, duplicate: bool, now: float) -> list[Effect]:
+        self.slips_failed.discard(key)
         record = Printed(key, now, duplicate)
         self.book.apply(record)
         if self.notice and self.notice.key == key and self.notice.reason.startswith("printer_"):

@@ -17,7 +17,10 @@ from terminal.transitions import State
 def view_of(counter: Counter, devices: dict[str, DeviceHealth]) -> dict[str, Any]:
     """Describe the counter: profile, session, payment in hand, last result, list, totals, settlement, devices."""
     book, profile = counter.book, counter.profile
-    payments = [payment_view(payment) for payment in reversed(book.payments.values())]
+    payments = [
+        payment_view(payment) | {"slip_failed": payment.key in counter.slips_failed}
+        for payment in reversed(book.payments.values())
+    ]
     return {
         "terminal": {
             "id": profile.terminal_id, "merchant_id": profile.merchant_id, "merchant_zh": profile.merchant_name_zh,

@@ -124,9 +124,12 @@ def story(payment: View, texts: Texts, limit: Money) -> tuple[str, ...]:
 
 
 def is_receipt_due(view: View, payment: View, now: float) -> bool:
-    """The slip did not come out; while a printer that works may still be at it, nobody is alarmed."""
-    if not payment["receipt_due"]:
-        return False
+    """The slip did not come out; while a printer that works may still be at it, nobody is alarmed.
+
+    A slip that failed stays due when the printer works again: it does not come out by itself.
+    """
+    if not payment["receipt_due"] or payment.get("slip_failed"):
+        return bool(payment["receipt_due"])
     printer = view["devices"]["printer"]
     works = printer["state"] == "ready" or printer["reason"] == "not_asked"
     return not works or now - payment["at"] > PRINTED_WITHIN_S

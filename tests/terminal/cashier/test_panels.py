@@ -404,3 +404,15 @@ def refundable(sale: Payment) -> Original:
         sale.key, sale.type, sale.amount, sale.refunded, sale.currency, sale.reference, sale.authorisation,
         sale.host_date, sale.means, sale.card,
     )  # fmt: skip
+
+
+def test_a_slip_that_failed_stays_due_when_the_printer_has_paper_again() -> None:
+    till = ready_till()
+    till.on(from_host(answer(till.sell(means=CodePresented(CODE)))))
+    key = list(till.counter.book.payments)[-1]
+    ready = {"printer": DeviceHealth("ready")}
+    payment = view_of(till.counter, ready)["payments"][0]
+    assert not words.is_receipt_due(view_of(till.counter, ready), payment, till.now)
+    till.on(SlipFailed(key, "paper_out"))
+    payment = view_of(till.counter, ready)["payments"][0]
+    assert words.is_receipt_due(view_of(till.counter, ready), payment, till.now)
