@@ -12,6 +12,7 @@ from iso8583.transactions import (
     balance_inquiry,
     batch_upload,
     echo,
+    parameter_download,
     qr_refund,
     qr_sale,
     qr_void,
@@ -22,6 +23,7 @@ from iso8583.transactions import (
     settle,
     sign_off,
     sign_on,
+    status_upload,
 )
 from iso8583.transactions.transaction_type import TOGETHER, TransactionType
 
@@ -41,6 +43,8 @@ _ALL: Final = (
     echo.TYPE,
     settle.TYPE,
     batch_upload.TYPE,
+    parameter_download.TYPE,
+    status_upload.TYPE,
 )
 
 TYPES: Final[Mapping[str, TransactionType]] = {kind.name: kind for kind in _ALL}
