@@ -1,20 +1,20 @@
 """How the contents of one field look on the wire.
 
-A `Coding` is made for one row of a dialect's table. Its `even` and `odd` turn exactly the field's bytes into the value,
-for an even and an odd length (packed BCD alone tells them apart); its `pack` is the inverse. All raise `FieldError` on
-whatever is not in the field's character class, and what one accepts, the other turns back into the same. To add an
-encoding: its functions here, and its line in `coding` or `_FREE`.
+A `Coding` is made for one row of a dialect's table. Its `even`, `odd` and `packed` turn exactly the field's bytes into
+the value, for an even, an odd and (where a prefix counts bytes) an unknown number of digits; packed BCD alone tells
+them apart. Its `pack` is the inverse. All raise `FieldError` on whatever is not in the field's character class, and
+what one accepts, the other turns back into the same. To add an encoding: its functions here, its line in `coding`, and
+its lines in `iso8583.compiled`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
-Content = Literal["n", "an", "ans", "z", "x+n", "b"]
-Encoding = Literal["bcd", "ascii", "latin1", "gb18030", "hex", "raw"]
-Side = Literal["left", "right"]
+from iso8583.table import Content, Encoding, Field
+
 Unpack = Callable[[bytes], Any]
 Pack = Callable[[Any], bytes]
 
@@ -22,9 +22,9 @@ DIGITS: Final = b"0123456789"
 LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 NIBBLES: Final = b"0123456789ABCDEF"
 
-# The characters of each class. An `an` field may be padded with blanks (ISO 8583:1987, 4.3), so a blank belongs to it.
 ALPHABETS: Final[dict[Content, bytes]] = {
     "n": DIGITS,
+    "a": LETTERS + b" ",
     "an": DIGITS + LETTERS + b" ",
     "ans": bytes(range(0x20, 0x7F)),
     "z": NIBBLES,
@@ -35,6 +35,9 @@ ALPHABETS: Final[dict[Content, bytes]] = {
 # ISO/IEC 7811-2 codes it. So the separator is D in a value and in BCD, and "=" in an ASCII message.
 NIBBLE_TO_TEXT: Final = bytes.maketrans(NIBBLES, b"0123456789:;<=>?")
 TEXT_TO_NIBBLE: Final = bytes.maketrans(b"0123456789:;<=>?ABCDEF", NIBBLES + b"xxxxxx")
+# EBCDIC as IBM code page 500: its letters, digits and the separator "=" are those of all code pages.
+EBCDIC_TO_LATIN1: Final = bytes(range(256)).decode("cp500").encode("latin-1")
+LATIN1_TO_EBCDIC: Final = bytes(range(256)).decode("latin-1").encode("cp500")
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 
@@ -57,56 +60,102 @@ class Coding(NamedTuple):
 
     even: Unpack
     odd: Unpack
+    packed: Unpack
     pack: Pack
 
 
-def coding(content: Content, encoding: Encoding, pad: Side) -> Coding:
-    """The coding of a field of class `content`; `pad` is the side of the 0 nibble of an odd BCD length."""
-    if encoding == "bcd":
-        return _bcd(content, pad)
-    return _ascii(content) if encoding == "ascii" else _FREE[encoding]
+def coding(field: Field) -> Coding:
+    """The coding of one row."""
+    if field.encoding == "bcd":
+        return _bcd_signed(field) if field.content == "x+n" else _bcd(field)
+    if field.encoding in {"ascii", "ebcdic"}:
+        unpack, pack = _ascii(field.content)
+        if field.encoding == "ebcdic":
+            unpack, pack = _ebcdic(unpack, pack)
+    else:
+        unpack, pack = _FREE[field.encoding]
+    return Coding(unpack, unpack, unpack, pack)
 
 
-def _bcd(content: Content, pad: Side) -> Coding:
+def _bcd(field: Field) -> Coding:
     """Two digits a byte (class n), or two nibbles (class z)."""
-    unpack = _digits if content == "n" else _nibbles
-    check = _checker(content)
-    padded_left = pad == "left"
+    unpack = _digits if field.content == "n" else _nibbles
+    check, padding = _checker(field.content), field.pad_nibble
+    padded_left, is_track = field.pad == "left", field.content == "z"
+    counts_bytes = field.prefix is not None and not field.counts_digits
 
     def odd(chunk: bytes) -> str:
-        nibbles = unpack(chunk)
-        kept, padding = (nibbles[1:], nibbles[0]) if padded_left else (nibbles[:-1], nibbles[-1])
-        if padding != "0":
-            raise FieldError(0 if padded_left else len(chunk) - 1, f"the {pad} pad nibble must be 0, it is another")
+        nibbles = chunk.hex().upper()
+        kept, found = (nibbles[1:], nibbles[0]) if padded_left else (nibbles[:-1], nibbles[-1])
+        if not is_track and not kept.isdigit():
+            raise _letter(nibbles, nibbles.find(next(filter(str.isalpha, kept)), padded_left))
+        if found != padding:
+            place = 0 if padded_left else len(chunk) - 1
+            raise FieldError(place, f"the {field.pad} pad nibble must be {padding}, it is another")
         return kept
 
+    def packed(chunk: bytes) -> str:
+        nibbles = chunk.hex().upper()
+        found = nibbles[:1] if padded_left else nibbles[-1:]
+        return odd(chunk) if found == padding and padding != "0" else unpack(chunk)
+
     def pack(value: str) -> bytes:
-        nibbles = value.replace("=", "D") if content == "z" else value
+        nibbles = value.replace("=", "D") if is_track else value
         if not (nibbles.isascii() and nibbles.isdigit()):
             check(nibbles)
         if len(nibbles) & 1:
-            nibbles = "0" + nibbles if padded_left else nibbles + "0"
+            if counts_bytes and padding == "0":
+                raise FieldError(0, f"needed an even number of digits, there are {len(nibbles)}")
+            nibbles = padding + nibbles if padded_left else nibbles + padding
+        elif counts_bytes and padding != "0" and (nibbles[:1] if padded_left else nibbles[-1:]) == padding:
+            raise FieldError(0, f"needed digits that no {field.pad} pad nibble {padding} can be mistaken for")
         return bytes.fromhex(nibbles)
 
-    return Coding(unpack, odd, pack)
+    return Coding(unpack, odd, packed, pack)
+
+
+def _bcd_signed(field: Field) -> Coding:
+    """One ASCII byte C or D, then two digits a byte; `length` counts the sign as one digit."""
+    digits = _bcd(Field(field.name, "n", "bcd", field.length, pad=field.pad, pad_nibble=field.pad_nibble))
+    check_signed = _checker("x+n")
+
+    def unpacking(unpack: Unpack) -> Unpack:
+        def unpack_signed(chunk: bytes) -> str:
+            if chunk[:1] not in {b"C", b"D"}:
+                raise FieldError(0, "needed a sign C or D and then digits, there is something else")
+            try:
+                return chunk[:1].decode("ascii") + str(unpack(chunk[1:]))
+            except FieldError as fault:
+                raise FieldError(1 + fault.at, fault.reason) from None
+
+        return unpack_signed
+
+    def pack(value: str) -> bytes:
+        return check_signed(value)[:1] + digits.pack(value[1:])
+
+    odd, even = unpacking(digits.even), unpacking(digits.odd)  # an odd length: a sign and an even number of digits
+    return Coding(even, odd, odd, pack)
 
 
 def _digits(chunk: bytes) -> str:
     digits = chunk.hex()
     if digits and not digits.isdigit():
-        place = next(place for place, nibble in enumerate(digits) if nibble in "abcdef")
-        raise FieldError(place // 2, f"needed digits, nibble {place + 1} of {len(digits)} is a letter A to F")
+        raise _letter(digits, next(place for place, nibble in enumerate(digits) if nibble in "abcdef"))
     return digits
+
+
+def _letter(nibbles: str, place: int) -> FieldError:
+    return FieldError(place // 2, f"needed digits, nibble {place + 1} of {len(nibbles)} is a letter A to F")
 
 
 def _nibbles(chunk: bytes) -> str:
     return chunk.hex().upper()
 
 
-def _ascii(content: Content) -> Coding:
+def _ascii(content: Content) -> tuple[Unpack, Pack]:
     """One character a byte, none outside the class."""
     if content == "z":
-        return Coding(_unpack_track, _unpack_track, _pack_track)
+        return _unpack_track, _pack_track
     check = _checker(content)
     surely_good = _SURELY_GOOD.get(content, bytes.isdigit)
 
@@ -116,7 +165,15 @@ def _ascii(content: Content) -> Coding:
             check(text)
         return text
 
-    return Coding(unpack, unpack, check)
+    return unpack, check
+
+
+def _ebcdic(unpack: Unpack, pack: Pack) -> tuple[Unpack, Pack]:
+    """The same characters in EBCDIC."""
+    return (
+        lambda chunk: unpack(chunk.translate(EBCDIC_TO_LATIN1)),
+        lambda value: pack(value).translate(LATIN1_TO_EBCDIC),
+    )
 
 
 def _unpack_track(chunk: bytes) -> str:
@@ -131,7 +188,11 @@ def _pack_track(value: str) -> bytes:
 
 
 # What is good at a glance, sooner than by looking every character up; what is not may still be good.
-_SURELY_GOOD: Final[dict[Content, Callable[[bytes], bool]]] = {"an": bytes.isalnum, "ans": bytes.isalnum}
+_SURELY_GOOD: Final[dict[Content, Callable[[bytes], bool]]] = {
+    "a": bytes.isalpha,
+    "an": bytes.isalnum,
+    "ans": bytes.isalnum,
+}
 
 
 def _checker(content: Content) -> Callable[[str], bytes]:
@@ -216,8 +277,6 @@ def _refuse_control(text: str) -> None:
 def _unpack_hex(chunk: bytes) -> bytes:
     if chunk.translate(None, NIBBLES):
         raise _stranger(chunk.decode("latin-1"), "z")
-    if len(chunk) & 1:
-        raise FieldError(0, f"needed pairs of hexadecimal characters, there are {len(chunk)}")
     return bytes.fromhex(chunk.decode("ascii"))
 
 
@@ -226,9 +285,9 @@ def _pack_hex(value: bytes) -> bytes:
 
 
 # The encodings that are the same for every field: binary parts within text, Chinese text, and bytes in two forms.
-_FREE: Final[dict[Encoding, Coding]] = {
-    "latin1": Coding(_unpack_latin1, _unpack_latin1, _pack_latin1),
-    "gb18030": Coding(_unpack_gb18030, _unpack_gb18030, _pack_gb18030),
-    "hex": Coding(_unpack_hex, _unpack_hex, _pack_hex),
-    "raw": Coding(bytes, bytes, bytes),
+_FREE: Final[dict[Encoding, tuple[Unpack, Pack]]] = {
+    "latin1": (_unpack_latin1, _pack_latin1),
+    "gb18030": (_unpack_gb18030, _pack_gb18030),
+    "hex": (_unpack_hex, _pack_hex),
+    "raw": (bytes, bytes),
 }

@@ -22,22 +22,27 @@ class Iso8583Error(ValueError):
         offset: 0-based byte offset of the fault: decoding, in the bytes that were given; encoding, in the bytes made.
         reason: what was needed and what was there.
         partial: the good fields, enough to answer a format error (F39 = 30); None if not even the MTI was readable.
+        clause: the row of the dialect that was broken, as ``"unionpay_pos field 2: n..19 bcd, LL bcd counting
+            digits"``; empty if no row says it.
     """
 
-    def __init__(self, field: int | str, offset: int, reason: str, partial: Message | None = None) -> None:
+    def __init__(
+        self, field: int | str, offset: int, reason: str, partial: Message | None = None, clause: str = ""
+    ) -> None:
         super().__init__(field, offset, reason)
         self.field = field
         self.offset = offset
         self.reason = reason
         self.partial = partial
+        self.clause = clause
 
     def __str__(self) -> str:
         name = f"field {self.field}" if isinstance(self.field, int) else self.field
         return f"{name} at byte {self.offset}: {self.reason}"
 
-    def __reduce__(self) -> tuple[type[Iso8583Error], tuple[int | str, int, str]]:
-        return Iso8583Error, (self.field, self.offset, self.reason)
+    def __reduce__(self) -> tuple[type[Iso8583Error], tuple[int | str, int, str, None, str]]:
+        return Iso8583Error, (self.field, self.offset, self.reason, None, self.clause)
 
     def moved(self, distance: int) -> Iso8583Error:
         """The same error seen from `distance` bytes further out: what a frame says of the message inside it."""
-        return Iso8583Error(self.field, self.offset + distance, self.reason, self.partial)
+        return Iso8583Error(self.field, self.offset + distance, self.reason, self.partial, self.clause)

@@ -1,69 +1,40 @@
-"""One row of a dialect's table, and the reader and writer made from it.
+"""The reader and the writer of one field, made from its row.
 
-A field is content class x encoding x length x pad side; a dialect says nothing more about a field than that. `reader`
-and `writer` bind a row's constants into one small function each when the dialect is loaded, so that no message looks
-them up again. Lengths go through a table that holds only the legal ones.
+They bind the row's constants into one small function each when the dialect is loaded, so that no message looks them up
+again. Lengths go through tables that hold only the legal ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
-from iso8583.encodings import Content, Encoding, FieldError, Side, coding
+from iso8583.encodings import FieldError, Unpack, coding
+from iso8583.table import Field, Prefix
 
 Reader = Callable[[bytes, int], tuple[Any, int]]
 Writer = Callable[[Any], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """The length in front of a variable field: how many digits, as packed BCD (whole bytes) or as ASCII."""
-
-    encoding: Literal["bcd", "ascii"]
-    digits: int
-
-    def text(self, length: int) -> bytes:
-        """The prefix that says `length`."""
-        if self.encoding == "ascii":
-            return f"{length:0{self.digits}d}".encode("ascii")
-        return bytes.fromhex(f"{length:0{self.digits + self.digits % 2}d}")
+def wire_width(field: Field, length: int) -> int:
+    """How many bytes a value of `length` takes, without the prefix."""
+    if field.encoding == "hex":
+        return 2 * length
+    if field.encoding != "bcd":
+        return length
+    return 1 + length // 2 if field.content == "x+n" else (length + 1) // 2
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One row: what the field is called and how it is written.
-
-    Attributes:
-        name: the standard's name, for people.
-        content: character class: n, an, ans, z (track data), x+n (sign C or D, then digits) or b (binary).
-        encoding: see `iso8583.encodings`.
-        length: the exact length, or with a prefix the maximum; like the prefix, it counts digits if the encoding is bcd
-            and bytes on the wire if it is another.
-        prefix: None for a fixed field.
-        pad: the side of the 0 nibble of an odd BCD length.
-        minimum: the shortest legal length of a variable field.
-    """
-
-    name: str
-    content: Content
-    encoding: Encoding
-    length: int
-    prefix: Prefix | None = None
-    pad: Side = "right"
-    minimum: int = 0
-
-    @property
-    def unit(self) -> str:
-        """What `length` and the prefix count."""
-        return "digits" if self.encoding == "bcd" else "bytes"
-
-    @property
-    def span(self) -> str:
-        """The legal lengths, in words."""
-        return f"{self.length if self.prefix is None else f'{self.minimum} to {self.length}'} {self.unit}"
+def legal_counts(field: Field) -> dict[int, list[int]]:
+    """What the prefix of a variable field may say, each with the lengths of the value that it may stand for."""
+    counts: dict[int, list[int]] = {}
+    for length in range(field.minimum, field.length + 1):
+        if field.counts_digits:
+            count = 2 * length if field.encoding == "hex" else length
+        else:
+            count = length if field.encoding == "hex" else wire_width(field, length)
+        counts.setdefault(count, []).append(length)
+    return counts
 
 
 def reader(field: Field) -> Reader:
@@ -72,9 +43,9 @@ def reader(field: Field) -> Reader:
 
 
 def _fixed_reader(field: Field) -> Reader:
-    even, odd, _ = coding(field.content, field.encoding, field.pad)
+    even, odd, _, _ = coding(field)
     unpack = odd if field.length & 1 else even
-    width = (field.length + 1) // 2 if field.encoding == "bcd" else field.length
+    width = wire_width(field, field.length)
 
     def read(data: bytes, at: int) -> tuple[Any, int]:
         end = at + width
@@ -89,30 +60,46 @@ def _fixed_reader(field: Field) -> Reader:
 
 
 def _variable_reader(field: Field, prefix: Prefix) -> Reader:
-    even, odd, _ = coding(field.content, field.encoding, field.pad)
-    lengths = _lengths(prefix, field.minimum, field.length)
-    prefix_width = len(prefix.text(0))
-    halved = field.encoding == "bcd"
+    by_prefix = {prefix.text(count): _contents(field, lengths) for count, lengths in legal_counts(field).items()}
+    prefix_width = prefix.width
 
     def read(data: bytes, at: int) -> tuple[Any, int]:
         body = at + prefix_width
-        length = lengths.get(data[at:body])
-        if length is None:
+        contents = by_prefix.get(data[at:body])
+        if contents is None:
             raise _illegal_length(field, prefix, data, at)
-        end = body + ((length + 1) >> 1 if halved else length)
+        width, unpack = contents
+        end = body + width
         if end > len(data):
-            raise _truncated(data, body, end - body)
+            raise _truncated(data, body, width)
         try:
-            return (odd if length & 1 else even)(data[body:end]), end
+            return unpack(data[body:end]), end
         except FieldError as fault:
             raise FieldError(body + fault.at, fault.reason, end) from None
 
     return read
 
 
-@lru_cache(maxsize=256)
-def _lengths(prefix: Prefix, minimum: int, maximum: int) -> dict[bytes, int]:
-    return {prefix.text(length): length for length in range(minimum, maximum + 1)}
+def _contents(field: Field, lengths: list[int]) -> tuple[int, Unpack]:
+    """Width on the wire and the function for contents whose length is one of `lengths`."""
+    even, odd, packed, _ = coding(field)
+    if field.encoding == "bcd" and not field.counts_digits:
+        unpack = _limited(packed, field)
+    else:
+        unpack = odd if lengths[0] & 1 else even
+    return wire_width(field, lengths[0]), unpack
+
+
+def _limited(unpack: Unpack, field: Field) -> Unpack:
+    """`unpack`, where only the value itself says how many digits it has."""
+
+    def unpack_limited(chunk: bytes) -> Any:
+        value = unpack(chunk)
+        if not field.minimum <= len(value) <= field.length:
+            raise FieldError(0, f"needed {field.span}, there are {len(value)}")
+        return value
+
+    return unpack_limited
 
 
 def _truncated(data: bytes, at: int, width: int) -> FieldError:
@@ -120,27 +107,39 @@ def _truncated(data: bytes, at: int, width: int) -> FieldError:
 
 
 def _illegal_length(field: Field, prefix: Prefix, data: bytes, at: int) -> FieldError:
-    width = len(prefix.text(0))
-    written = data[at : at + width]
-    if len(written) < width:
-        return _truncated(data, at, width)
-    digits = written.hex() if prefix.encoding == "bcd" else written.decode("latin-1")
-    there = f"says {int(digits)}" if digits.isascii() and digits.isdigit() else "is not a number"
-    return FieldError(at, f"needed a length of {field.span}, the prefix {there}")
+    written = data[at : at + prefix.width]
+    if len(written) < prefix.width:
+        return _truncated(data, at, prefix.width)
+    said = _said(prefix, written)
+    there = "is not a number" if said is None else f"says {said}"
+    counts = legal_counts(field)
+    unit = "digits" if field.counts_digits else "bytes"
+    kind = "an even length" if field.encoding == "hex" and field.counts_digits else "a length"
+    return FieldError(at, f"needed {kind} of {min(counts)} to {max(counts)} {unit}, the prefix {there}")
+
+
+def _said(prefix: Prefix, written: bytes) -> int | None:
+    if prefix.encoding == "binary":
+        return int.from_bytes(written, "big")
+    digits = written.hex() if prefix.encoding == "bcd" else written.decode(_CHARSETS[prefix.encoding])
+    return int(digits) if digits.isascii() and digits.isdigit() else None
+
+
+_CHARSETS = {"ascii": "latin-1", "ebcdic": "cp500"}
 
 
 def writer(field: Field) -> Writer:
     """The function `write(value) -> bytes` for `field`, length prefix included. It raises FieldError."""
-    pack = coding(field.content, field.encoding, field.pad).pack
+    pack = coding(field).pack
     kind = bytes if field.content == "b" else str
-    counts_digits = field.encoding == "bcd"
+    measures_value = field.encoding in {"bcd", "hex"}
     prefixes = _prefixes(field)
 
     def write(value: Any) -> bytes:
         if not isinstance(value, kind):
             raise FieldError(0, f"needed {kind.__name__}, there is {type(value).__name__}")
         packed = pack(value)
-        length = len(value) if counts_digits else len(packed)
+        length = len(value) if measures_value else len(packed)
         prefix = prefixes.get(length)
         if prefix is None:
             raise FieldError(0, f"needed {field.span}, there are {length}")
@@ -153,7 +152,8 @@ def _prefixes(field: Field) -> dict[int, bytes]:
     """Legal length -> what is written in front of the contents."""
     if field.prefix is None:
         return {field.length: b""}
-    return {length: text for text, length in _lengths(field.prefix, field.minimum, field.length).items()}
+    counts = legal_counts(field)
+    return {length: field.prefix.text(count) for count, lengths in counts.items() for length in lengths}
 
 
 def undefined(number: int, dialect: str) -> tuple[Reader, Writer]:

@@ -1,20 +1,26 @@
 """The only place that renders card data for people. It fails closed: what it does not recognise, it hides.
 
 A PAN keeps its first six and last four digits, a customer's payment code its first two and last four. Of a message only
-the fields of `SHOWN` appear, and only while they are no longer than their field: all else becomes a count.
+the fields whose rows say so appear, and only while they are no longer than their field: all else becomes a count.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
+from iso8583.table import Field, Mask
+
 PAN_LENGTHS: Final = range(13, 20)  # ISO/IEC 7812-1 numbers in use; with fewer digits, 6 + 4 would show too much
 CODE_LENGTHS: Final = range(16, 25)  # wallets' one-time payment codes
 
-# Field number -> longest value that may be shown as it is. Everything absent from this table is hidden.
-SHOWN: Final[Mapping[int, int]] = {
+# What a message is shown by that no dialect has decoded: fields that are harmless in every dialect, with the longest
+# value that any of them gives the field.
+_USUAL: Final = {
     3: 6, 4: 12, 5: 12, 6: 12, 7: 10, 11: 6, 12: 6, 13: 4, 15: 4, 18: 4, 22: 3, 23: 3, 24: 3, 25: 2, 26: 2, 32: 11,
-    33: 11, 37: 12, 38: 6, 39: 2, 41: 8, 42: 15, 49: 3, 60: 17, 61: 29, 66: 1, 70: 3, 90: 42,
+    33: 11, 37: 12, 38: 6, 39: 2, 41: 8, 42: 15, 49: 3, 60: 17, 66: 1, 70: 3, 90: 42,
 }  # fmt: skip
+USUAL_ROWS: Final[Mapping[int, Field]] = {2: Field("", "n", "ascii", 19, mask="pan")} | {
+    number: Field("", "ans", "ascii", length, mask="show") for number, length in _USUAL.items()
+}
 
 
 def mask_pan(pan: str) -> str:
@@ -43,11 +49,27 @@ def _mask(digits: str, kept_left: int, lengths: range) -> str:
     return digits[:kept_left] + "*" * (len(digits) - kept_left - 4) + digits[-4:]
 
 
-def mask_field(number: int, value: str | bytes) -> str:
-    """How field `number` may be shown: in full, masked, or as a count. Never raises, never shows an unknown field."""
-    if isinstance(value, str):
-        if number == 2:
-            return mask_pan(value)
-        if len(value) <= SHOWN.get(number, -1):
+def mask_field(row: Field | None, value: str | bytes) -> str:
+    """How a field may be shown: in full, masked, or as a count. Never raises, never shows a field that has no row."""
+    if row is not None and isinstance(value, str):
+        if row.mask == "show":
+            return value if len(value) <= row.length else hidden(value)
+        return mask_value(row.mask, value)
+    return hidden(value)
+
+
+def mask_value(mask: Mask, value: str) -> str:
+    """`value` under a masking rule: as it is, as a PAN, as a payment code, or as a count."""
+    match mask:
+        case "show":
             return value
+        case "pan":
+            return mask_pan(value)
+        case "code":
+            return mask_code(value)
+    return hidden(value)
+
+
+def hidden(value: str | bytes) -> str:
+    """What stands for a value that must not be seen."""
     return f"<{len(value)} {'bytes' if isinstance(value, bytes) else 'characters'}>"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TypeVar, overload
 
-from iso8583.masking import mask_field
+from iso8583.masking import USUAL_ROWS, mask_field
+from iso8583.table import Field
 
 Default = TypeVar("Default")
 
@@ -13,8 +15,9 @@ Default = TypeVar("Default")
 class Message(Mapping[int, str | bytes]):
     """An immutable mapping from field number to value, with the message type as `mti`.
 
-    A value is `str` for the classes n, an, ans and z and `bytes` for b. Iteration is by ascending field number. Nothing
-    is checked here: a dialect checks when it encodes. `repr` is masked.
+    A value is `bytes` for class b and `str` for all others. Iteration is by ascending field number. Nothing is checked
+    here: a dialect checks when it encodes. `repr` is masked, by the rows of the dialect that decoded the message, or by
+    what is harmless in every dialect if none did.
 
     >>> request = Message("0200", {3: "000000", 11: "000001", 2: "6299990000000009"})
     >>> request
@@ -23,11 +26,19 @@ class Message(Mapping[int, str | bytes]):
     Message('0210', 11=000001, 39=00)
     """
 
-    __slots__ = ("_fields", "_mti")
+    __slots__ = ("_fields", "_mti", "_rows")
 
     def __init__(self, mti: str, fields: Mapping[int, str | bytes]) -> None:
         self._mti = mti
         self._fields = dict(fields)
+        self._rows = USUAL_ROWS
+
+    @classmethod
+    def of(cls, mti: str, fields: dict[int, str | bytes], rows: Mapping[int, Field]) -> Message:
+        """A message that keeps `fields` itself and is shown by `rows`: for the codec, which has just made them."""
+        message = cls.__new__(cls)
+        message._mti, message._fields, message._rows = mti, fields, rows
+        return message
 
     @property
     def mti(self) -> str:
@@ -36,8 +47,8 @@ class Message(Mapping[int, str | bytes]):
 
     @property
     def fields(self) -> Mapping[int, str | bytes]:
-        """All fields as a plain mapping, in no particular order: for whoever reads many of them, and changes none."""
-        return self._fields
+        """All fields as a plain read-only mapping, in no particular order: for whoever reads many of them."""
+        return MappingProxyType(self._fields)
 
     def __getitem__(self, number: int) -> str | bytes:
         return self._fields[number]
@@ -72,7 +83,7 @@ class Message(Mapping[int, str | bytes]):
         return hash((self._mti, frozenset(self._fields.items())))
 
     def __repr__(self) -> str:
-        shown = "".join(f", {number}={mask_field(number, self[number])}" for number in self)
+        shown = "".join(f", {number}={mask_field(self._rows.get(number), self[number])}" for number in self)
         return f"Message({self._mti!r}{shown})"
 
     def text(self, number: int, default: str | None = None) -> str:
@@ -100,11 +111,12 @@ class Message(Mapping[int, str | bytes]):
 
     def with_(self, fields: Mapping[int, str | bytes]) -> Message:
         """A copy in which `fields` are added or replaced."""
-        return Message(self._mti, {**self._fields, **fields})
+        return Message.of(self._mti, {**self._fields, **fields}, self._rows)
 
     def without(self, *numbers: int) -> Message:
         """A copy that lacks the fields `numbers`; those it never had do not matter."""
-        return Message(self._mti, {number: value for number, value in self._fields.items() if number not in numbers})
+        kept = {number: value for number, value in self._fields.items() if number not in numbers}
+        return Message.of(self._mti, kept, self._rows)
 
     def response(self, fields: Mapping[int, str | bytes]) -> Message:
         """The answer to this request or advice with exactly these `fields`; nothing is echoed by itself.
@@ -115,7 +127,7 @@ class Message(Mapping[int, str | bytes]):
         Raises:
             ValueError: this message is itself an answer, so it has none.
         """
-        return Message(response_mti(self._mti), fields)
+        return Message.of(response_mti(self._mti), dict(fields), self._rows)
 
 
 def response_mti(mti: str) -> str:

@@ -4,7 +4,8 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
-from iso8583.dialect import Dialect, Table
+from iso8583.dialect import Dialect
+from iso8583.table import Table
 
 NAMES: Final = ("iso87_ascii", "unionpay_pos")
 

@@ -85,7 +85,7 @@ def test_corruption_is_refused_at_its_place(name: str) -> None:
             "needed a length of 1 to 19 digits, the prefix says 20",
         ),
         (lambda data: put(data, POS_AT[22] + 1, 0x11), 22, POS_AT[22] + 1, "right pad nibble must be 0"),
-        (lambda data: put(data, POS_AT[22] + 1, 0x1F), 22, POS_AT[22] + 1, "needed digits"),
+        (lambda data: put(data, POS_AT[22] + 1, 0x1F), 22, POS_AT[22] + 1, "right pad nibble must be 0"),
         (lambda data: data[: POS_AT[35] + 5], 35, POS_AT[35] + 1, "needed 17 bytes, 4 are left"),
         (lambda data: data[: POS_AT[60] + 1], 60, POS_AT[60], "needed 2 bytes, 1 are left"),
         (lambda _: b"", 0, 0, "needed 2 bytes, 0 are left"),

@@ -3,11 +3,12 @@
 import pytest
 
 from iso8583.encodings import FieldError
-from iso8583.fields import Field, Prefix, reader, undefined, writer
+from iso8583.fields import reader, undefined, writer
+from iso8583.table import Field, Prefix
 
 LL_ASCII = Field("text", "ans", "ascii", 20, Prefix("ascii", 2), minimum=2)
 LLL_BCD = Field("digits", "n", "bcd", 17, Prefix("bcd", 3), minimum=1)
-HEX = Field("block", "b", "hex", 16)
+HEX = Field("block", "b", "hex", 8)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import pytest
 
-from iso8583.masking import mask_code, mask_field, mask_pan
+from iso8583 import load_dialect
+from iso8583.masking import USUAL_ROWS, mask_code, mask_field, mask_pan
+from iso8583.table import Field
 
 
 @pytest.mark.parametrize(
@@ -36,13 +38,19 @@ def test_code_keeps_two_and_four_or_nothing(code: str, shown: str) -> None:
     assert mask_code(code) == shown
 
 
+TABLES = {"by hand": USUAL_ROWS} | {name: load_dialect(name).table.fields for name in ("unionpay_pos", "iso87_ascii")}
+
+
+@pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("number", [14, 35, 36, 44, 45, 48, 52, 53, 54, 55, 58, 59, 62, 63, 64, 99, 127])
-def test_fields_not_in_the_table_become_counts(number: int) -> None:
-    assert mask_field(number, "6299990000000009") == "<16 characters>"
-    assert mask_field(number, b"6299990000000009") == "<16 bytes>"
+def test_fields_that_no_row_shows_become_counts(table: str, number: int) -> None:
+    row = TABLES[table].get(number)
+    assert mask_field(row, "6299990000000009") == "<16 characters>"
+    assert mask_field(row, b"6299990000000009") == "<16 bytes>"
 
 
 def test_a_shown_field_longer_than_its_field_is_hidden() -> None:
-    assert mask_field(37, "260115000002") == "260115000002"
-    assert mask_field(37, "6299990000000009") == "<16 characters>"
-    assert mask_field(37, b"260115000002") == "<12 bytes>"
+    row = Field("", "an", "ascii", 12, mask="show")
+    assert mask_field(row, "260115000002") == "260115000002"
+    assert mask_field(row, "6299990000000009") == "<16 characters>"
+    assert mask_field(row, b"260115000002") == "<12 bytes>"

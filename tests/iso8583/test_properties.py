@@ -12,8 +12,8 @@ from hypothesis.strategies import SearchStrategy
 from iso8583 import Iso8583Error, Message, load_dialect
 from iso8583.dialects import NAMES
 from iso8583.encodings import ALPHABETS
-from iso8583.fields import Field
 from iso8583.framing import FrameBuffer
+from iso8583.table import Field
 from iso8583.tlv import build_text_tlv, build_tlv, parse_text_tlv, parse_tlv
 from iso8583.unionpay import Frame
 from tests.iso8583.vectors import GOLDEN
@@ -37,10 +37,9 @@ def outcome(parse: Callable[[Given], Result], data: Given) -> Result | Iso8583Er
 
 def values_of(field: Field) -> SearchStrategy[str] | SearchStrategy[bytes]:
     """Every legal value of a field."""
-    low = field.length if field.prefix is None else field.minimum
+    low = field.shortest
     if field.content == "b":
-        per_byte = 2 if field.encoding == "hex" else 1
-        return st.binary(min_size=-(-low // per_byte), max_size=field.length // per_byte)
+        return st.binary(min_size=low, max_size=field.length)
     if field.encoding == "gb18030":
         return st.text(CHINESE, max_size=field.length // 4)
     if field.content == "x+n":

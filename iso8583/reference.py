@@ -1,0 +1,160 @@
+"""The plain codec: one loop over the fields of a message, whatever the dialect.
+
+This is the meaning of a dialect. It alone words errors and gathers what can be saved of a broken message; the compiled
+plans (`iso8583.compiled`) are only allowed to be faster, and leave to it whatever surprises them. Decoding never trusts
+a length that does not fit, never skips a byte, and never takes two spellings of one message: what it accepts, `encode`
+turns back into the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from iso8583.encodings import FieldError
+from iso8583.errors import Iso8583Error
+from iso8583.fields import Reader, Writer, reader, undefined, writer
+from iso8583.message import Message
+from iso8583.table import BITMAP, BITMAP_BITS, MTI, Table
+
+BITMAP_BYTES: Final = BITMAP_BITS // 8
+# The bits that are set in each value of a byte, its highest bit being number 1: the bitmap is read a byte at a time.
+_BITS: Final = [tuple(bit for bit in range(1, 9) if byte >> (8 - bit) & 1) for byte in range(256)]
+
+
+class ReferenceCodec:
+    """Decodes and encodes by the rows of one table, which is sound. It has no state, so threads may share it."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._read_head, self._write_head = reader(table.mti), writer(table.mti)
+        self._read_bitmap, self._write_bitmap = reader(table.bitmap), writer(table.bitmap)
+        self._readers = {number: reader(field) for number, field in table.fields.items()}
+        self._writers = {number: writer(field) for number, field in table.fields.items()}
+
+    def decode(self, wire: bytes) -> Message:
+        """As `Dialect.decode`."""
+        mti, at = self._part(MTI, self._read_mti, wire, 0)
+        numbers, start = self._part(BITMAP, self._read_bitmaps, wire, at, mti)
+        fields: dict[int, Any] = {}
+        readers = self._readers
+        at = start
+        try:
+            for number in numbers:
+                fields[number], at = readers[number](wire, at)
+        except (FieldError, KeyError):
+            at = -1
+        if at != len(wire):
+            raise self._read_refusal(wire, mti, numbers, start)
+        return Message.of(mti, fields, self.table.fields)
+
+    def _part(self, number: int, read: Reader, wire: bytes, at: int, mti: str | None = None) -> tuple[Any, int]:
+        try:
+            return read(wire, at)
+        except FieldError as fault:
+            partial = None if mti is None else self._message(mti, {})
+            raise Iso8583Error(number, fault.at, fault.reason, partial, self._clause(number)) from None
+
+    def _message(self, mti: str, fields: dict[int, Any]) -> Message:
+        return Message.of(mti, fields, self.table.fields)
+
+    def _clause(self, number: int) -> str:
+        heads = {MTI: self.table.mti, BITMAP: self.table.bitmap}
+        field = heads.get(number) or self.table.fields.get(number)
+        return f"{self.table.name} field {number}: {field.clause}" if field else ""
+
+    def _read_mti(self, wire: bytes, at: int) -> tuple[str, int]:
+        mti, end = self._read_head(wire, at)
+        return self._of_version(mti), end
+
+    def _of_version(self, mti: str) -> str:
+        if not mti.startswith(self.table.version):
+            raise FieldError(0, f"needed an MTI of version {self.table.version}, there is another version")
+        return mti
+
+    def _read_bitmaps(self, wire: bytes, at: int) -> tuple[list[int], int]:
+        """The field numbers that the bitmaps announce. Bits 1 and 65 announce the next bitmap, if there may be one."""
+        numbers: list[int] = []
+        for first in range(0, self.table.bits, BITMAP_BITS):
+            bitmap, end = self._read_bitmap(wire, at)
+            if first and not any(bitmap):
+                raise FieldError(at, f"needed a bit in the bitmap that bit {first - 63} announces, there is none")
+            bits = [first + 8 * place + bit for place, byte in enumerate(bitmap) for bit in _BITS[byte]]
+            at = end
+            if first + BITMAP_BITS == self.table.bits or bits[:1] != [first + 1]:
+                return numbers + bits, at
+            numbers += bits[1:]
+        raise AssertionError("the last bitmap announces no other")
+
+    def encode(self, message: Message) -> bytes:
+        """As `Dialect.encode`."""
+        values = message.fields
+        numbers = sorted(values)
+        bitmap = self._written_bitmaps(numbers)
+        try:
+            parts = [self._write_head(self._of_version(message.mti)), bitmap]
+            parts += [self._writers[number](values[number]) for number in numbers]
+        except (FieldError, KeyError):
+            parts = []
+        if not parts:
+            raise self._write_refusal(message, bitmap, numbers)
+        return b"".join(parts)
+
+    def _written_bitmaps(self, numbers: Sequence[int]) -> bytes:
+        return b"".join(map(self._write_bitmap, bitmaps(self.table, numbers)))
+
+    def _write_refusal(self, message: Message, bitmap: bytes, numbers: Sequence[int]) -> Iso8583Error:
+        """Write a refused message again, to word its first fault and to gather its good fields."""
+        try:
+            at = len(self._write_head(self._of_version(message.mti)) + bitmap)
+        except FieldError as fault:
+            return Iso8583Error(MTI, 0, fault.reason, clause=self._clause(MTI))
+        good: dict[int, Any] = {}
+        faults: list[tuple[int, int, str]] = []
+        for number in numbers:
+            write = self._writers.get(number) or self._undefined(number)[1]
+            try:
+                at += len(write(message[number]))
+                good[number] = message[number]
+            except FieldError as fault:
+                faults.append((number, at, fault.reason))
+        return Iso8583Error(*faults[0], self._message(message.mti, good), self._clause(faults[0][0]))
+
+    def _undefined(self, number: int) -> tuple[Reader, Writer]:
+        return undefined(number, self.table.name)
+
+    def _read_refusal(self, wire: bytes, mti: str, numbers: Sequence[int], start: int) -> Iso8583Error:
+        """Read a refused message again, to word its first fault and to gather the fields that are beyond doubt.
+
+        The fields behind a fault count only if they, by their own lengths, end exactly where the message ends.
+        Otherwise the fault may have been in a length, and what follows it may have been read from the wrong place.
+        """
+        good: dict[int, Any] = {}
+        sure: dict[int, Any] = {}
+        faults: list[tuple[int, int, str]] = []
+        at = start
+        for number in numbers:
+            read = self._readers.get(number) or self._undefined(number)[0]
+            try:
+                good[number], at = read(wire, at)
+            except FieldError as fault:
+                sure = sure if faults else dict(good)
+                faults.append((number, fault.at, fault.reason))
+                at = -1 if fault.resume is None else fault.resume
+            if at < 0:
+                break
+        if faults:
+            partial = self._message(mti, good if at == len(wire) else sure)
+            return Iso8583Error(*faults[0], partial, self._clause(faults[0][0]))
+        reason = f"needed the end here, {len(wire) - at} more bytes follow"
+        return Iso8583Error("end", at, reason, self._message(mti, good))
+
+
+def bitmaps(table: Table, numbers: Sequence[int]) -> list[bytes]:
+    """The bitmaps, 8 bytes each, that announce those of `numbers` that the table has."""
+    present = {number for number in numbers if number in table.fields}
+    count = (max(present, default=1) - 1) // BITMAP_BITS + 1
+    size = count * BITMAP_BITS
+    announcing = {number for number in table.bitmaps if number <= size - BITMAP_BITS}
+    whole = sum(1 << (size - number) for number in present | announcing).to_bytes(size // 8, "big")
+    return [whole[at : at + BITMAP_BYTES] for at in range(0, len(whole), BITMAP_BYTES)]
