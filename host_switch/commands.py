@@ -143,7 +143,7 @@ def add_terminal(
 
 @terminal_app.command("list")
 def list_terminals(data: Data, as_json: Json = False) -> None:
-    """列出终端 · List the terminals: merchant, batch, signed on or not, command waiting.
+    """列出终端 · List the terminals: merchant, batch, signed on or not, command waiting, parameters.
 
     例 / Example: tillgate host terminal list --data ./host
     """
@@ -151,6 +151,7 @@ def list_terminals(data: Data, as_json: Json = False) -> None:
         facts = {
             "terminal": terminal.id, "merchant": terminal.merchant, "batch": terminal.batch,
             "signed_on": terminal.keys is not None, "command": _command_name(terminal.command),
+            "reply_timeout_s": terminal.parameters.reply_timeout_s, "merchant_name": terminal.parameters.merchant_name,
         }  # fmt: skip
         _tell(facts, as_json)
 
@@ -175,11 +176,43 @@ def command_terminal(
 
     if command not in COMMANDS:
         raise typer.BadParameter(f"{command} is no command; there are: {', '.join(COMMANDS)}")
-    if terminal not in {known.id for known in _books(data).terminals}:
-        raise typer.TyperException(f"no terminal {terminal}: register it with tillgate host terminal add")
+    _require_terminal(data, terminal)
     with _in_one_sentence():
         start.carry_out(data, CommandGiven(terminal, COMMANDS[command]))
     _tell({"terminal": terminal, "command": command}, as_json)
+
+
+def _require_terminal(data: Path, terminal: str) -> None:
+    if terminal not in {known.id for known in _books(data).terminals}:
+        raise typer.TyperException(f"no terminal {terminal}: register it with tillgate host terminal add")
+
+
+@terminal_app.command("parameters")
+def give_parameters(
+    data: Data,
+    terminal: TerminalId,
+    reply_timeout_s: Annotated[int | None, typer.Option(min=10, max=60, help="等待应答秒数 · Seconds to wait.")] = None,
+    merchant_name: Annotated[str, typer.Option(help="签购单上的商户名称 · The merchant's name on slips.")] = "",
+    as_json: Json = False,
+) -> None:
+    """下发参数 · Lay down a terminal's parameters and ask it to fetch them; what is not named it keeps as it is.
+
+    例 / Example: tillgate host terminal parameters 12345678 --data ./host --merchant-name 新店名
+    """
+    from host_switch import start
+    from host_switch.events import ParametersGiven
+    from iso8583 import Iso8583Error
+    from iso8583.field62 import Parameters62
+
+    parameters = Parameters62(reply_timeout_s, merchant_name)
+    try:
+        parameters.to_bytes()
+    except Iso8583Error as error:
+        raise typer.BadParameter(error.reason, param_hint="--merchant-name") from None
+    _require_terminal(data, terminal)
+    with _in_one_sentence():
+        start.carry_out(data, ParametersGiven(terminal, parameters))
+    _tell({"terminal": terminal, **asdict(parameters)}, as_json)
 
 
 @app.command()

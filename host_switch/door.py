@@ -10,15 +10,14 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from host_switch.events import CommandGiven, TerminalRegistered
+from host_switch.events import CommandGiven, Order, ParametersGiven, TerminalRegistered
 from host_switch.listener import Listener
 from host_switch.store import StoreError
+from iso8583.field62 import Parameters62
 
 SOCKET_NAME = "host.sock"
 LINE_MAX = 4096
 ANSWER_TIMEOUT_S = 10.0
-
-Order = CommandGiven | TerminalRegistered
 
 
 class DoorError(Exception):
@@ -30,6 +29,8 @@ def to_line(order: Order) -> bytes:
     match order:
         case CommandGiven(terminal, command):
             fields = {"order": "command", "terminal": terminal, "command": command}
+        case ParametersGiven(terminal, parameters):
+            fields = {"order": "parameters", "terminal": terminal, "parameters": parameters.to_bytes().hex()}
         case TerminalRegistered(terminal, merchant, master_key):
             fields = {"order": "register", "terminal": terminal, "merchant": merchant, "key": master_key.hex()}
     return json.dumps(fields).encode() + b"\n"
@@ -40,6 +41,8 @@ def from_line(line: bytes) -> Order:
     fields: dict[str, str] = json.loads(line)
     if fields["order"] == "command":
         return CommandGiven(fields["terminal"], fields["command"])
+    if fields["order"] == "parameters":
+        return ParametersGiven(fields["terminal"], Parameters62.parse(bytes.fromhex(fields["parameters"])))
     if fields["order"] == "register":
         return TerminalRegistered(fields["terminal"], fields["merchant"], bytes.fromhex(fields["key"]))
     raise ValueError("no such order")

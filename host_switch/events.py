@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from host_switch.channels import ChannelAnswer, ChannelCall
 from host_switch.records import Batch, Detail, Entry, Event, Severity, Terminal, Transaction
 from iso8583 import Message
+from iso8583.field62 import Parameters62
 from iso8583.transactions import TransactionType
 
 # --- inputs -----------------------------------------------------------------------------------------------------------
@@ -62,6 +63,14 @@ class CommandGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class ParametersGiven:
+    """An operator lays down the parameters of a terminal, and asks it to fetch them."""
+
+    terminal: str
+    parameters: Parameters62
+
+
+@dataclass(frozen=True, slots=True)
 class TerminalRegistered:
     """An operator registers a terminal, or gives a known one a new merchant or master key."""
 
@@ -70,7 +79,8 @@ class TerminalRegistered:
     master_key: bytes = field(repr=False)
 
 
-Input = FrameReceived | ChannelAnswered | ChannelUnavailable | Due | CommandGiven | TerminalRegistered
+Order = CommandGiven | ParametersGiven | TerminalRegistered
+Input = FrameReceived | ChannelAnswered | ChannelUnavailable | Due | Order
 
 
 # --- effects ----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from host_switch.events import (
     Due,
     FrameReceived,
     Input,
+    ParametersGiven,
     TerminalRegistered,
 )
 from host_switch.records import Batch, Key, Outcome, Terminal, Transaction, WorkingKeys
@@ -119,7 +120,7 @@ def wanted(event: Input) -> Wanted:
             return Wanted(number=reference_number(call.reference))
         case Due(number):
             return Wanted(number=number)
-        case CommandGiven(terminal) | TerminalRegistered(terminal):
+        case CommandGiven(terminal) | ParametersGiven(terminal) | TerminalRegistered(terminal):
             return Wanted(terminal=terminal)
 
 

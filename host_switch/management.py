@@ -1,7 +1,10 @@
-"""Sign-on, sign-off and echo. These messages carry no MAC: a terminal has no keys before its first sign-on.
+"""Sign-on, sign-off, echo, parameter download and status upload. These messages carry no MAC.
 
 A sign-on answer brings fresh working keys under the terminal's master key. The same sign-on again, shortly after (a
 frame that came twice), brings the same keys, so that terminal and host cannot end up with different ones.
+
+A command stands in the header of the answers until the message that ends it: 361 after the parameters, 362 with the
+status. Anyone who can write to the line could send that in the terminal's name; then the command is given again.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,15 +13,20 @@ from dataclasses import replace
 from host_switch.answers import NO_COMMAND, clock_fields, refuse, send_plain
 from host_switch.events import Effect, FrameReceived, Persist
 from host_switch.facts import Facts
-from host_switch.records import Terminal, WorkingKeys
+from host_switch.orders import COMMANDS
+from host_switch.records import Event, Key, Terminal, WorkingKeys
+from host_switch.settlement import SETTLEMENT
+from iso8583 import Iso8583Error
+from iso8583.field62 import Status62
 from iso8583.transactions import missing_fields
 from iso8583.unionpay import WorkingKeys62
 
 DOUBLE_LENGTH, WITH_TRACK_KEY = "003", "004"
+PARAMETERS_TAKEN = "361"
 
 
 def management(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -> tuple[Effect, ...]:
-    """Decide a sign-on, a sign-off or an echo."""
+    """Decide a message that no money depends on."""
     assert event.rules is not None
     if missing_fields(event.message, event.rules):
         return refuse(event, "30", kind="fields missing or too many")
@@ -61,8 +69,46 @@ def _echo(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) ->
     return (send_plain(event, clock_fields(facts.policy, now) | {39: "00"}, terminal.command),)
 
 
+def _parameters(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -> tuple[Effect, ...]:
+    """All parameters in every answer: a terminal that asks again gets the same, and so knows that there is no more."""
+    fields = clock_fields(facts.policy, now) | {39: "00"}
+    if event.message.text(60)[8:11] == PARAMETERS_TAKEN:
+        return _obeyed(event, terminal, COMMANDS["parameters"], fields)
+    parameters = terminal.parameters.to_bytes()
+    return (send_plain(event, fields | ({62: parameters} if parameters else {}), terminal.command),)
+
+
+def _status(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -> tuple[Effect, ...]:
+    """Keep a status that was asked for; one that nobody asked for is answered, and leaves no trace."""
+    try:
+        status = Status62.parse(event.message.binary(62))
+    except Iso8583Error:
+        return refuse(event, "30", kind="field 62 broken")
+    key = Key(terminal.id, terminal.batch, SETTLEMENT)
+    note = Event("note", "terminal status", key, now, _in_words(status))
+    return _obeyed(event, terminal, COMMANDS["status"], clock_fields(facts.policy, now) | {39: "00"}, note)
+
+
+def _in_words(status: Status62) -> str:
+    devices = {"PIN pad": status.pin_pad, "card reader": status.card_reader, "printer": status.printer}
+    said = [f"{name} {'works' if works else 'does not work'}" for name, works in devices.items() if works is not None]
+    waits = [] if status.reply_timeout_s is None else [f"waits {status.reply_timeout_s} s"]
+    return ", ".join(said + waits)
+
+
+def _obeyed(
+    event: FrameReceived, terminal: Terminal, command: str, fields: dict[int, str | bytes], *notes: Event
+) -> tuple[Effect, ...]:
+    """The terminal has done what it was asked for: no answer says so any more, from this one on."""
+    if terminal.command != command:
+        return (send_plain(event, fields, terminal.command),)
+    return Persist((replace(terminal, command=NO_COMMAND), *notes)), send_plain(event, fields)
+
+
 _ACTS: Mapping[str, Callable[[FrameReceived, Terminal, Facts, float], tuple[Effect, ...]]] = {
     "sign_on": _sign_on,
     "sign_off": _sign_off,
     "echo": _echo,
+    "parameter_download": _parameters,
+    "status_upload": _status,
 }

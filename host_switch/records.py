@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from iso8583.field62 import Parameters62
+
 
 class Key(NamedTuple):
     """The name of a transaction, made by the terminal: its id, the batch (60.2) and the trace number (F11)."""
@@ -62,6 +64,7 @@ class Terminal:
     """A registered terminal. `keys` is None until it signs on and after it signs off.
 
     `command` is the digit that stands in the header of every answer until the terminal has obeyed it ("0": none).
+    `parameters` are what it gets when it asks for its parameters.
     """
 
     id: str
@@ -72,6 +75,7 @@ class Terminal:
     sign_on_trace: str = ""
     signed_on_at: float = 0.0
     command: str = "0"
+    parameters: Parameters62 = field(default_factory=Parameters62)
 
 
 @dataclass(frozen=True, slots=True)

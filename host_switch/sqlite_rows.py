@@ -6,13 +6,15 @@ from typing import Any
 from host_switch.keys import KeyRoom
 from host_switch.ledger import Record
 from host_switch.records import Batch, Event, Key, Leg, Outcome, Terminal, Transaction, WorkingKeys
+from iso8583.field62 import Parameters62
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE terminals (
     id TEXT PRIMARY KEY, merchant TEXT NOT NULL, master_key BLOB NOT NULL, batch TEXT NOT NULL, keys BLOB,
-    sign_on_trace TEXT NOT NULL, signed_on_at REAL NOT NULL, command TEXT NOT NULL
+    sign_on_trace TEXT NOT NULL, signed_on_at REAL NOT NULL, command TEXT NOT NULL,
+    parameters BLOB NOT NULL DEFAULT x''
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE transactions (
     number INTEGER PRIMARY KEY, terminal TEXT NOT NULL, batch TEXT NOT NULL, trace TEXT NOT NULL,
@@ -52,6 +54,9 @@ CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'ev
 CREATE TRIGGER transactions_remain BEFORE DELETE ON transactions
 BEGIN SELECT RAISE(ABORT, 'transactions are never deleted'); END;
 """
+
+# What makes a store of each version one of the next.
+UPGRADES = {1: "ALTER TABLE terminals ADD COLUMN parameters BLOB NOT NULL DEFAULT x''"}
 
 # Columns that a transaction gets once, and those that change with its life.
 _FIXED = (
@@ -93,12 +98,13 @@ class Rows:
         )  # fmt: skip
 
     def terminal(self, columns: tuple[Any, ...]) -> Terminal:
-        """Read a row of terminals."""
-        name, merchant, master_key, batch, keys, trace, signed_on_at, command = columns
+        """Read a row of terminals; in a store of version 1, only read so far, it lacks the parameters."""
+        name, merchant, master_key, batch, keys, trace, signed_on_at, command, *parameters = columns
         return Terminal(
             id=name, merchant=merchant, master_key=self._room.unseal(master_key, f"terminal/{name}/master"),
             batch=batch, keys=_split(self._room.unseal(keys, f"terminal/{name}/keys")) if keys else None,
             sign_on_trace=trace, signed_on_at=signed_on_at, command=command,
+            parameters=Parameters62.parse(b"".join(parameters)),
         )  # fmt: skip
 
     def sealed(self, terminal: Terminal) -> tuple[Any, ...]:
@@ -108,7 +114,7 @@ class Rows:
         return (
             terminal.id, terminal.merchant, self._room.seal(terminal.master_key, f"{place}/master"), terminal.batch,
             self._room.seal(joined, f"{place}/keys") if keys else None,
-            terminal.sign_on_trace, terminal.signed_on_at, terminal.command,
+            terminal.sign_on_trace, terminal.signed_on_at, terminal.command, terminal.parameters.to_bytes(),
         )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from host_switch.facts import BatchRow, Facts, Policy, Wanted, wanted
 from host_switch.keys import KeyRoom
 from host_switch.ledger import Head, Record, chain
 from host_switch.records import Batch, Entry, Event, Key, Leg, Outcome, Terminal, Transaction
-from host_switch.sqlite_rows import COLUMNS, INSERT, SCHEMA, SCHEMA_VERSION, SELECT, UPDATE, Rows
+from host_switch.sqlite_rows import COLUMNS, INSERT, SCHEMA, SCHEMA_VERSION, SELECT, UPDATE, UPGRADES, Rows
 from host_switch.store import Books, StoreError, changes_of
 
 BUSY_TIMEOUT_S = 5.0
@@ -203,7 +203,7 @@ class SqliteStore:
         match change:
             case Terminal():
                 self._terminals[change.id] = change
-                insert = "INSERT OR REPLACE INTO terminals VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                insert = "INSERT OR REPLACE INTO terminals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 self._db.execute(insert, self._convert.sealed(change))
             case Batch():
                 insert = "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?)"
@@ -305,6 +305,9 @@ def _connect(path: Path, *, to_write: bool) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = FULL")
     if version == 0:
         db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    elif to_write:
+        for step in range(version, SCHEMA_VERSION):
+            db.executescript(f"BEGIN; {UPGRADES[step]}; PRAGMA user_version = {step + 1}; COMMIT;")
     return db
 
 

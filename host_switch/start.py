@@ -18,7 +18,7 @@ from pathlib import Path
 from host_switch.channels.iso_issuer import IsoIssuer
 from host_switch.connections import Limits
 from host_switch.door import SOCKET_NAME, open_door, through_door
-from host_switch.events import CommandGiven, Effect, TerminalRegistered
+from host_switch.events import Effect, Order
 from host_switch.facts import Policy
 from host_switch.keys import KeyRoom, ZoneKeys, des_key, write_secret
 from host_switch.listener import Listener
@@ -77,7 +77,7 @@ def _take(lock: int, directory: Path) -> None:
         raise HostError(f"another process is using {directory}: stop it first, or give it another --data") from None
 
 
-def carry_out(directory: Path, order: CommandGiven | TerminalRegistered) -> None:
+def carry_out(directory: Path, order: Order) -> None:
     """Carry out an operator's order, through the running host if there is one.
 
     Raises:

@@ -15,12 +15,13 @@ from host_switch.events import (
     Effect,
     FrameReceived,
     Input,
+    ParametersGiven,
     TerminalRegistered,
 )
 from host_switch.facts import BATCH_TYPES, Facts
 from host_switch.issuer_leg import answered, due, unavailable
 from host_switch.management import management
-from host_switch.orders import command_given, terminal_registered
+from host_switch.orders import command_given, parameters_given, terminal_registered
 from host_switch.records import Terminal
 from host_switch.requests import request, untrusted
 from host_switch.reversals import reversal
@@ -50,6 +51,8 @@ def _effects(event: Input, facts: Facts, now: float) -> tuple[Effect, ...]:
             return due(event, facts, now)
         case CommandGiven():
             return command_given(event, facts)
+        case ParametersGiven():
+            return parameters_given(event, facts)
         case TerminalRegistered():
             return terminal_registered(event, facts)
 

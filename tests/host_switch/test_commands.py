@@ -107,7 +107,16 @@ def test_a_command_waits_for_its_terminal(run: Run) -> None:
     assert lines(run("terminal", "list", "--json")[1])[0]["command"] == "none"
 
 
+def test_parameters_wait_for_their_terminal(run: Run) -> None:
+    assert run("terminal", "parameters", "12345678", "--merchant-name", "新店名", "--reply-timeout-s", "45")[0] == 0
+    (terminal,) = lines(run("terminal", "list", "--json")[1])
+    assert (terminal["command"], terminal["merchant_name"], terminal["reply_timeout_s"]) == ("parameters", "新店名", 45)
+
+
 REFUSED = {
+    "parameters of nobody": (("terminal", "parameters", "99999999"), 1, "tillgate host terminal add"),
+    "a name too long": (("terminal", "parameters", "12345678", "--merchant-name", "商" * 21), 2, "40 bytes"),
+    "a wait too long": (("terminal", "parameters", "12345678", "--reply-timeout-s", "99"), 2, "60"),
     "unknown terminal": (("terminal", "command", "99999999", "sign-on"), 1, "tillgate host terminal add"),
     "unknown command": (("terminal", "command", "12345678", "dance"), 2, "sign-on"),
     "short id": (("terminal", "add", "1", "--merchant", MERCHANT, "--master-key-file", "k"), 1, "8 characters"),

@@ -6,16 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from host_switch.door import SOCKET_NAME, DoorError, Order, from_line, open_door, through_door, to_line
-from host_switch.events import CommandGiven, TerminalRegistered
+from host_switch.door import SOCKET_NAME, DoorError, from_line, open_door, through_door, to_line
+from host_switch.events import CommandGiven, Order, ParametersGiven, TerminalRegistered
 from host_switch.keys import KeyRoom
 from host_switch.listener import Listener
 from host_switch.store import MemoryStore
+from iso8583.field62 import Parameters62
 from tests.host_switch.room import POLICY
 from tests.host_switch.till import MASTER_KEY, MERCHANT
 from tests.in_a_loop import in_a_loop
 
-ORDERS: list[Order] = [CommandGiven("12345678", "3"), TerminalRegistered("12345678", MERCHANT, MASTER_KEY)]
+ORDERS: list[Order] = [
+    CommandGiven("12345678", "3"), ParametersGiven("12345678", Parameters62(45, "测试商户")),
+    TerminalRegistered("12345678", MERCHANT, MASTER_KEY),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -23,7 +27,13 @@ def test_an_order_is_the_same_after_its_way_through_the_door(order: Order) -> No
     assert from_line(to_line(order)) == order
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b'{"order": "dance"}', b'{"order": "register", "key": "zz"}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"", b"{}", b'{"order": "dance"}', b'{"order": "register", "key": "zz"}',
+        b'{"order": "parameters", "terminal": "1", "parameters": "31"}',
+    ],
+)  # fmt: skip
 def test_what_is_no_order_is_not_read_as_one(line: bytes) -> None:
     with pytest.raises((ValueError, KeyError)):
         from_line(line)

@@ -11,11 +11,13 @@ from host_switch.events import (
     Due,
     FrameReceived,
     Input,
+    ParametersGiven,
     TerminalRegistered,
 )
 from host_switch.facts import Wanted, reference_number, wanted
 from host_switch.records import Key
 from iso8583 import Message
+from iso8583.field62 import Parameters62
 from iso8583.unionpay import Totals
 from tests.host_switch.room import Room
 from tests.host_switch.till import MASTER_KEY, MERCHANT, Till
@@ -44,7 +46,9 @@ WANTED: list[tuple[Input, Wanted]] = [
     (ChannelAnswered(ChannelAnswer("A00000000007", "12345678", "00")), Wanted()),
     (ChannelUnavailable(CALL), Wanted(number=7)),
     (Due(7), Wanted(number=7)),
+    (received(TILL.parameters()), Wanted("12345678")),
     (CommandGiven("12345678", "3"), Wanted("12345678")),
+    (ParametersGiven("12345678", Parameters62()), Wanted("12345678")),
     (TerminalRegistered("12345678", MERCHANT, MASTER_KEY), Wanted("12345678")),
 ]
 

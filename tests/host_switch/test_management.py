@@ -2,7 +2,8 @@
 
 import pytest
 
-from host_switch.events import CommandGiven, TerminalRegistered
+from host_switch.events import CommandGiven, ParametersGiven, Report, TerminalRegistered
+from iso8583.field62 import Parameters62, Status62
 from iso8583.unionpay import WorkingKeys62
 from tests.host_switch.room import Room, command_of
 from tests.host_switch.till import MASTER_KEY, MERCHANT, Till
@@ -84,6 +85,56 @@ def test_a_command_stands_in_every_answer_until_the_terminal_obeys(room: Room, t
 
 def test_a_command_to_nobody_changes_nothing(room: Room) -> None:
     assert room.decide(CommandGiven("99999999", "3")).effects == ()
+    assert room.decide(ParametersGiven("99999999", Parameters62(45))).effects == ()
+
+
+def test_parameters_are_served_until_the_terminal_says_that_it_has_them(room: Room, till: Till) -> None:
+    given = Parameters62(45, "测试商户")
+    room.decide(ParametersGiven(till.id, given))
+    for _ in range(2):
+        (served,) = room.sent(room.frame(till, till.parameters()))
+        assert Parameters62.parse(till.read(served).binary(62)) == given
+        assert (till.read(served).mti, till.read(served)[39], command_of(served)) == ("0810", "00", "1")
+    (ended,) = room.sent(room.frame(till, till.parameters("361")))
+    assert (till.read(ended)[39], command_of(ended), 62 in till.read(ended)) == ("00", "0", False)
+    terminal = room.books().terminals[0]
+    assert (terminal.command, terminal.parameters) == ("0", given)
+
+
+def test_a_terminal_without_parameters_of_its_own_gets_none(room: Room, till: Till) -> None:
+    room.decide(CommandGiven(till.id, "1"))
+    assert 62 not in room.talk(till, till.parameters())
+
+
+def test_the_end_of_a_download_that_comes_again_does_not_take_back_another_command(room: Room, till: Till) -> None:
+    room.decide(CommandGiven(till.id, "3"))
+    (ended,) = room.sent(room.frame(till, till.parameters("361")))
+    assert (command_of(ended), room.books().terminals[0].command) == ("3", "3")
+
+
+def test_a_status_that_was_asked_for_is_kept_once(room: Room, till: Till) -> None:
+    sent = till.status(Status62(pin_pad=True, printer=False, reply_timeout_s=30).to_bytes())
+    room.decide(CommandGiven(till.id, "2"))
+    for _ in range(2):
+        (answer,) = room.sent(room.frame(till, sent))
+        assert (till.read(answer).mti, till.read(answer)[39], command_of(answer)) == ("0830", "00", "0")
+    (event,) = room.books().events
+    assert (event.kind, event.text) == ("terminal status", "PIN pad works, printer does not work, waits 30 s")
+    assert room.books().terminals[0].command == "0"
+
+
+def test_a_status_that_nobody_asked_for_leaves_no_trace(room: Room, till: Till) -> None:
+    assert room.talk(till, till.status(b"041"))[39] == "00"
+    assert room.books().events == ()
+
+
+@pytest.mark.parametrize("field62", [b"nonsense", b"042"])
+def test_a_status_that_is_nonsense_is_refused_and_the_command_stays(field62: bytes, room: Room, till: Till) -> None:
+    room.decide(CommandGiven(till.id, "2"))
+    decision = room.frame(till, till.status(field62))
+    assert till.read(room.sent(decision)[0])[39] == "30"
+    assert any(isinstance(effect, Report) for effect in decision.effects)
+    assert room.books().terminals[0].command == "2"
 
 
 def test_registering_again_keeps_the_batch_and_asks_for_a_sign_on_under_the_new_key(room: Room, till: Till) -> None:

@@ -12,6 +12,7 @@ from host_switch.keys import KeyRoom, KeyRoomError
 from host_switch.records import Entry, Event, Key, Posting, Terminal
 from host_switch.sqlite_store import SqliteStore
 from host_switch.store import StoreError
+from iso8583.field62 import Parameters62
 from tests.host_switch.room import POLICY, Room
 from tests.host_switch.till import MASTER_KEY, MERCHANT, PAN, TRACK2
 
@@ -139,6 +140,26 @@ def test_a_store_of_a_newer_version_is_refused(store: SqliteStore, path: Path, k
     newer.close()
     with pytest.raises(StoreError, match="newer Tillgate"):
         SqliteStore.open(path, key_room, POLICY)
+
+
+def test_a_store_of_the_first_version_is_read_and_then_brought_up_to_date(
+    store: SqliteStore, path: Path, key_room: KeyRoom
+) -> None:
+    Room(store).till()
+    before = store.books()
+    store.close()
+    with sqlite3.connect(path) as old:
+        old.executescript("ALTER TABLE terminals DROP COLUMN parameters; PRAGMA user_version = 1;")
+    old.close()
+    for to_write in (False, True):
+        opened = SqliteStore.open(path, key_room, POLICY, to_write=to_write)
+        assert opened.books() == before
+        opened.close()
+    store = SqliteStore.open(path, key_room, POLICY)
+    given = replace(before.terminals[0], parameters=Parameters62(45, "测试商户"))
+    store.commit([Decision((Persist((given,)),))])
+    assert store.books().terminals == (given,)
+    store.close()
 
 
 def test_a_reader_sees_a_running_store_and_cannot_write(store: SqliteStore, path: Path, key_room: KeyRoom) -> None:

@@ -41,14 +41,20 @@ class Till:
     def echo(self) -> Message:
         return self._management("0820", "301", {})
 
+    def parameters(self, code: str = "360") -> Message:
+        return self._management("0800", code, {})
+
+    def status(self, field62: bytes) -> Message:
+        return self._management("0820", "362", {62: field62})
+
     def settle(self, totals: Totals) -> Message:
-        fields = {11: self.next_trace(), 48: Totals48(totals).to_text(), 49: "156", 63: "01 "}
+        fields: dict[int, str | bytes] = {11: self.next_trace(), 48: Totals48(totals).to_text(), 49: "156", 63: "01 "}
         return self._management("0500", "201", fields)
 
     def upload(self, details: str, code: str = "201") -> Message:
         return self._management("0320", code, {11: self.next_trace(), 48: details})
 
-    def _management(self, mti: str, code: str, fields: dict[int, str]) -> Message:
+    def _management(self, mti: str, code: str, fields: dict[int, str | bytes]) -> Message:
         block = Block60("00", self.batch, code).to_text()
         return Message(mti, {41: self.id, 42: self.merchant, 60: block, **fields})
 
