@@ -1,21 +1,28 @@
 """A loaded dialect: `decode` and `encode`, by a compiled plan where there is one, by the reference codec where not.
 
-There is one meaning and two paths to it. A plan is straight-line code for one MTI and bitmap (`iso8583.compiled`). It
-either gives exactly what the reference codec gives, or gives up, and then the reference codec says what is wrong.
-Plans are made at load for the messages that the table declares; others are learned from messages that the reference
-codec has accepted. Making one costs as much as decoding some hundred messages, so they are capped and never replaced:
-a peer that varies its bitmaps cannot buy more than the cap, and what lies beyond it is only slower.
+There is one meaning and two paths to it. A plan is straight-line code for one MTI and bitmap (`decode_plan`) or one set
+of fields (`encode_plan`). It gives exactly what the reference codec gives, or gives up, and then the reference codec
+says what is wrong. Plans are made at load for the messages that the table declares; others are learned from messages
+that the reference codec has accepted. Making one costs as much as reading a hundred messages without it, so there is a
+cap and none is ever replaced: a peer that varies its bitmaps buys no more than the cap, and beyond it is only slower.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from iso8583.decode_plan import DecodePlan, compile_decoder
+from iso8583.encode_plan import EncodePlan, compile_encoder
+from iso8583.encodings import FieldError
+from iso8583.fields import wire_width
 from iso8583.message import Message
 from iso8583.reference import ReferenceCodec
 from iso8583.table import Table
 
 PLANS_MAX: Final = 512  # in each direction; a fleet of terminals uses some dozens
+# What a plan raises where the reference codec has to look.
+SURPRISES: Final = (FieldError, LookupError, ValueError, TypeError, AttributeError)
 
 
 class Dialect:
@@ -24,6 +31,15 @@ class Dialect:
     def __init__(self, table: Table) -> None:
         self.table = table
         self._reference = ReferenceCodec(table)
+        self._decoders: dict[bytes, DecodePlan] = {}
+        self._encoders: dict[tuple[int, ...], EncodePlan] = {}
+        self._mtis = _WrittenMtis(self._reference)
+        # Behind one bitmap and behind two. Messages with a third one are rare, and read the plain way.
+        self._head = wire_width(table.mti, table.mti.length) + wire_width(table.bitmap, table.bitmap.length)
+        self._longer_head = self._head + wire_width(table.bitmap, table.bitmap.length)
+        for mti, numbers in table.messages:
+            self._learn_to_decode(mti, numbers)
+            self._learn_to_encode(numbers, numbers)
 
     @property
     def name(self) -> str:
@@ -37,7 +53,21 @@ class Dialect:
             Iso8583Error: anything at all is not as the dialect says. Its `partial` holds the fields before the fault,
                 and those behind it too if only contents were wrong and all lengths still add up.
         """
-        return self._reference.decode(bytes(data))
+        wire = data if data.__class__ is bytes else bytes(data)
+        plan = self._decoders.get(wire[: self._head]) or self._decoders.get(wire[: self._longer_head])
+        if plan is None:
+            message = self._reference.decode(wire)
+            self._learn_to_decode(message.mti, list(message))
+            return message
+        try:
+            return plan(wire) or self._reference.decode(wire)
+        except SURPRISES:
+            return self._reference.decode(wire)
+
+    def _learn_to_decode(self, mti: str, numbers: Sequence[int]) -> None:
+        head = self._reference.written_mti(mti) + self._reference.written_bitmaps(numbers)
+        if len(self._decoders) < PLANS_MAX and len(head) <= self._longer_head:
+            self._decoders[head] = compile_decoder(self.table, mti, numbers, len(head))
 
     def encode(self, message: Message) -> bytes:
         """`message` on the wire, checked as strictly as `decode` does.
@@ -46,4 +76,34 @@ class Dialect:
             Iso8583Error: a field that the dialect lacks, of the wrong type, of the wrong length, or with characters
                 outside its class. Its offset is where the field would begin, its `partial` holds all good fields.
         """
-        return self._reference.encode(message)
+        fields = message._fields
+        order = (*fields,)
+        plan = self._encoders.get(order)
+        if plan is None:
+            wire = self._reference.encode(message)
+            self._learn_to_encode(order, sorted(order))
+            return wire
+        try:
+            return plan(self._mtis[message._mti], fields) or self._reference.encode(message)
+        except SURPRISES:
+            return self._reference.encode(message)
+
+    def _learn_to_encode(self, order: Sequence[int], numbers: Sequence[int]) -> None:
+        """Plans are found by the order of a message's fields, which is that in which somebody happened to give them."""
+        if len(self._encoders) < PLANS_MAX:
+            known = self._encoders.get(tuple(numbers))
+            self._encoders[tuple(order)] = known or compile_encoder(
+                self.table, numbers, self._reference.written_bitmaps(numbers)
+            )
+
+
+class _WrittenMtis(dict[str, bytes]):
+    """MTIs as they are written, each checked once. There are no more than a thousand legal ones of a version."""
+
+    def __init__(self, reference: ReferenceCodec) -> None:
+        self._reference = reference
+
+    def __missing__(self, mti: str) -> bytes:
+        written = self._reference.written_mti(mti)
+        self[mti] = written
+        return written

@@ -157,7 +157,7 @@ def _ascii(content: Content) -> tuple[Unpack, Pack]:
     if content == "z":
         return _unpack_track, _pack_track
     check = _checker(content)
-    surely_good = _SURELY_GOOD.get(content, bytes.isdigit)
+    surely_good = _SURELY_GOOD[content]
 
     def unpack(chunk: bytes) -> str:
         text = chunk.decode("latin-1")
@@ -189,16 +189,19 @@ def _pack_track(value: str) -> bytes:
 
 # What is good at a glance, sooner than by looking every character up; what is not may still be good.
 _SURELY_GOOD: Final[dict[Content, Callable[[bytes], bool]]] = {
+    "n": bytes.isdigit,
     "a": bytes.isalpha,
     "an": bytes.isalnum,
     "ans": bytes.isalnum,
+    "z": bytes.isdigit,
+    "x+n": lambda _text: False,  # digits alone lack the sign
 }
 
 
 def _checker(content: Content) -> Callable[[str], bytes]:
     """The function that turns text of class `content` into ASCII, or raises FieldError."""
     alphabet = ALPHABETS[content]
-    surely_good = _SURELY_GOOD.get(content, bytes.isdigit)
+    surely_good = _SURELY_GOOD[content]
 
     def check(text: str) -> bytes:
         if not text.isascii():

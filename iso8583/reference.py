@@ -90,9 +90,9 @@ class ReferenceCodec:
         """As `Dialect.encode`."""
         values = message.fields
         numbers = sorted(values)
-        bitmap = self._written_bitmaps(numbers)
+        bitmap = self.written_bitmaps(numbers)
         try:
-            parts = [self._write_head(self._of_version(message.mti)), bitmap]
+            parts = [self.written_mti(message.mti), bitmap]
             parts += [self._writers[number](values[number]) for number in numbers]
         except (FieldError, KeyError):
             parts = []
@@ -100,13 +100,22 @@ class ReferenceCodec:
             raise self._write_refusal(message, bitmap, numbers)
         return b"".join(parts)
 
-    def _written_bitmaps(self, numbers: Sequence[int]) -> bytes:
-        return b"".join(map(self._write_bitmap, bitmaps(self.table, numbers)))
+    def written_mti(self, mti: str) -> bytes:
+        """`mti` as it stands in a message. Raises FieldError if it is none of this version."""
+        return self._write_head(self._of_version(mti))
+
+    def written_bitmaps(self, numbers: Sequence[int]) -> bytes:
+        """The bitmaps, as they stand in a message, that announce those of `numbers` that the table has."""
+        present = {number for number in numbers if number in self.table.fields}
+        size = -(-max(present, default=1) // BITMAP_BITS) * BITMAP_BITS
+        announcing = {bit for bit in self.table.announcing if bit < size - BITMAP_BITS + 1}
+        whole = sum(1 << (size - number) for number in present | announcing).to_bytes(size // 8, "big")
+        return b"".join(self._write_bitmap(whole[at : at + BITMAP_BYTES]) for at in range(0, len(whole), BITMAP_BYTES))
 
     def _write_refusal(self, message: Message, bitmap: bytes, numbers: Sequence[int]) -> Iso8583Error:
         """Write a refused message again, to word its first fault and to gather its good fields."""
         try:
-            at = len(self._write_head(self._of_version(message.mti)) + bitmap)
+            at = len(self.written_mti(message.mti) + bitmap)
         except FieldError as fault:
             return Iso8583Error(MTI, 0, fault.reason, clause=self._clause(MTI))
         good: dict[int, Any] = {}
@@ -148,13 +157,3 @@ class ReferenceCodec:
             return Iso8583Error(*faults[0], partial, self._clause(faults[0][0]))
         reason = f"needed the end here, {len(wire) - at} more bytes follow"
         return Iso8583Error("end", at, reason, self._message(mti, good))
-
-
-def bitmaps(table: Table, numbers: Sequence[int]) -> list[bytes]:
-    """The bitmaps, 8 bytes each, that announce those of `numbers` that the table has."""
-    present = {number for number in numbers if number in table.fields}
-    count = (max(present, default=1) - 1) // BITMAP_BITS + 1
-    size = count * BITMAP_BITS
-    announcing = {number for number in table.bitmaps if number <= size - BITMAP_BITS}
-    whole = sum(1 << (size - number) for number in present | announcing).to_bytes(size // 8, "big")
-    return [whole[at : at + BITMAP_BYTES] for at in range(0, len(whole), BITMAP_BYTES)]

@@ -149,7 +149,7 @@ class Table:
     title: str = ""
 
     @property
-    def bitmaps(self) -> frozenset[int]:
+    def announcing(self) -> frozenset[int]:
         """The bits that announce another bitmap, and so can be no fields."""
         return frozenset(range(1, self.bits - BITMAP_BITS + 1, BITMAP_BITS))
 

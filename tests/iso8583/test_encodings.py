@@ -48,6 +48,11 @@ def test_ascii_accepts_exactly_the_class(content: Content) -> None:
             assert fault(content, "ascii", chunk).at in {0, len(sign)}
 
 
+def test_a_signed_amount_without_its_sign_is_no_signed_amount() -> None:
+    for chunk in (b"299032841", b"0C0000001", b"E00000001", b"C0000000D"):
+        assert fault("x+n", "ascii", chunk).at == 0
+
+
 def test_ascii_tracks_are_the_sixteen_characters_of_the_stripe() -> None:
     made = coding("z", "ascii", "right")
     assert made.even(b"0123456789:;<=>?") == "0123456789ABCDEF"

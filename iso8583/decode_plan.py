@@ -1,0 +1,225 @@
+"""Straight-line code that decodes the messages of one MTI and bitmap.
+
+Neighbouring fixed fields of one kind are read together: one slice, one look at their characters, one cut. Lengths go
+through tables that hold only the legal ones. Nothing is asked about the end of the message until the end: slices that
+run over it come out short, and then the last line sees that the lengths do not add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Final
+
+from iso8583.encodings import EBCDIC_TO_LATIN1, coding
+from iso8583.fields import legal_counts, reader, wire_width
+from iso8583.message import Message
+from iso8583.plan_source import Source
+from iso8583.table import Content, Encoding, Field, Prefix, Table
+
+DecodePlan = Callable[[bytes], Message | None]
+
+# What every text of a class passes at a glance. What does not pass may still be good: then its coding is asked.
+GLANCE: Final[dict[Content, str]] = {"n": "isdigit", "a": "isalpha", "an": "isalnum", "ans": "isprintable"}
+PRECISE: Final = frozenset({"n", "ans"})  # the classes whose glance is the whole truth about an ASCII text
+
+
+def compile_decoder(table: Table, mti: str, numbers: Sequence[int], head_width: int) -> DecodePlan:
+    """The plan for messages of `mti` with exactly the fields `numbers`, whose first field starts at `head_width`.
+
+    It is given a message with that very head. It returns the message, or None, or raises one of
+    `iso8583.dialect.SURPRISES` where the reference codec has to look.
+    """
+    return _Decoder(table, mti, numbers, head_width).function()
+
+
+def is_digits(field: Field) -> bool:
+    """The field is packed digits, its pad nibble a digit too."""
+    return field.encoding == "bcd" and field.content == "n" and field.pad_nibble.isdigit()
+
+
+def is_text(field: Field) -> bool:
+    """The field is characters of a class that a glance can judge."""
+    return field.encoding in {"ascii", "ebcdic"} and field.content in GLANCE
+
+
+def _kind(field: Field) -> str:
+    """What fields may be read together with it: fixed ones of the same kind; "" for none."""
+    if field.prefix is not None:
+        return ""
+    return "digits" if is_digits(field) else field.encoding if is_text(field) else ""
+
+
+class _Decoder:
+    def __init__(self, table: Table, mti: str, numbers: Sequence[int], head_width: int) -> None:
+        self._rows = {number: table.fields[number] for number in numbers}
+        self._source = Source("b")
+        self._moved = False  # a variable field has been read: offsets count from `p`, not from the start
+        self._at = head_width
+        encodings = {field.encoding for field in self._rows.values()}
+        heads = {table.mti.encoding, table.bitmap.encoding}
+        prefixes = {field.prefix.encoding for field in self._rows.values() if field.prefix}
+        self._all_ascii = encodings | heads | prefixes <= {"ascii", "hex"}
+        self._write_views(encodings)
+        for kind, run in groupby(numbers, lambda number: _kind(self._rows[number])):
+            self._write_run(kind, list(run))
+        self._write_end(table, mti)
+
+    def function(self) -> DecodePlan:
+        return self._source.function()
+
+    def _write_views(self, encodings: set[Encoding]) -> None:
+        """The whole message as text, once: `s` of ASCII, `e` of EBCDIC; a character has the place of its byte."""
+        if self._all_ascii:
+            self._source.line("s = str(b, 'ascii')")
+        elif encodings & {"ascii", "hex"}:
+            self._source.line("s = str(b, 'latin-1')")
+        if "ebcdic" in encodings:
+            self._source.line(f"e = str(b.translate({self._source.constant(EBCDIC_TO_LATIN1)}), 'latin-1')")
+
+    def _place(self, distance: int = 0) -> str:
+        at = self._at + distance
+        return (f"p+{at}" if at else "p") if self._moved else str(at)
+
+    def _write_run(self, kind: str, run: list[int]) -> None:
+        if kind == "digits":
+            self._write_digits(run)
+        elif kind:
+            self._write_texts(run)
+        else:
+            for number in run:
+                self._write_single(number, self._rows[number])
+
+    def _write_digits(self, run: list[int]) -> None:
+        """A run of fixed packed numbers."""
+        slices, pads, end = [], [], 0
+        for number in run:
+            field = self._rows[number]
+            start, end = end, end + 2 * wire_width(field, field.length)
+            odd_left = field.length & 1 and field.pad == "left"
+            slices.append(slice(start + 1 if odd_left else start, end if odd_left else start + field.length))
+            if field.length & 1:
+                pads.append((start if odd_left else end - 1, field.pad_nibble))
+        self._source.line(f"h = b[{self._place()}:{self._place(end // 2)}].hex()")
+        checks = ["h.isdigit()", *(f"h[{at}] == {self._source.constant(nibble)}" for at, nibble in pads)]
+        self._source.surprise_unless(" and ".join(checks))
+        self._source.cut("h", [f"f{number}" for number in run], slices)
+        self._at += end // 2
+
+    def _write_texts(self, run: list[int]) -> None:
+        """A run of fixed texts."""
+        rows = [self._rows[number] for number in run]
+        slices, end = [], 0
+        for field in rows:
+            slices.append(slice(end, end + field.length))
+            end += field.length
+        self._source.line(f"t = {self._view(rows[0])}[{self._place()}:{self._place(end)}]")
+        self._source.cut("t", [f"f{number}" for number in run], slices)
+        classes = {field.content for field in rows}
+        checks = [] if self._all_ascii else ["t.isascii()"]
+        if len(classes) == 1:
+            checks.append(self._glance("t", rows[0]))
+        else:
+            checks.append("t.isprintable()")
+            odd_ones = [(number, field) for number, field in zip(run, rows, strict=True) if field.content != "ans"]
+            checks += [self._glance(f"f{number}", field) for number, field in odd_ones]
+        self._source.surprise_unless(" and ".join(checks))
+        self._at += end
+
+    def _view(self, field: Field) -> str:
+        return "e" if field.encoding == "ebcdic" else "s"
+
+    def _glance(self, name: str, field: Field) -> str:
+        """The condition that the ASCII text in `name` belongs to the class of `field`."""
+        glance = f"{name}.{GLANCE[field.content]}()"
+        if field.content in PRECISE:
+            return glance
+        pack = self._source.constant(coding(Field("", field.content, "ascii", field.length)).pack)
+        return f"({glance} or {pack}({name}) is not None)"
+
+    def _write_single(self, number: int, field: Field) -> None:
+        name = f"f{number}"
+        if field.prefix is not None and field.encoding == "bcd" and self._is_plain_bcd(field):
+            self._write_variable_bcd(name, field, field.prefix)
+        elif field.encoding in {"raw", "hex"} or is_text(field) or self._is_track(field):
+            start, end = self._write_extent(field)
+            self._write_contents(name, field, start, end)
+        else:  # a rare form: as the reference codec reads it
+            self._source.line(f"{name}, p = {self._source.constant(reader(field))}(b, {self._place()})")
+            self._move()
+
+    def _is_plain_bcd(self, field: Field) -> bool:
+        return field.counts_digits and (is_digits(field) or (field.content == "z" and field.pad_nibble == "0"))
+
+    def _is_track(self, field: Field) -> bool:
+        return field.content == "z" and field.encoding == "ascii"
+
+    def _write_extent(self, field: Field) -> tuple[str, str]:
+        """Where the contents start and end; for a variable field that is found out first."""
+        if field.prefix is None:
+            extent = self._place(), self._place(wire_width(field, field.length))
+            self._at += wire_width(field, field.length)
+            return extent
+        counts = legal_counts(field).items()
+        body = self._write_prefix(field.prefix, {count: wire_width(field, lengths[0]) for count, lengths in counts})
+        self._source.line(f"q = {body}")
+        self._source.line("p = q + w")
+        self._move()
+        return "q", "p"
+
+    def _write_prefix(self, prefix: Prefix, meanings: dict[int, int]) -> str:
+        """`w` becomes what the prefix means; returns where the contents start."""
+        written = {prefix.text(count): meaning for count, meaning in meanings.items()}
+        if prefix.width == 1:
+            table = self._source.constant({text[0]: meaning for text, meaning in written.items()})
+            self._source.line(f"w = {table}[b[{self._place()}]]")
+        else:
+            table = self._source.constant(written)
+            self._source.line(f"w = {table}[b[{self._place()}:{self._place(prefix.width)}]]")
+        return self._place(prefix.width)
+
+    def _move(self) -> None:
+        self._moved, self._at = True, 0
+
+    def _write_variable_bcd(self, name: str, field: Field, prefix: Prefix) -> None:
+        body = self._write_prefix(prefix, {count: count for count in legal_counts(field)})
+        self._source.line(f"q = {body}")
+        self._source.line("p = q + (w + 1 >> 1)")
+        self._source.line(f"{name} = b[q:p].hex(){'.upper()' if field.content == 'z' else ''}")
+        if field.content == "n":
+            self._source.surprise_unless(f"{name}.isdigit()" if field.minimum else f"{name}.isdigit() or not w")
+        kept, pad = (f"{name}[1:]", f"{name}[0]") if field.pad == "left" else (f"{name}[:-1]", f"{name}[-1]")
+        self._source.line("if w & 1:")
+        self._source.line(f"    if {pad} != {self._source.constant(field.pad_nibble)}: return None")
+        self._source.line(f"    {name} = {kept}")
+        self._move()
+
+    def _write_contents(self, name: str, field: Field, start: str, end: str) -> None:
+        if field.encoding == "raw":
+            self._source.line(f"{name} = b[{start}:{end}]")
+            return
+        self._source.line(f"t = {self._view(field)}[{start}:{end}]")
+        if field.encoding == "hex":
+            self._source.line(f"{name} = {self._source.constant(bytes.fromhex)}(t)")
+            # fromhex skips blanks and takes small letters, we do not
+            self._source.surprise_unless(f"2 * len({name}) == len(t) and (t.isupper() or t.isdigit() or not t)")
+        elif self._is_track(field):
+            unpack = self._source.constant(coding(field).even)
+            usual = "t.replace('=', '', 1).isdigit()" if self._all_ascii else (
+                "t.isascii() and t.replace('=', '', 1).isdigit()"
+            )  # fmt: skip
+            self._source.line(f"{name} = t.replace('=', 'D', 1) if {usual} else {unpack}(b[{start}:{end}])")
+        else:
+            checks = [] if self._all_ascii else ["t.isascii()"]
+            empty = " or not t" if field.shortest == 0 and field.content != "ans" else ""
+            checks.append(f"({self._glance('t', field)}{empty})")
+            self._source.surprise_unless(" and ".join(checks))
+            self._source.line(f"{name} = t")
+
+    def _write_end(self, table: Table, mti: str) -> None:
+        self._source.surprise_unless(f"len(b) == {self._place()}")
+        self._source.line(f"m = {self._source.constant(object.__new__)}({self._source.constant(Message)})")
+        self._source.line(f"m._mti = {self._source.constant(mti)}")
+        self._source.line(f"m._rows = {self._source.constant(table.fields)}")
+        self._source.line(f"m._fields = {{{', '.join(f'{number}: f{number}' for number in self._rows)}}}")
+        self._source.line("return m")

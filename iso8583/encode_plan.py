@@ -1,0 +1,177 @@
+"""Straight-line code that encodes the messages with one set of fields.
+
+Neighbouring packed numbers, with the prefixes between them, become one string of digits; neighbouring texts become one
+text. Each is looked at once and turned into bytes once. Lengths go through tables that hold only the legal ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Literal, NamedTuple
+
+from iso8583.decode_plan import GLANCE, PRECISE, is_digits, is_text
+from iso8583.encodings import LATIN1_TO_EBCDIC, coding
+from iso8583.fields import legal_counts, writer
+from iso8583.plan_source import Source
+from iso8583.table import Field, Prefix, Table
+
+EncodePlan = Callable[[bytes, Mapping[int, Any]], bytes | None]
+
+
+def compile_encoder(table: Table, numbers: Sequence[int], bitmaps: bytes) -> EncodePlan:
+    """The plan for messages with exactly the fields `numbers`, in ascending order.
+
+    `bitmaps` are what announces them. The plan is given the MTI as bytes and the fields. It returns the message from
+    the MTI on, or None, or raises one of `iso8583.dialect.SURPRISES` where the reference codec has to look.
+    """
+    return _Encoder(table, numbers, bitmaps).function()
+
+
+class _Piece(NamedTuple):
+    """A part of the message: how it is written, and the expression that gives it."""
+
+    kind: Literal["packed", "ascii", "ebcdic", "bytes"]
+    expression: str
+    is_track: bool = False  # of kind "packed": it has been looked at, and may have letters
+
+
+class _Encoder:
+    def __init__(self, table: Table, numbers: Sequence[int], bitmaps: bytes) -> None:
+        self._rows = {number: table.fields[number] for number in numbers}
+        self._source = Source("mti, v")
+        self._write_values()
+        pieces = [piece for number in numbers for piece in self._pieces(f"f{number}", self._rows[number])]
+        self._write_end(bitmaps, pieces)
+
+    def function(self) -> EncodePlan:
+        return self._source.function()
+
+    def _write_values(self) -> None:
+        """All values into names; the lengths of all fixed ones are compared at once."""
+        fixed = [number for number, field in self._rows.items() if field.prefix is None and field.encoding != "gb18030"]
+        variable = [number for number in self._rows if number not in fixed]
+        if fixed:
+            self._source.line(f"x = {self._getter(fixed)}(v)")
+            lengths = self._source.constant(tuple(self._rows[number].length for number in fixed))
+            self._source.surprise_unless(f"(*map(len, x),) == {lengths}")
+            self._source.line(f"{self._names(fixed)} = x")
+        if variable:
+            self._source.line(f"{self._names(variable)} = {self._getter(variable)}(v)")
+
+    def _getter(self, numbers: list[int]) -> str:
+        if len(numbers) > 1:
+            return self._source.constant(itemgetter(*numbers))
+        return self._source.constant(lambda values, number=numbers[0]: (values[number],))
+
+    def _names(self, numbers: list[int]) -> str:
+        return "".join(f"f{number}, " for number in numbers)
+
+    def _pieces(self, name: str, field: Field) -> list[_Piece]:
+        if field.encoding == "bcd" and (is_digits(field) or field.content == "z") and self._counts_plainly(field):
+            return self._packed(name, field)
+        if is_text(field):
+            self._check_text(name, field)
+            return [*self._prefix(field.prefix, field, f"len({name})"), self._text(field, name)]
+        if field.content == "z" and field.encoding == "ascii":
+            pack = self._source.constant(_pack_unusual_track)
+            usual = f"{name}.replace('=', 'D').replace('D', '', 1).isdigit()"
+            self._source.line(f"t{name} = {name}.replace('D', '=', 1) if {usual} else {pack}({name})")
+            return [*self._prefix(field.prefix, field, f"len({name})"), self._text(field, f"t{name}")]
+        if field.encoding in {"raw", "hex"}:
+            return self._binary(name, field)
+        return [_Piece("bytes", f"{self._source.constant(writer(field))}({name})")]  # a rare form: as the reference
+
+    def _counts_plainly(self, field: Field) -> bool:
+        return field.pad_nibble.isdigit() and (field.prefix is None or field.counts_digits)
+
+    def _packed(self, name: str, field: Field) -> list[_Piece]:
+        if field.content == "z":
+            check = self._source.constant(coding(Field("", "z", "ascii", field.length)).pack)
+            self._source.line(f"{name} = {name}.replace('=', 'D')")
+            self._source.line(f"if not {name}.replace('D', '', 1).isdigit(): {check}({name})")
+        value = _Piece("packed", name, is_track=field.content == "z")
+        pad = self._source.constant(field.pad_nibble)
+        if field.prefix is None:
+            padding = [_Piece("packed", pad)] if field.length & 1 else []
+        else:
+            pads = self._source.constant(("", field.pad_nibble))
+            padding = [_Piece("packed", f"{pads}[len({name}) & 1]")]
+        body = [*padding, value] if field.pad == "left" else [value, *padding]
+        return [*self._prefix(field.prefix, field, f"len({name})"), *body]
+
+    def _prefix(self, prefix: Prefix | None, field: Field, length: str) -> list[_Piece]:
+        if prefix is None:
+            return []
+        counts = {length: count for count, lengths in legal_counts(field).items() for length in lengths}
+        if prefix.encoding == "binary":
+            return [_Piece("bytes", f"{self._source.constant(_texts(prefix, counts))}[{length}]")]
+        digits = 2 * prefix.width if prefix.encoding == "bcd" else prefix.digits
+        written = self._source.constant({length: f"{count:0{digits}d}" for length, count in counts.items()})
+        return [_Piece("packed" if prefix.encoding == "bcd" else prefix.encoding, f"{written}[{length}]")]
+
+    def _check_text(self, name: str, field: Field) -> None:
+        """Only what is not printable ASCII is left to the end, where all texts of a message are encoded."""
+        glance = f"{name}.{GLANCE[field.content]}()"
+        if field.shortest == 0 and field.content != "ans":
+            glance += f" or not {name}"
+        if field.content in PRECISE:
+            self._source.surprise_unless(glance)
+        else:
+            pack = self._source.constant(coding(Field("", field.content, "ascii", field.length)).pack)
+            self._source.line(f"if not ({glance}): {pack}({name})")
+
+    def _text(self, field: Field, expression: str) -> _Piece:
+        return _Piece("ebcdic" if field.encoding == "ebcdic" else "ascii", expression)
+
+    def _binary(self, name: str, field: Field) -> list[_Piece]:
+        self._source.surprise_unless(f"{name}.__class__ is {self._source.constant(bytes)}")
+        prefix = self._prefix(field.prefix, field, f"len({name})")
+        if field.encoding == "raw":
+            return [*prefix, _Piece("bytes", name)]
+        return [*prefix, _Piece("ascii", f"{name}.hex().upper()")]
+
+    def _write_end(self, bitmaps: bytes, pieces: list[_Piece]) -> None:
+        chunks = ["mti", self._source.constant(bitmaps)]
+        for place, (kind, run) in enumerate(groupby(pieces, lambda piece: piece.kind)):
+            parts = list(run)
+            if kind == "bytes":
+                chunks += [piece.expression for piece in parts]
+            else:
+                self._source.line(f"c{place} = {self._joined(parts)}")
+                if kind == "packed":
+                    self._check_digits(f"c{place}", parts)
+                chunks.append(self._converted(kind, f"c{place}"))
+        self._source.line(f"return {self._source.constant(b''.join)}(({', '.join(chunks)},))")
+
+    def _joined(self, parts: list[_Piece]) -> str:
+        if len(parts) == 1 and parts[0].kind != "packed":
+            return parts[0].expression
+        return f"''.join(({', '.join(piece.expression for piece in parts)},))"  # it refuses what is no text
+
+    def _check_digits(self, chunk: str, parts: list[_Piece]) -> None:
+        """That packed numbers are numbers; in a chunk with a track, those beside it."""
+        numbers = [piece for piece in parts if not piece.is_track]
+        if len(numbers) == len(parts):
+            self._source.surprise_unless(f"{chunk}.isdigit()")
+        elif numbers:
+            self._source.surprise_unless(f"{self._joined(numbers)}.isdigit()")
+
+    def _converted(self, kind: str, chunk: str) -> str:
+        if kind == "packed":
+            return f"{self._source.constant(bytes.fromhex)}({chunk})"
+        if kind == "ascii":
+            return f"{chunk}.encode('ascii')"
+        return f"{chunk}.encode('ascii').translate({self._source.constant(LATIN1_TO_EBCDIC)})"
+
+
+def _texts(prefix: Prefix, counts: Mapping[int, int]) -> dict[int, bytes]:
+    return {length: prefix.text(count) for length, count in counts.items()}
+
+
+def _pack_unusual_track(value: str) -> str:
+    return coding(_TRACK).pack(value).decode("ascii")
+
+
+_TRACK = Field("", "z", "ascii", 0)
