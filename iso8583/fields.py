@@ -1,19 +1,25 @@
 """The reader and the writer of one field, made from its row.
 
 They bind the row's constants into one small function each when the dialect is loaded, so that no message looks them up
-again. Lengths go through tables that hold only the legal ones.
+again. Lengths go through tables that hold only the legal ones. Rows that differ only in what people see of them share
+reader and writer: the tables of a dialect with many long fields would take hundreds of megabytes otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
-from iso8583.encodings import FieldError, Unpack, coding
+from iso8583.encodings import Coding, FieldError, Unpack, coding
 from iso8583.table import Field, Prefix
 
 Reader = Callable[[bytes, int], tuple[Any, int]]
 Writer = Callable[[Any], bytes]
+
+SHARED_MAX = (
+    512  # readers and writers that are kept for the next dialect: all those shipped have some 150 rows to share
+)
 
 
 def wire_width(field: Field, length: int) -> int:
@@ -39,6 +45,18 @@ def legal_counts(field: Field) -> dict[int, list[int]]:
 
 def reader(field: Field) -> Reader:
     """The function `read(data, at) -> (value, next)` for `field`. It raises FieldError with offsets in `data`."""
+    return _reader(_on_the_wire(field))
+
+
+def _on_the_wire(field: Field) -> Field:
+    """The row without what is only for people."""
+    return Field(
+        "", field.content, field.encoding, field.length, field.prefix, field.pad, field.pad_nibble, field.minimum
+    )
+
+
+@lru_cache(maxsize=SHARED_MAX)
+def _reader(field: Field) -> Reader:
     return _fixed_reader(field) if field.prefix is None else _variable_reader(field, field.prefix)
 
 
@@ -60,7 +78,8 @@ def _fixed_reader(field: Field) -> Reader:
 
 
 def _variable_reader(field: Field, prefix: Prefix) -> Reader:
-    by_prefix = {prefix.text(count): _contents(field, lengths) for count, lengths in legal_counts(field).items()}
+    codes = coding(field)
+    by_prefix = {prefix.text(count): _contents(field, codes, lengths) for count, lengths in legal_counts(field).items()}
     prefix_width = prefix.width
 
     def read(data: bytes, at: int) -> tuple[Any, int]:
@@ -80,13 +99,12 @@ def _variable_reader(field: Field, prefix: Prefix) -> Reader:
     return read
 
 
-def _contents(field: Field, lengths: list[int]) -> tuple[int, Unpack]:
+def _contents(field: Field, codes: Coding, lengths: list[int]) -> tuple[int, Unpack]:
     """Width on the wire and the function for contents whose length is one of `lengths`."""
-    even, odd, packed, _ = coding(field)
     if field.encoding == "bcd" and not field.counts_digits:
-        unpack = _limited(packed, field)
+        unpack = _limited(codes.packed, field)
     else:
-        unpack = odd if lengths[0] & 1 else even
+        unpack = codes.odd if lengths[0] & 1 else codes.even
     return wire_width(field, lengths[0]), unpack
 
 
@@ -130,6 +148,11 @@ _CHARSETS = {"ascii": "latin-1", "ebcdic": "cp500"}
 
 def writer(field: Field) -> Writer:
     """The function `write(value) -> bytes` for `field`, length prefix included. It raises FieldError."""
+    return _writer(_on_the_wire(field))
+
+
+@lru_cache(maxsize=SHARED_MAX)
+def _writer(field: Field) -> Writer:
     pack = coding(field).pack
     kind = bytes if field.content == "b" else str
     measures_value = field.encoding in {"bcd", "hex"}
