@@ -7,7 +7,10 @@ from typing import Final
 from iso8583.dialect import Dialect
 from iso8583.table import Table
 
-NAMES: Final = ("iso87_ascii", "unionpay_pos")
+NAMES: Final = (
+    *("iso87_ascii", "iso87_bcd", "iso87_ebcdic", "iso93_bcd", "iso2003_ascii"),
+    *("unionpay_pos", "unionpay_switch"),
+)
 
 
 @cache

@@ -10,11 +10,11 @@ ROWS = [(name, number, field) for name in NAMES for number, field in sorted(load
 
 # A class of contents and the encodings that can carry it.
 FITTING = {
-    "n": {"bcd", "ascii"},
-    "z": {"bcd", "ascii"},
-    "an": {"ascii"},
-    "x+n": {"ascii"},
-    "ans": {"ascii", "latin1", "gb18030"},
+    "n": {"bcd", "ascii", "ebcdic"},
+    "z": {"bcd", "ascii", "ebcdic"},
+    "an": {"ascii", "ebcdic"},
+    "x+n": {"bcd", "ascii", "ebcdic"},
+    "ans": {"ascii", "ebcdic", "latin1", "gb18030"},
     "b": {"raw", "hex"},
 }
 
@@ -41,10 +41,19 @@ def test_iso87_ascii_has_all_fields_but_the_bitmaps() -> None:
     assert sorted(load_dialect("iso87_ascii").table.fields) == [*range(2, 65), *range(66, 129)]
 
 
+@pytest.mark.parametrize(("name", "bits"), [("iso87_bcd", 128), ("iso87_ebcdic", 128), ("iso93_bcd", 128)])
+def test_iso_tables_have_all_fields_but_the_bitmaps(name: str, bits: int) -> None:
+    assert sorted(load_dialect(name).table.fields) == [*range(2, 65), *range(66, bits + 1)]
+
+
+def test_iso2003_ascii_has_three_bitmaps() -> None:
+    assert sorted(load_dialect("iso2003_ascii").table.fields) == [*range(2, 65), *range(66, 193)]
+
+
 def test_a_dialect_is_loaded_once() -> None:
     assert load_dialect("unionpay_pos") is load_dialect("unionpay_pos")
 
 
 def test_an_unknown_dialect_is_named_with_those_there_are() -> None:
-    with pytest.raises(LookupError, match="no dialect 'x'; there are: iso87_ascii, unionpay_pos"):
+    with pytest.raises(LookupError, match="no dialect 'x'; there are: iso87_ascii, iso87_bcd, "):
         load_dialect("x")
