@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Final
 
 from iso8583.encodings import EBCDIC_TO_LATIN1, coding
-from iso8583.fields import legal_counts, reader, wire_width
+from iso8583.fields import prefixes_read, reader, wire_width
 from iso8583.message import Message
 from iso8583.plan_source import Source
 from iso8583.table import Content, Encoding, Field, Prefix, Table
@@ -160,29 +160,27 @@ class _Decoder:
             extent = self._place(), self._place(wire_width(field, field.length))
             self._at += wire_width(field, field.length)
             return extent
-        counts = legal_counts(field).items()
-        body = self._write_prefix(field.prefix, {count: wire_width(field, lengths[0]) for count, lengths in counts})
+        body = self._write_prefix(field, field.prefix)
         self._source.line(f"q = {body}")
         self._source.line("p = q + w")
         self._move()
         return "q", "p"
 
-    def _write_prefix(self, prefix: Prefix, meanings: dict[int, int]) -> str:
-        """`w` becomes what the prefix means; returns where the contents start."""
-        written = {prefix.text(count): meaning for count, meaning in meanings.items()}
+    def _write_prefix(self, field: Field, prefix: Prefix) -> str:
+        """`w` becomes how many bytes (or BCD digits) the prefix announces; returns where they start."""
+        table = prefixes_read(field)
         if prefix.width == 1:
-            table = self._source.constant({text[0]: meaning for text, meaning in written.items()})
-            self._source.line(f"w = {table}[b[{self._place()}]]")
+            by_byte = self._source.constant({text[0]: length for text, length in table.items()})
+            self._source.line(f"w = {by_byte}[b[{self._place()}]]")
         else:
-            table = self._source.constant(written)
-            self._source.line(f"w = {table}[b[{self._place()}:{self._place(prefix.width)}]]")
+            self._source.line(f"w = {self._source.constant(table)}[b[{self._place()}:{self._place(prefix.width)}]]")
         return self._place(prefix.width)
 
     def _move(self) -> None:
         self._moved, self._at = True, 0
 
     def _write_variable_bcd(self, name: str, field: Field, prefix: Prefix) -> None:
-        body = self._write_prefix(prefix, {count: count for count in legal_counts(field)})
+        body = self._write_prefix(field, prefix)
         self._source.line(f"q = {body}")
         self._source.line("p = q + (w + 1 >> 1)")
         self._source.line(f"{name} = b[q:p].hex(){'.upper()' if field.content == 'z' else ''}")

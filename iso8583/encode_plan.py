@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple
 
 from iso8583.decode_plan import GLANCE, PRECISE, is_digits, is_text
 from iso8583.encodings import LATIN1_TO_EBCDIC, coding
-from iso8583.fields import legal_counts, writer
+from iso8583.fields import prefixes_as_text, prefixes_written, writer
 from iso8583.plan_source import Source
-from iso8583.table import Field, Prefix, Table
+from iso8583.table import Field, Table
 
 EncodePlan = Callable[[bytes, Mapping[int, Any]], bytes | None]
 
@@ -29,10 +29,13 @@ def compile_encoder(table: Table, numbers: Sequence[int], bitmaps: bytes) -> Enc
     return _Encoder(table, numbers, bitmaps).function()
 
 
+_Kind = Literal["packed", "ascii", "ebcdic", "bytes"]
+
+
 class _Piece(NamedTuple):
     """A part of the message: how it is written, and the expression that gives it."""
 
-    kind: Literal["packed", "ascii", "ebcdic", "bytes"]
+    kind: _Kind
     expression: str
     is_track: bool = False  # of kind "packed": it has been looked at, and may have letters
 
@@ -73,12 +76,12 @@ class _Encoder:
             return self._packed(name, field)
         if is_text(field):
             self._check_text(name, field)
-            return [*self._prefix(field.prefix, field, f"len({name})"), self._text(field, name)]
+            return [*self._prefix(field, name), self._text(field, name)]
         if field.content == "z" and field.encoding == "ascii":
             pack = self._source.constant(_pack_unusual_track)
             usual = f"{name}.replace('=', 'D').replace('D', '', 1).isdigit()"
             self._source.line(f"t{name} = {name}.replace('D', '=', 1) if {usual} else {pack}({name})")
-            return [*self._prefix(field.prefix, field, f"len({name})"), self._text(field, f"t{name}")]
+            return [*self._prefix(field, name), self._text(field, f"t{name}")]
         if field.encoding in {"raw", "hex"}:
             return self._binary(name, field)
         return [_Piece("bytes", f"{self._source.constant(writer(field))}({name})")]  # a rare form: as the reference
@@ -99,17 +102,15 @@ class _Encoder:
             pads = self._source.constant(("", field.pad_nibble))
             padding = [_Piece("packed", f"{pads}[len({name}) & 1]")]
         body = [*padding, value] if field.pad == "left" else [value, *padding]
-        return [*self._prefix(field.prefix, field, f"len({name})"), *body]
+        return [*self._prefix(field, name), *body]
 
-    def _prefix(self, prefix: Prefix | None, field: Field, length: str) -> list[_Piece]:
-        if prefix is None:
+    def _prefix(self, field: Field, name: str) -> list[_Piece]:
+        if field.prefix is None:
             return []
-        counts = {length: count for count, lengths in legal_counts(field).items() for length in lengths}
-        if prefix.encoding == "binary":
-            return [_Piece("bytes", f"{self._source.constant(_texts(prefix, counts))}[{length}]")]
-        digits = 2 * prefix.width if prefix.encoding == "bcd" else prefix.digits
-        written = self._source.constant({length: f"{count:0{digits}d}" for length, count in counts.items()})
-        return [_Piece("packed" if prefix.encoding == "bcd" else prefix.encoding, f"{written}[{length}]")]
+        if field.prefix.encoding == "binary":
+            return [_Piece("bytes", f"{self._source.constant(prefixes_written(field))}[len({name})]")]
+        kind: _Kind = "packed" if field.prefix.encoding == "bcd" else field.prefix.encoding
+        return [_Piece(kind, f"{self._source.constant(prefixes_as_text(field))}[len({name})]")]
 
     def _check_text(self, name: str, field: Field) -> None:
         """Only what is not printable ASCII is left to the end, where all texts of a message are encoded."""
@@ -127,7 +128,7 @@ class _Encoder:
 
     def _binary(self, name: str, field: Field) -> list[_Piece]:
         self._source.surprise_unless(f"{name}.__class__ is {self._source.constant(bytes)}")
-        prefix = self._prefix(field.prefix, field, f"len({name})")
+        prefix = self._prefix(field, name)
         if field.encoding == "raw":
             return [*prefix, _Piece("bytes", name)]
         return [*prefix, _Piece("ascii", f"{name}.hex().upper()")]
@@ -164,10 +165,6 @@ class _Encoder:
         if kind == "ascii":
             return f"{chunk}.encode('ascii')"
         return f"{chunk}.encode('ascii').translate({self._source.constant(LATIN1_TO_EBCDIC)})"
-
-
-def _texts(prefix: Prefix, counts: Mapping[int, int]) -> dict[int, bytes]:
-    return {length: prefix.text(count) for length, count in counts.items()}
 
 
 def _pack_unusual_track(value: str) -> str:

@@ -1,25 +1,36 @@
 """The reader and the writer of one field, made from its row.
 
 They bind the row's constants into one small function each when the dialect is loaded, so that no message looks them up
-again. Lengths go through tables that hold only the legal ones. Rows that differ only in what people see of them share
-reader and writer: the tables of a dialect with many long fields would take hundreds of megabytes otherwise.
+again. Lengths go through tables that hold only the legal ones. Rows that look alike on the wire share all of these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from iso8583.encodings import Coding, FieldError, Unpack, coding
+from iso8583.encodings import FieldError, Unpack, coding
 from iso8583.table import Field, Prefix
 
 Reader = Callable[[bytes, int], tuple[Any, int]]
 Writer = Callable[[Any], bytes]
+Made = TypeVar("Made")
 
-SHARED_MAX = (
-    512  # readers and writers that are kept for the next dialect: all those shipped have some 150 rows to share
-)
+_CHARSETS: Final = {"ascii": "latin-1", "ebcdic": "cp500"}
+SHARED_MAX: Final = 512  # of each kind; all shipped dialects together have some 150 rows that differ on the wire
+
+
+def _shared(make: Callable[[Field], Made]) -> Callable[[Field], Made]:
+    """`make`, called once for all rows that differ only in what people see of them."""
+    made = lru_cache(maxsize=SHARED_MAX)(make)
+
+    def shared(field: Field) -> Made:
+        seen = field.content, field.encoding, field.length, field.prefix, field.pad, field.pad_nibble, field.minimum
+        return made(Field("", *seen))
+
+    shared.__doc__ = make.__doc__
+    return shared
 
 
 def wire_width(field: Field, length: int) -> int:
@@ -31,32 +42,47 @@ def wire_width(field: Field, length: int) -> int:
     return 1 + length // 2 if field.content == "x+n" else (length + 1) // 2
 
 
-def legal_counts(field: Field) -> dict[int, list[int]]:
-    """What the prefix of a variable field may say, each with the lengths of the value that it may stand for."""
-    counts: dict[int, list[int]] = {}
-    for length in range(field.minimum, field.length + 1):
-        if field.counts_digits:
-            count = 2 * length if field.encoding == "hex" else length
-        else:
-            count = length if field.encoding == "hex" else wire_width(field, length)
-        counts.setdefault(count, []).append(length)
-    return counts
+def count_of(field: Field, length: int) -> int:
+    """What the prefix says of a value of `length`."""
+    if field.encoding == "hex":
+        return 2 * length if field.counts_digits else length
+    return length if field.counts_digits else wire_width(field, length)
 
 
+@_shared
+def prefixes_read(field: Field) -> dict[bytes, int]:
+    """Each legal prefix of a variable field with the number of bytes behind it, or of BCD digits if it counts those."""
+    assert field.prefix is not None
+    in_digits = field.counts_digits and field.encoding == "bcd"
+    lengths = range(field.minimum, field.length + 1)
+    return {
+        field.prefix.text(count_of(field, length)): length if in_digits else wire_width(field, length)
+        for length in lengths
+    }
+
+
+@_shared
+def prefixes_written(field: Field) -> dict[int, bytes]:
+    """Each legal length with what is written in front of a value of it: nothing, if there is only one."""
+    if field.prefix is None:
+        return {field.length: b""}
+    lengths = range(field.minimum, field.length + 1)
+    return {length: field.prefix.text(count_of(field, length)) for length in lengths}
+
+
+@_shared
+def prefixes_as_text(field: Field) -> dict[int, str]:
+    """As `prefixes_written`, as the digits of a BCD prefix or the characters of any other but a binary one."""
+    assert field.prefix is not None
+    if field.prefix.encoding == "bcd":
+        return {length: prefix.hex() for length, prefix in prefixes_written(field).items()}
+    charset = _CHARSETS[field.prefix.encoding]
+    return {length: prefix.decode(charset) for length, prefix in prefixes_written(field).items()}
+
+
+@_shared
 def reader(field: Field) -> Reader:
     """The function `read(data, at) -> (value, next)` for `field`. It raises FieldError with offsets in `data`."""
-    return _reader(_on_the_wire(field))
-
-
-def _on_the_wire(field: Field) -> Field:
-    """The row without what is only for people."""
-    return Field(
-        "", field.content, field.encoding, field.length, field.prefix, field.pad, field.pad_nibble, field.minimum
-    )
-
-
-@lru_cache(maxsize=SHARED_MAX)
-def _reader(field: Field) -> Reader:
     return _fixed_reader(field) if field.prefix is None else _variable_reader(field, field.prefix)
 
 
@@ -78,34 +104,26 @@ def _fixed_reader(field: Field) -> Reader:
 
 
 def _variable_reader(field: Field, prefix: Prefix) -> Reader:
-    codes = coding(field)
-    by_prefix = {prefix.text(count): _contents(field, codes, lengths) for count, lengths in legal_counts(field).items()}
-    prefix_width = prefix.width
+    even, odd, packed, _ = coding(field)
+    in_digits = field.counts_digits and field.encoding == "bcd"
+    if field.encoding == "bcd" and not in_digits:
+        even = odd = _limited(packed, field)
+    lengths, prefix_width = prefixes_read(field), prefix.width
 
     def read(data: bytes, at: int) -> tuple[Any, int]:
         body = at + prefix_width
-        contents = by_prefix.get(data[at:body])
-        if contents is None:
+        length = lengths.get(data[at:body])
+        if length is None:
             raise _illegal_length(field, prefix, data, at)
-        width, unpack = contents
-        end = body + width
+        end = body + ((length + 1) >> 1 if in_digits else length)
         if end > len(data):
-            raise _truncated(data, body, width)
+            raise _truncated(data, body, end - body)
         try:
-            return unpack(data[body:end]), end
+            return (odd if length & 1 else even)(data[body:end]), end
         except FieldError as fault:
             raise FieldError(body + fault.at, fault.reason, end) from None
 
     return read
-
-
-def _contents(field: Field, codes: Coding, lengths: list[int]) -> tuple[int, Unpack]:
-    """Width on the wire and the function for contents whose length is one of `lengths`."""
-    if field.encoding == "bcd" and not field.counts_digits:
-        unpack = _limited(codes.packed, field)
-    else:
-        unpack = codes.odd if lengths[0] & 1 else codes.even
-    return wire_width(field, lengths[0]), unpack
 
 
 def _limited(unpack: Unpack, field: Field) -> Unpack:
@@ -130,10 +148,10 @@ def _illegal_length(field: Field, prefix: Prefix, data: bytes, at: int) -> Field
         return _truncated(data, at, prefix.width)
     said = _said(prefix, written)
     there = "is not a number" if said is None else f"says {said}"
-    counts = legal_counts(field)
+    span = f"{count_of(field, field.minimum)} to {count_of(field, field.length)}"
     unit = "digits" if field.counts_digits else "bytes"
     kind = "an even length" if field.encoding == "hex" and field.counts_digits else "a length"
-    return FieldError(at, f"needed {kind} of {min(counts)} to {max(counts)} {unit}, the prefix {there}")
+    return FieldError(at, f"needed {kind} of {span} {unit}, the prefix {there}")
 
 
 def _said(prefix: Prefix, written: bytes) -> int | None:
@@ -143,20 +161,13 @@ def _said(prefix: Prefix, written: bytes) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() else None
 
 
-_CHARSETS = {"ascii": "latin-1", "ebcdic": "cp500"}
-
-
+@_shared
 def writer(field: Field) -> Writer:
     """The function `write(value) -> bytes` for `field`, length prefix included. It raises FieldError."""
-    return _writer(_on_the_wire(field))
-
-
-@lru_cache(maxsize=SHARED_MAX)
-def _writer(field: Field) -> Writer:
     pack = coding(field).pack
     kind = bytes if field.content == "b" else str
     measures_value = field.encoding in {"bcd", "hex"}
-    prefixes = _prefixes(field)
+    prefixes = prefixes_written(field)
 
     def write(value: Any) -> bytes:
         if not isinstance(value, kind):
@@ -169,14 +180,6 @@ def _writer(field: Field) -> Writer:
         return prefix + packed
 
     return write
-
-
-def _prefixes(field: Field) -> dict[int, bytes]:
-    """Legal length -> what is written in front of the contents."""
-    if field.prefix is None:
-        return {field.length: b""}
-    counts = legal_counts(field)
-    return {length: field.prefix.text(count) for count, lengths in counts.items() for length in lengths}
 
 
 def undefined(number: int, dialect: str) -> tuple[Reader, Writer]:
