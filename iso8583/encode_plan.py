@@ -38,6 +38,7 @@ class _Piece(NamedTuple):
     kind: _Kind
     expression: str
     is_track: bool = False  # of kind "packed": it has been looked at, and may have letters
+    alone: str = ""  # of kind "packed": what gives it as bytes, if no neighbour is packed
 
 
 class _Encoder:
@@ -45,6 +46,7 @@ class _Encoder:
         self._rows = {number: table.fields[number] for number in numbers}
         self._source = Source("mti, v")
         self._write_values()
+        self._check_texts()
         pieces = [piece for number in numbers for piece in self._pieces(f"f{number}", self._rows[number])]
         self._write_end(bitmaps, pieces)
 
@@ -71,17 +73,34 @@ class _Encoder:
     def _names(self, numbers: list[int]) -> str:
         return "".join(f"f{number}, " for number in numbers)
 
+    def _check_texts(self) -> None:
+        """All texts of a class together. That they are ASCII shows at the end, where they are encoded as such."""
+        for content, glance in GLANCE.items():
+            names = [
+                f"f{number}" for number, field in self._rows.items() if is_text(field) and field.content == content
+            ]
+            if not names:
+                continue
+            text = names[0] if len(names) == 1 else f"''.join(({', '.join(names)}))"
+            if content in PRECISE:
+                empty = " or not x" if content == "n" else ""
+                self._source.line(f"x = {text}")
+                self._source.surprise_unless(f"x.{glance}{empty}")
+            else:
+                pack = self._source.constant(coding(Field("", content, "ascii", 0)).pack)
+                self._source.line(f"x = {text}")
+                self._source.line(f"if not x.{glance}: {pack}(x)")
+
     def _pieces(self, name: str, field: Field) -> list[_Piece]:
         if field.encoding == "bcd" and (is_digits(field) or field.content == "z") and self._counts_plainly(field):
             return self._packed(name, field)
         if is_text(field):
-            self._check_text(name, field)
-            return [*self._prefix(field, name), self._text(field, name)]
+            return [*self._prefix(field, name), _Piece(_charset(field), name)]
         if field.content == "z" and field.encoding == "ascii":
             pack = self._source.constant(_pack_unusual_track)
-            usual = f"{name}.replace('=', 'D').replace('D', '', 1).isdigit()"
+            usual = f"{name}.replace('=', 'D').replace('D', '', 1).encode().isdigit()"
             self._source.line(f"t{name} = {name}.replace('D', '=', 1) if {usual} else {pack}({name})")
-            return [*self._prefix(field, name), self._text(field, f"t{name}")]
+            return [*self._prefix(field, name), _Piece("ascii", f"t{name}")]
         if field.encoding in {"raw", "hex"}:
             return self._binary(name, field)
         return [_Piece("bytes", f"{self._source.constant(writer(field))}({name})")]  # a rare form: as the reference
@@ -93,7 +112,7 @@ class _Encoder:
         if field.content == "z":
             check = self._source.constant(coding(Field("", "z", "ascii", field.length)).pack)
             self._source.line(f"{name} = {name}.replace('=', 'D')")
-            self._source.line(f"if not {name}.replace('D', '', 1).isdigit(): {check}({name})")
+            self._source.line(f"if not {name}.replace('D', '', 1).encode().isdigit(): {check}({name})")
         value = _Piece("packed", name, is_track=field.content == "z")
         pad = self._source.constant(field.pad_nibble)
         if field.prefix is None:
@@ -109,22 +128,10 @@ class _Encoder:
             return []
         if field.prefix.encoding == "binary":
             return [_Piece("bytes", f"{self._source.constant(prefixes_written(field))}[len({name})]")]
-        kind: _Kind = "packed" if field.prefix.encoding == "bcd" else field.prefix.encoding
-        return [_Piece(kind, f"{self._source.constant(prefixes_as_text(field))}[len({name})]")]
-
-    def _check_text(self, name: str, field: Field) -> None:
-        """Only what is not printable ASCII is left to the end, where all texts of a message are encoded."""
-        glance = f"{name}.{GLANCE[field.content]}()"
-        if field.shortest == 0 and field.content != "ans":
-            glance += f" or not {name}"
-        if field.content in PRECISE:
-            self._source.surprise_unless(glance)
-        else:
-            pack = self._source.constant(coding(Field("", field.content, "ascii", field.length)).pack)
-            self._source.line(f"if not ({glance}): {pack}({name})")
-
-    def _text(self, field: Field, expression: str) -> _Piece:
-        return _Piece("ebcdic" if field.encoding == "ebcdic" else "ascii", expression)
+        as_text = f"{self._source.constant(prefixes_as_text(field))}[len({name})]"
+        if field.prefix.encoding != "bcd":
+            return [_Piece(field.prefix.encoding, as_text)]
+        return [_Piece("packed", as_text, alone=f"{self._source.constant(prefixes_written(field))}[len({name})]")]
 
     def _binary(self, name: str, field: Field) -> list[_Piece]:
         self._source.surprise_unless(f"{name}.__class__ is {self._source.constant(bytes)}")
@@ -139,6 +146,8 @@ class _Encoder:
             parts = list(run)
             if kind == "bytes":
                 chunks += [piece.expression for piece in parts]
+            elif len(parts) == 1 and parts[0].alone:
+                chunks.append(parts[0].alone)
             else:
                 self._source.line(f"c{place} = {self._joined(parts)}")
                 if kind == "packed":
@@ -155,9 +164,9 @@ class _Encoder:
         """That packed numbers are numbers; in a chunk with a track, those beside it."""
         numbers = [piece for piece in parts if not piece.is_track]
         if len(numbers) == len(parts):
-            self._source.surprise_unless(f"{chunk}.isdigit()")
+            self._source.surprise_unless(f"{chunk}.encode().isdigit()")
         elif numbers:
-            self._source.surprise_unless(f"{self._joined(numbers)}.isdigit()")
+            self._source.surprise_unless(f"{self._joined(numbers)}.encode().isdigit()")
 
     def _converted(self, kind: str, chunk: str) -> str:
         if kind == "packed":
@@ -165,6 +174,10 @@ class _Encoder:
         if kind == "ascii":
             return f"{chunk}.encode('ascii')"
         return f"{chunk}.encode('ascii').translate({self._source.constant(LATIN1_TO_EBCDIC)})"
+
+
+def _charset(field: Field) -> _Kind:
+    return "ebcdic" if field.encoding == "ebcdic" else "ascii"
 
 
 def _pack_unusual_track(value: str) -> str:
