@@ -14,7 +14,7 @@ export PYTHONUNBUFFERED := 1
 
 help: ## Print this list
 	@printf 'Tillgate, a POS and smart-terminal edge gateway. Pass options with ARGS, as in: make demo ARGS=--once\n\n'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.runtime ## Start the whole shop on this machine and take the tour (ARGS=--once: tour only)
 	@$(PY) -m tillgate demo $(ARGS)
@@ -44,6 +44,9 @@ crash: $(VENV)/.dev ## Kill real processes after every effect and cut the power 
 bench: $(VENV)/.dev ## Measure sales per second beside a bare relay, latency, memory, start-up
 	@$(PY) -m bench.host_bench $(ARGS)
 
+bench-codec: $(VENV)/.dev ## Measure the ISO 8583 codec beside pyiso8583, moov-io/iso8583 and jPOS
+	@$(PY) -m bench.codec_bench $(ARGS)
+
 lock: $(VENV)/bin/pip ## Pin what pyproject.toml asks for, with hashes (ARGS=--upgrade: newest of all)
 	@$(PY) -m venv build/lock && build/lock/bin/python -m pip install --quiet 'uv>=0.9'
 	@$(call pin,requirements.lock)
@@ -53,7 +56,7 @@ clean: ## Remove .venv, caches and what builds left behind
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test lint types house sim crash bench lock clean system
+.PHONY: help demo test lint types house sim crash bench bench-codec lock clean system
 
 system:
 	@tests/system_packages.sh
