@@ -17,6 +17,7 @@ from terminal.records import (
     Completed,
     Key,
     LateAnswer,
+    ParametersTaken,
     Printed,
     Record,
     ReversalDue,
@@ -93,7 +94,7 @@ class Totals:
 
 
 class Book:
-    """Batch, trace number, payments of the open batch, and the settlement under way."""
+    """Batch, trace number, payments of the open batch, the settlement under way, and what the host has set."""
 
     def __init__(self) -> None:
         self.batch = self.host_batch = FIRST_BATCH
@@ -104,6 +105,7 @@ class Book:
         self.settle_answer: SettleAnswered | None = None
         self.last_settled: SettleStarted | None = None
         self.last_closed: BatchClosed | None = None
+        self.parameters: ParametersTaken | None = None
 
     def apply(self, record: Record) -> None:
         """Add one record; records come in the order in which they were persisted."""
@@ -211,6 +213,9 @@ class Book:
         self.settling = self.settle_answer = None
         self.batch, self.next_trace = r.next_batch, int(r.next_trace)
 
+    def _parameters_taken(self, r: ParametersTaken) -> None:
+        self.parameters = r
+
 
 _APPLY: dict[type, Callable[[Book, Any], None]] = {
     Started: Book._started,
@@ -227,4 +232,5 @@ _APPLY: dict[type, Callable[[Book, Any], None]] = {
     SettleStarted: Book._settle_started,
     SettleAnswered: Book._settle_answered,
     BatchClosed: Book._batch_closed,
+    ParametersTaken: Book._parameters_taken,
 }

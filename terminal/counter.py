@@ -11,12 +11,14 @@ from firmware_config.profile import TerminalProfile
 from iso8583.response_codes import Action, meaning
 from terminal import risk
 from terminal.book import Book, Payment
+from terminal.errands import Errands
 from terminal.events import (
     BalanceRequested,
     CancelRequested,
     CardCompleted,
     CardPresented,
     CodePresented,
+    DevicesSeen,
     Effect,
     Event,
     KeysLoaded,
@@ -65,6 +67,7 @@ class Counter:
         self.payments = Payments(self.book, profile)
         self.session = Session(self.book, profile)
         self.settlement = Settlement(self.book, profile)
+        self.errands = Errands(self.book, profile)
         self.room = risk.Room(free_bytes=0, writable=False)
         self.notice: Notice | None = None
         self.slips_failed: set[Key] = set()
@@ -75,14 +78,18 @@ class Counter:
         return self.payments.resume(now)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
-        """Decide about one event; then let the session follow, if the line's state has changed."""
+        """Decide about one event; then let the rest follow, if the line's state has changed or the counter is free.
+
+        From a measurement nothing follows: whoever takes it need not look for effects.
+        """
         was_ready = self.session.ready
         effects = self._decide(event, now)
-        return effects + self._follow(was_ready, now)
+        return effects if isinstance(event, RoomMeasured | DevicesSeen) else effects + self._follow(was_ready, now)
 
     def deadline(self) -> float | None:
         """When Tick is to be handled next."""
-        times = (self.payments.deadline(), self.session.deadline(), self.settlement.deadline())
+        cores = (self.payments, self.session, self.settlement, self.errands)
+        times = (core.deadline() for core in cores)
         return min((time for time in times if time is not None), default=None)
 
     @property
@@ -95,7 +102,8 @@ class Counter:
             case Received():
                 return self._received(event, now)
             case Tick():
-                return self.payments.tick(now) + self.session.tick(now) + self.settlement.tick(now)
+                effects = self.payments.tick(now) + self.session.tick(now) + self.settlement.tick(now)
+                return effects + self.errands.tick(now)
             case SaleRequested() | BalanceRequested() | VoidRequested() | RefundRequested():
                 return self._payment_requested(event, now)
             case CodePresented(code) if wallet_of(code) is None:
@@ -133,16 +141,22 @@ class Counter:
             case RoomMeasured(free_bytes, writable):
                 self.room = risk.Room(free_bytes, writable)
                 return []
+            case DevicesSeen(works):
+                self.errands.devices = works
+                return []
 
     def _received(self, event: Received, now: float) -> list[Effect]:
         self.session.heard(now)
         self.session.heed(event.command)
+        self.errands.heed(event.command, now)
         match event.message.mti:
             case "0210" | "0230" | "0410":
                 self._mind_the_session(event, now)
                 return self.payments.received(event, now)
             case "0510" | "0330":
                 return self.settlement.received(event, now)
+            case "0810" | "0830" if self.errands.owns(event.message):
+                return self.errands.received(event, now)
             case "0810" | "0830":
                 return self.session.received(event, now)
             case _:
@@ -235,7 +249,7 @@ class Counter:
         return [Persist(record)]
 
     def _follow(self, was_ready: bool, now: float) -> list[Effect]:
-        """Payments and settlement follow the session; a wanted sign-on waits until the counter is free."""
+        """Payments and settlement follow the session; a sign-on and errands wait until the counter is free."""
         effects: list[Effect] = []
         if self.session.wants_sign_on and not self.busy:
             effects += self.session.sign_on(now)
@@ -244,7 +258,12 @@ class Counter:
             effects += self.payments.link_up(now) + self.settlement.link_up(now)
         elif was_ready and not self.session.ready:
             effects += self.payments.link_down(now) + self.settlement.link_down()
-        return effects
+        return effects + self.errands.follow(self._is_free(), now)
+
+    def _is_free(self) -> bool:
+        """Nothing is in anybody's hands, and nothing more important waits: an errand may be run."""
+        settling = self.book.settling is not None
+        return self.session.ready and not (self.session.wants_sign_on or self.busy or settling)
 
     def _say(self, reason: str, key: Key | None = None) -> None:
         self.notice = Notice(reason, key)

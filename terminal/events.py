@@ -206,6 +206,13 @@ class RoomMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class DevicesSeen:
+    """How the devices are, by name: whether each works. What is not there, or not known, is left out."""
+
+    works: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """The deadline that a core asked for has come."""
 
@@ -213,7 +220,7 @@ class Tick:
 Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
     | SettleRequested | CardPresented | CodePresented | MeansFailed | CardCompleted | Progress | SlipPrinted
-    | SlipFailed | LinkUp | LinkLost | Received | KeysLoaded | RoomMeasured | Tick
+    | SlipFailed | LinkUp | LinkLost | Received | KeysLoaded | RoomMeasured | DevicesSeen | Tick
 )  # fmt: skip
 
 

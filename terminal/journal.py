@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from terminal.book import Book, Payment
-from terminal.records import BatchClosed, Key, Record, SettleStarted, Started, from_entry, to_entry
+from terminal.records import BatchClosed, Key, ParametersTaken, Record, SettleStarted, Started, from_entry, to_entry
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 GENESIS = bytes(32)
 
 _SCHEMA = """
@@ -37,6 +37,9 @@ CREATE TRIGGER records_remain BEFORE DELETE ON records BEGIN SELECT RAISE(ABORT,
 CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL);
 INSERT INTO probe VALUES (1, 0);
 """
+_SINCE_VERSION_2 = "CREATE INDEX parameters ON records (sequence) WHERE type = 'ParametersTaken';"
+# The newest of them is all that counts. The type is written out, else SQLite would not use the index.
+_LAST_PARAMETERS = "WHERE sequence = (SELECT MAX(sequence) FROM records WHERE type = 'ParametersTaken')"
 
 
 class JournalError(Exception):
@@ -79,12 +82,17 @@ class Journal:
     def _prepare(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
-            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            self._bring_up_to_date(_SCHEMA + _SINCE_VERSION_2)
+        elif version == 1:
+            self._bring_up_to_date(_SINCE_VERSION_2)
         elif version != SCHEMA_VERSION:
             raise JournalError(
                 f"the journal {self.path.name} has version {version}, this program knows {SCHEMA_VERSION}: "
                 "start the program that wrote it"
             )
+
+    def _bring_up_to_date(self, script: str) -> None:
+        self._db.executescript(f"BEGIN; {script} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
     def _tail(self) -> tuple[int, bytes]:
         row = self._db.execute("SELECT sequence, hash FROM records ORDER BY sequence DESC LIMIT 1").fetchone()
@@ -116,10 +124,17 @@ class Journal:
         return disk.f_bavail * disk.f_frsize
 
     def replay(self) -> Iterator[Record]:
-        """Give back the records of the open batch, and those of the last settlement before it."""
+        """Give back what the host has set, the records of the last settlement, and those of the open batch."""
         closed = self._last("BatchClosed", before=None)
         started = self._last("SettleStarted", before=closed) if closed else None
-        return self._read("WHERE sequence >= ? ORDER BY sequence", started or 0)
+        if started:
+            yield from self._read(f"{_LAST_PARAMETERS} AND sequence < ?", started)
+        yield from self._read("WHERE sequence >= ? ORDER BY sequence", started or 0)
+
+    def parameters(self) -> ParametersTaken | None:
+        """What the host has set, if it has."""
+        records = [record for record in self._read(_LAST_PARAMETERS) if isinstance(record, ParametersTaken)]
+        return records[0] if records else None
 
     def everything(self) -> Iterator[Record]:
         """Give back all records, oldest first."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from firmware_config.profile import TerminalProfile
 from iso8583 import Message
+from iso8583.field62 import Status62
 from iso8583.transactions import TYPES
 from iso8583.transactions.transaction_type import Recovery
 from iso8583.unionpay import Block60, Data59, Detail48, Details48, Original61, Totals48, security53
@@ -110,6 +111,19 @@ def sign_off(profile: TerminalProfile, batch: str, trace: int, operator: str) ->
     rules = TYPES["sign_off"]
     fields = _management(profile, rules.type_code, batch, rules.management_code)
     return Message(rules.mti, fields | {11: f"{trace:06d}", 63: f"{operator:<3}"})
+
+
+def parameter_download(profile: TerminalProfile, batch: str, *, end: bool = False) -> Message:
+    """Word the question for this terminal's parameters (60.3 = 360), or the `end` that says they are taken (361)."""
+    rules = TYPES["parameter_download"]
+    return Message(rules.mti, _management(profile, rules.type_code, batch, "361" if end else "360"))
+
+
+def status_upload(profile: TerminalProfile, batch: str, status: Status62) -> Message:
+    """Word how this terminal is (60.3 = 362)."""
+    rules = TYPES["status_upload"]
+    fields = _management(profile, rules.type_code, batch, rules.management_code)
+    return Message(rules.mti, fields | {62: status.to_bytes()})
 
 
 def settle(profile: TerminalProfile, batch: str, trace: int, totals: Totals, operator: str) -> Message:

@@ -22,7 +22,7 @@ from iso8583.masking import mask_code
 from iso8583.message import response_mti
 from iso8583.response_codes import REVERSAL_DONE, Action, meaning
 from iso8583.unionpay import Balance54
-from terminal import messages
+from terminal import host_parameters, messages
 from terminal.book import Book, Payment
 from terminal.events import (
     AskForMeans,
@@ -261,7 +261,8 @@ class Payments:
             payment.key, payment.type, request.text(22), means, now, card, kept,
             chip=event.chip if event else {}, signature=event.signature if event else False,
         )  # fmt: skip
-        self._answer_due[payment.key] = now + self._profile.host.reply_timeout_s
+        in_force = host_parameters.in_force(self._profile, self._book.parameters)
+        self._answer_due[payment.key] = now + in_force.host.reply_timeout_s
         return [self._persist(sent), Send(request, () if event or not card else (card,))]
 
     def _act_send(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:

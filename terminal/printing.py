@@ -13,6 +13,7 @@ from terminal.book import Payment
 from terminal.devices import Printer, PrinterTrouble
 from terminal.devices.escpos import build
 from terminal.events import Event, Print, SlipFailed, SlipPrinted
+from terminal.host_parameters import in_force
 from terminal.journal import Journal
 from terminal.payment_codes import wallet_of_masked
 from terminal.receipts import settlement_lines, slip_lines
@@ -61,10 +62,11 @@ class Printing:
             await self._print(await self._jobs.get())
 
     def lines(self, job: Print) -> list[Line]:
-        """The lines of all copies of a slip; empty for a payment that has none."""
+        """The lines of all copies of a slip, under the name in force now; empty for a payment that has none."""
+        profile = in_force(self._profile, self._journal.parameters())
         if job.key.trace == SETTLEMENT_TRACE:
             settled = self._journal.settlement_of(job.key.batch)
-            return settlement_lines(settlement_slip(self._profile, *settled, job.duplicate)) if settled else []
+            return settlement_lines(settlement_slip(profile, *settled, job.duplicate)) if settled else []
         payment = self._journal.payment(job.key)
         if payment is None or payment.type not in TYPE_NAMES or payment.state is not State.APPROVED:
             return []
@@ -72,7 +74,7 @@ class Printing:
         return [
             line
             for copy in _COPIES
-            for line in slip_lines(slip_of(self._profile, payment, original, copy, job.duplicate))
+            for line in slip_lines(slip_of(profile, payment, original, copy, job.duplicate))
         ]
 
     def text(self, job: Print) -> str:

@@ -188,16 +188,28 @@ class BatchClosed:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class ParametersTaken:
+    """The host has set parameters of this terminal; all that are in force, whenever each of them came.
+
+    `reply_timeout_s` None and `merchant_name` empty: the profile's stand.
+    """
+
+    at: float
+    reply_timeout_s: int | None = None
+    merchant_name: str = ""
+
+
 PaymentRecord = (
     Started | Sent | Answered | Completed | Cancelled | ReversalDue | Reversed | LateAnswer | Attention | Printed
 )
-Record = PaymentRecord | SignedOn | SettleStarted | SettleAnswered | BatchClosed
+Record = PaymentRecord | SignedOn | SettleStarted | SettleAnswered | BatchClosed | ParametersTaken
 
 _CLASSES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
         Started, Sent, Answered, Completed, Cancelled, ReversalDue, Reversed, LateAnswer, Attention, Printed,
-        SignedOn, SettleStarted, SettleAnswered, BatchClosed,
+        SignedOn, SettleStarted, SettleAnswered, BatchClosed, ParametersTaken,
     )
 }  # fmt: skip
 _KEY_FIELDS = {

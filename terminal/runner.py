@@ -24,6 +24,7 @@ from terminal.events import (
     BalanceRequested,
     CodePresented,
     CompleteCard,
+    DevicesSeen,
     Effect,
     Event,
     KeysLoaded,
@@ -145,12 +146,12 @@ class Runner:
             group.create_task(self._decide())
 
     async def _decide(self) -> None:
-        self._measure_room()
+        self._measure()
         self._start_over()
         while True:
             event = await self._next_event()
             if isinstance(event, _REQUESTS):
-                self._measure_room()
+                self._measure()
             self._handle(event)
 
     async def _next_event(self) -> Event:
@@ -269,7 +270,7 @@ class Runner:
                 self.post(CodePresented(code))
 
     async def _watch_room(self) -> None:
-        """Measure the journal's disk now and then; start over when writes go through again, or the clock was set."""
+        """Measure now and then; start over when writes go through again, or the clock was set."""
         while True:
             await asyncio.sleep(ROOM_INTERVAL_S)
             works_again = not self._writable and self.journal.probe()
@@ -277,7 +278,7 @@ class Runner:
                 self._writable = self._writable or works_again
                 self._start_over()
                 self._link.reconnect()
-            self._measure_room()
+            self._measure()
 
     async def _watch_devices(self) -> None:
         """Show a plug that was pulled, or paper that ran out, before the next customer finds it.
@@ -293,8 +294,12 @@ class Runner:
                 self._show_change()
             await asyncio.sleep(DEVICES_INTERVAL_S)
 
-    def _measure_room(self) -> None:
-        self.counter.handle(RoomMeasured(self.journal.free_bytes(), self._writable), self._clock.now())
+    def _measure(self) -> None:
+        """Tell the cores how the journal's disk and the devices are; from that nothing follows."""
+        now = self._clock.now()
+        self.counter.handle(RoomMeasured(self.journal.free_bytes(), self._writable), now)
+        known = {name: health for name, health in self.devices.health().items() if _is_known(health)}
+        self.counter.handle(DevicesSeen({name: health.state == "ready" for name, health in known.items()}), now)
 
     def _start_over(self) -> None:
         """Take up what was interrupted, from the journal."""
@@ -306,7 +311,7 @@ class Runner:
         """Build the cores from the journal: nobody may see, or go on from, what is not in it."""
         self._release_means()
         self.counter = Counter(self.profile, self.journal.replay())
-        self._measure_room()
+        self._measure()
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -318,3 +323,7 @@ class Runner:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("background_failed", error=type(error).__name__)
+
+
+def _is_known(health: DeviceHealth) -> bool:
+    return health.state != "unknown" and health.reason != "not_configured"

@@ -1,4 +1,4 @@
-"""The session with the host: sign-on, echo, and what the host orders in the header of its answers.
+"""The session with the host: sign-on, echo, and the order to sign on again in the header of the host's answers.
 
 The counter may send payments only while the session is ready: connected, signed on, working keys loaded. A session is
 volatile; after a start or when the host asks for it the terminal signs on again, between two payments and never in one.
@@ -7,7 +7,7 @@ volatile; after a start or when the host asks for it the terminal signs on again
 from enum import StrEnum
 
 from firmware_config.profile import TerminalProfile
-from terminal import messages
+from terminal import host_parameters, messages
 from terminal.book import Book
 from terminal.events import Effect, KeysLoaded, LoadKeys, Persist, Received, Reconnect, Send
 from terminal.records import SignedOn
@@ -18,14 +18,6 @@ RETRY_S = (2, 5, 10, 30, 60)
 SIGN_ON_AGAIN = "3"
 FORMAT_ERROR = "30"
 BATCH_DIGITS = 6
-ORDERS = {
-    "1": "download_parameters",
-    "2": "upload_status",
-    "4": "download_ca_keys",
-    "5": "download_aid_parameters",
-    "6": "update_program",
-    "7": "download_black_list",
-}
 
 
 class SessionState(StrEnum):
@@ -39,7 +31,7 @@ class SessionState(StrEnum):
 
 
 class Session:
-    """Signs on when the link comes up, keeps the link proven by echoes, and heeds the host's orders."""
+    """Signs on when the link comes up and when the host asks for it, and keeps the link proven by echoes."""
 
     def __init__(self, book: Book, profile: TerminalProfile) -> None:
         self._book = book
@@ -52,7 +44,6 @@ class Session:
         self._sign_on_trace = ""
         self.state = SessionState.DOWN
         self.refusal = ""
-        self.orders: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -79,7 +70,7 @@ class Session:
         """Ask the host for a session with fresh keys."""
         self.state, self._sign_on_wanted, self._has_keys = SessionState.SIGNING_ON, False, False
         self._echo_sent = False
-        self._due = now + self._profile.host.reply_timeout_s
+        self._due = self._answer_due(now)
         request = messages.sign_on(self._profile, self._book.batch, self._book.next_trace, "01")
         self._sign_on_trace = request.text(11)
         return [Send(request)]
@@ -102,12 +93,9 @@ class Session:
         return self._echoed(event, now)
 
     def heed(self, command: str) -> None:
-        """Take the order in the header of any answer (digit 6)."""
+        """Take the command in the header of any answer (digit 6), if it is ours: `errands` has the others."""
         if command == SIGN_ON_AGAIN and self.ready:
             self.ask_for_sign_on()
-        order = ORDERS.get(command)
-        if order and order not in self.orders:
-            self.orders = (*self.orders, order)
 
     def keys_loaded(self, event: KeysLoaded, now: float) -> list[Effect]:
         """Vault and PIN pad took the keys, or refused them; then none of them may be used."""
@@ -143,7 +131,7 @@ class Session:
 
     def _echo(self, now: float) -> list[Effect]:
         self._echo_sent = True
-        self._due = now + self._profile.host.reply_timeout_s
+        self._due = self._answer_due(now)
         return [Send(messages.echo(self._profile, self._book.batch))]
 
     def _echoed(self, event: Received, now: float) -> list[Effect]:
@@ -167,8 +155,11 @@ class Session:
         if code != "00":
             return self._refused(f"host_{code}", now)
         self.state = SessionState.LOADING_KEYS
-        self._due = now + self._profile.host.reply_timeout_s
+        self._due = self._answer_due(now)
         return [Persist(self._applied(SignedOn(batch, now))), LoadKeys(keys)]
+
+    def _answer_due(self, now: float) -> float:
+        return now + host_parameters.in_force(self._profile, self._book.parameters).host.reply_timeout_s
 
     def _applied(self, record: SignedOn) -> SignedOn:
         self._book.apply(record)

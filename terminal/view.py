@@ -5,7 +5,7 @@ Amounts are integer minor units; `at` is UTC seconds; reasons and stages are key
 
 from typing import Any
 
-from terminal import risk
+from terminal import host_parameters, risk
 from terminal.book import Payment
 from terminal.counter import Counter
 from terminal.devices import DeviceHealth
@@ -16,7 +16,8 @@ from terminal.transitions import State
 
 def view_of(counter: Counter, devices: dict[str, DeviceHealth]) -> dict[str, Any]:
     """Describe the counter: profile, session, payment in hand, last result, list, totals, settlement, devices."""
-    book, profile = counter.book, counter.profile
+    book = counter.book
+    profile = host_parameters.in_force(counter.profile, book.parameters)
     payments = [
         payment_view(payment) | {"slip_failed": payment.key in counter.slips_failed}
         for payment in reversed(book.payments.values())
@@ -30,7 +31,7 @@ def view_of(counter: Counter, devices: dict[str, DeviceHealth]) -> dict[str, Any
         },
         "session": {
             "state": counter.session.state.value, "refusal": counter.session.refusal,
-            "orders": list(counter.session.orders),
+            "orders": list(counter.errands.orders),
         },
         "batch": book.batch,
         "current": _current(counter),

@@ -9,7 +9,18 @@ import pytest
 
 from terminal.book import Book
 from terminal.journal import Journal, JournalError, JournalUnwritable
-from terminal.records import Answered, BatchClosed, Key, Printed, Sent, SettleStarted, Started, from_entry, to_entry
+from terminal.records import (
+    Answered,
+    BatchClosed,
+    Key,
+    ParametersTaken,
+    Printed,
+    Sent,
+    SettleStarted,
+    Started,
+    from_entry,
+    to_entry,
+)
 
 KEY = Key("12345678", "000001", "000001")
 SALE = (
@@ -22,6 +33,7 @@ CLOSING = (
     SettleStarted("000001", 2500, 1, 0, 0, "01", 5.0),
     BatchClosed("000001", "000002", "000002", balanced=True, at=6.0),
 )
+PARAMETERS = ParametersTaken(4.5, 45, "测试商户")
 
 
 @pytest.fixture
@@ -43,7 +55,7 @@ def edit(journal: Journal, statement: str) -> None:
     db.close()
 
 
-@pytest.mark.parametrize("record", SALE + CLOSING, ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize("record", [*SALE, *CLOSING, PARAMETERS], ids=lambda r: type(r).__name__)
 def test_record_survives_its_entry(record):
     assert from_entry(*to_entry(record)) == record
 
@@ -61,6 +73,37 @@ def test_replay_begins_at_the_last_settlement(journal):
     for record in journal.replay():
         book.apply(record)
     assert book.batch == "000002" and not book.payments and book.last_settled == CLOSING[0]
+
+
+def test_replay_has_what_the_host_has_set_however_long_ago(journal):
+    older = ParametersTaken(0.5, 20, "旧店名")
+    for record in (older, *SALE, PARAMETERS, *CLOSING):
+        journal.append(record)
+    assert list(journal.replay()) == [PARAMETERS, *CLOSING] and journal.parameters() == PARAMETERS
+
+
+def test_replay_gives_every_record_once(journal):
+    for record in (*SALE, *CLOSING, PARAMETERS):
+        journal.append(record)
+    assert list(journal.replay()) == [*CLOSING, PARAMETERS]
+
+
+def test_journal_to_which_the_host_has_set_nothing(journal):
+    assert filled(journal).parameters() is None
+
+
+def test_what_the_host_has_set_is_found_without_reading_the_journal(journal):
+    query = "SELECT MAX(sequence) FROM records WHERE type = 'ParametersTaken'"
+    (plan,) = journal._db.execute(f"EXPLAIN QUERY PLAN {query}")
+    assert "INDEX parameters" in plan[3]
+
+
+def test_journal_of_the_first_version_is_brought_up_to_date(journal):
+    filled(journal)
+    journal._db.executescript("DROP INDEX parameters; PRAGMA user_version = 1;")
+    with closing(Journal(journal.path)) as reopened:
+        assert list(reopened.replay()) == list(SALE) and reopened.verify().intact
+        assert reopened._db.execute("PRAGMA user_version").fetchone()[0] == 2
 
 
 def test_payment_of_a_closed_batch_is_found(journal):

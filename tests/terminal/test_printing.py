@@ -13,6 +13,7 @@ from terminal.devices import DeviceHealth, PrinterStatus, PrinterTrouble
 from terminal.events import CodePresented, Event, Print, ReprintRequested, SettleRequested, SlipFailed, SlipPrinted
 from terminal.journal import Journal
 from terminal.printing import JOBS_MAX, Printing, slip_of
+from terminal.records import ParametersTaken
 from terminal.settlement import SETTLEMENT_TRACE
 from tests.terminal.rig import CARD, CODE, PROFILE, Till, answer, from_host, ready_till, settle_answer
 from tests.terminal.test_payment import approved_sale, refund_of, void_of
@@ -78,6 +79,14 @@ def test_slip_of_a_card_sale_has_both_copies_and_no_full_number(journal):
     text = Printing(PROFILE, written(journal, till), None, print).text(Print(sale.key))
     assert "商户存根" in text and "持卡人存根" in text and "RMB 25.00" in text
     assert "6299990000000009" not in text.replace(" ", "") and "DUPLICATED" not in text
+
+
+def test_slips_bear_the_name_that_the_host_has_set(journal):
+    till = ready_till()
+    sale = approved_sale(till)
+    written(journal, till).append(ParametersTaken(1.0, None, "新光便利店"))
+    text = Printing(PROFILE, journal, None, print).text(Print(sale.key))
+    assert text.count("新光便利店") == 2 and PROFILE.merchant_name_zh not in text
 
 
 def test_reprint_says_duplicate_on_every_copy(journal):

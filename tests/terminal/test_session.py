@@ -1,6 +1,4 @@
-"""Sign-on, echo, lost links, and the orders in the host's headers."""
-
-import pytest
+"""Sign-on, echo, lost links, and the order to sign on again in the host's headers."""
 
 from iso8583 import Message
 from terminal.events import (
@@ -121,13 +119,6 @@ def test_order_during_a_payment_does_not_disturb_it():
     till.on(SaleRequested("a", 2500, "01"))
     effects = till.on(Received(echo_answer().message, "absent", command="3"))
     assert not any(isinstance(e, Send) for e in effects) and till.counter.busy
-
-
-@pytest.mark.parametrize(("command", "order"), [("1", "download_parameters"), ("7", "download_black_list")])
-def test_orders_that_need_a_person_are_remembered(command, order):
-    till = ready_till()
-    till.on(Received(echo_answer().message, "absent", command=command))
-    assert till.counter.session.orders == (order,)
 
 
 def test_mac_that_is_not_good_brings_fresh_keys():

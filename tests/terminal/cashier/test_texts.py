@@ -20,7 +20,8 @@ from terminal.cashier.words import FAMILIES
 from terminal.devices.printer_tcp import _REASONS as PRINTER_REASONS
 from terminal.emv.faults import CardReason
 from terminal.emv.steps import Reason
-from terminal.session import ORDERS, SessionState
+from terminal.errands import ERRANDS, REMEMBERED
+from terminal.session import SessionState
 from terminal.settlement import Step
 from terminal.transitions import State
 
@@ -114,7 +115,7 @@ FACTS: dict[str, set[str]] = {
     "state.": {state.value.replace(" ", "_") for state in State},
     "session.": {state.value.replace(" ", "_") for state in SessionState},
     "session_refusal.": arguments("runner.py", "KeysLoaded") | {"host"},
-    "order.": set(ORDERS.values()),
+    "order.": {*REMEMBERED.values(), *(errand.order for errand in ERRANDS.values())},
     "settlement.": {step.value.replace(" ", "_") for step in Step if step is not Step.IDLE},
     "action.": {str(action) for action in Action},
     "reversal_reason.": {payment.NO_ANSWER, payment.BAD_MAC, payment.CARD_REFUSED},
