@@ -2,6 +2,18 @@
 
 from typing import Final, Literal
 
+from iso8583.parts import Part, Positional
+from iso8583.positional import join
+
+LAYOUT: Final = Positional(
+    (
+        Part("PIN format", "n", 1, "show", "密码格式"),  # 0 no PIN, 1 without the PAN, 2 with it
+        Part("PIN algorithm", "n", 1, "show", "加密算法"),
+        Part("track encryption", "n", 1, "show", "磁道加密"),  # 0 clear, 1 encrypted
+        Part("reserved", "n", 13, "show", "保留"),
+    ),
+    minimum=4,
+)
 _ALGORITHM: Final = {"des": "0", "3des": "6", "sm4": "3"}
 
 
@@ -16,4 +28,5 @@ def security53(*, pin: bool, algorithm: Literal["des", "3des", "sm4"], track_enc
     >>> security53(pin=True, algorithm="3des", track_encrypted=True)
     '2610000000000000'
     """
-    return f"{'2' if pin else '0'}{_ALGORITHM[algorithm]}{'1' if track_encrypted else '0'}".ljust(16, "0")
+    reserved = "0" * LAYOUT.parts[-1].length
+    return join("53", ("2" if pin else "0", _ALGORITHM[algorithm], "1" if track_encrypted else "0", reserved), LAYOUT)

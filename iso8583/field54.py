@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from iso8583.errors import Iso8583Error
-from iso8583.positional import check_digits, cut, join, padded_number
+from iso8583.parts import Part, Positional
+from iso8583.positional import cut, join, padded_number
 
-KIND_LENGTHS: Final = (2, 2, 3)
-SIGN_AT: Final = sum(KIND_LENGTHS)
-AMOUNT_DIGITS: Final = 12
+LAYOUT: Final = Positional(
+    (
+        Part("account type", "n", 2, "show", "账户类型"),
+        Part("amount type", "n", 2, "show", "余额类型"),
+        Part("currency", "n", 3, "show", "货币代码"),
+        Part("sign and amount", "x+n", 13, "hide", "余额符号与金额"),  # hidden, as balances are
+    ),
+    minimum=4,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +38,12 @@ class Balance54:
     @classmethod
     def parse(cls, text: str) -> Balance54:
         """The field taken apart. Raises Iso8583Error unless it is 7 digits, a sign C or D, and 12 digits."""
-        sign, amount = text[SIGN_AT : SIGN_AT + 1], text[SIGN_AT + 1 :]
-        if sign not in {"C", "D"}:
-            raise Iso8583Error("54.4", SIGN_AT, "needed a sign C or D, there is something else")
-        fen = int(check_digits("54.5", amount, AMOUNT_DIGITS, SIGN_AT + 1))
-        account_type, amount_type, currency = cut(54, text[:SIGN_AT], KIND_LENGTHS)
-        return cls(account_type, amount_type, currency, -fen if sign == "D" else fen)
+        account_type, amount_type, currency, amount = cut("54", text, LAYOUT)
+        fen = int(amount[1:])
+        return cls(account_type, amount_type, currency, -fen if amount[0] == "D" else fen)
 
     def to_text(self) -> str:
         """The field as the message carries it. Raises Iso8583Error if a part does not fit."""
-        kind = join(54, (self.account_type, self.amount_type, self.currency), KIND_LENGTHS)
-        return f"{kind}{'D' if self.amount < 0 else 'C'}{padded_number('54.5', abs(self.amount), AMOUNT_DIGITS)}"
+        digits = padded_number("54.4", abs(self.amount), LAYOUT.parts[-1].length - 1)
+        amount = ("D" if self.amount < 0 else "C") + digits
+        return join("54", (self.account_type, self.amount_type, self.currency, amount), LAYOUT)

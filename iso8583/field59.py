@@ -7,11 +7,30 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from iso8583.errors import Iso8583Error
-from iso8583.tlv import build_text_tlv, parse_text_tlv
+from iso8583.parts import Part, TextTlv
+from iso8583.tlv import TEXT_HEAD, TEXT_LENGTH_MAX, build_text_tlv, iterate_text_tlv
 
-IDENTITY_TAGS: Final = ("01", "02", "03", "04", "05")
-TAGS: Final = ("A1", "A2", "A3", "A4", "A5")
-SM4_PIN_BYTES: Final = 16
+IDENTITY: Final = TextTlv(
+    {
+        "01": Part("device type", "n", 2, "show", "设备类型"),
+        "02": Part("hardware serial number", "ans", 50, "show", "终端硬件序列号", minimum=1),
+        "03": Part("random factor", "ans", 10, "hide", "加密随机因子", minimum=1),  # the last digits of a card number
+        "04": Part("serial number ciphertext", "ans", 8, "hide", "硬件序列号密文数据"),
+        "05": Part("application version", "ans", 8, "show", "应用程序版本号"),
+    }
+)
+LAYOUT: Final = TextTlv(
+    {
+        "A1": Part("PIN block under SM4", "b", 16, "hide", "国密PIN密文"),
+        "A2": Part(
+            "terminal identity", "ans", TEXT_LENGTH_MAX, "hide", "终端唯一标识信息", IDENTITY, minimum=0,
+            encoding="latin1",
+        ),
+        "A3": Part("payment code", "ans", 64, "code", "付款码", minimum=1),
+        "A4": Part("original voucher number", "ans", 64, "show", "原付款凭证号", minimum=1),
+        "A5": Part("location", "ans", TEXT_LENGTH_MAX, "hide", "基站与位置信息", minimum=1, encoding="latin1"),
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +54,12 @@ class TerminalIdentity59:
     @classmethod
     def parse(cls, text: str) -> TerminalIdentity59:
         """Part A2 taken apart. Raises Iso8583Error if it has other parts than these."""
-        return cls(*_values(parse_text_tlv(text, "59/A2"), IDENTITY_TAGS, "59/A2"))
+        return cls(*map(str, _values(text, IDENTITY, "59/A2")))
 
     def to_text(self) -> str:
-        """Part A2 as field 59 carries it."""
+        """Part A2 as field 59 carries it. Raises Iso8583Error if a part does not fit."""
         values = (self.device_type, self.serial, self.random_factor, self.cipher, self.app_version)
-        return build_text_tlv(_filled(IDENTITY_TAGS, values), "59/A2")
+        return _text(values, IDENTITY, "59/A2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +82,32 @@ class Data59:
 
     @classmethod
     def parse(cls, text: str) -> Data59:
-        """The field taken apart. Raises Iso8583Error if it has other parts, or a PIN block that is not 16 bytes."""
-        pin, terminal, code, voucher, location = _values(parse_text_tlv(text), TAGS, "59")
-        if len(pin) not in {0, SM4_PIN_BYTES}:
-            raise Iso8583Error("59/A1", 0, f"needed {SM4_PIN_BYTES} bytes, there are {len(pin)}")
-        identity = TerminalIdentity59.parse(terminal) if terminal else None
-        return cls(pin.encode("latin-1"), identity, code, voucher, location)
+        """The field taken apart. Raises Iso8583Error if it has other parts, or a part is not as its row says."""
+        pin, terminal, *others = _values(text, LAYOUT, "59")
+        identity = TerminalIdentity59.parse(str(terminal)) if terminal else None
+        return cls(bytes(pin) if isinstance(pin, bytes) else b"", identity, *map(str, others))
 
     def to_text(self) -> str:
-        """The field as the message carries it. Raises Iso8583Error if a part is too long."""
+        """The field as the message carries it. Raises Iso8583Error if a part does not fit."""
         terminal = self.terminal.to_text() if self.terminal else ""
-        pin = self.sm4_pin_block.decode("latin-1")
-        return build_text_tlv(_filled(TAGS, (pin, terminal, self.payment_code, self.original_voucher, self.location)))
+        values = (self.sm4_pin_block, terminal, self.payment_code, self.original_voucher, self.location)
+        return _text(values, LAYOUT, "59")
 
 
-def _values(parts: dict[str, str], known: Sequence[str], path: str) -> tuple[str, ...]:
-    unknown = len(parts.keys() - set(known))
+def _values(text: str, layout: TextTlv, path: str) -> list[str | bytes]:
+    """The values of the parts, in the order of their rows; empty text for one that is absent."""
+    found = {tag: (at, value) for at, tag, value in iterate_text_tlv(text, path)}
+    unknown = len(found.keys() - layout.tags.keys())
     if unknown:
-        raise Iso8583Error(path, 0, f"needed no parts but {', '.join(known)}, there are {unknown} others")
-    return tuple(parts.get(tag, "") for tag in known)
+        raise Iso8583Error(path, 0, f"needed no parts but {', '.join(layout.tags)}, there are {unknown} others")
+    values: dict[str, str | bytes] = dict.fromkeys(layout.tags, "")
+    for tag, (at, value) in found.items():
+        piece = value.encode("latin-1", errors="replace")
+        values[tag] = layout.tags[tag].read(piece, f"{path}/{tag}", at + TEXT_HEAD)
+    return list(values.values())
 
 
-def _filled(tags: Sequence[str], values: Sequence[str]) -> dict[str, str]:
-    return {tag: value for tag, value in zip(tags, values, strict=True) if value}
+def _text(values: Sequence[str | bytes], layout: TextTlv, path: str) -> str:
+    filled = {tag: value for tag, value in zip(layout.tags, values, strict=True) if value}
+    pieces = {tag: layout.tags[tag].write(value, f"{path}/{tag}", 0) for tag, value in filled.items()}
+    return build_text_tlv({tag: piece.decode("latin-1") for tag, piece in pieces.items()}, path)

@@ -5,11 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from iso8583.errors import Iso8583Error
+from iso8583.parts import Part, Positional
 from iso8583.positional import cut, join
 
-BLOCK_LENGTHS: Final = (2, 6, 3, 1, 1, 1, 3)
-ORIGINAL_LENGTHS: Final = (6, 6, 4, 2, 11)
+BLOCK: Final = Positional(
+    (
+        Part("transaction type", "n", 2, "show", "交易类型码"),
+        Part("batch number", "n", 6, "show", "批次号"),
+        Part("management code", "n", 3, "show", "网络管理信息码"),
+        Part("reader capability", "n", 1, "show", "终端读取能力"),
+        Part("chip condition", "n", 1, "show", "IC卡条件代码"),
+        Part("partial approval", "n", 1, "show", "支持部分扣款标志"),
+        Part("account type", "n", 3, "show", "账户类型"),
+    ),
+    minimum=3,
+)
+ORIGINAL: Final = Positional(
+    (
+        Part("original batch number", "n", 6, "show", "原始交易批次号"),
+        Part("original trace number", "n", 6, "show", "原始交易流水号"),
+        Part("original date", "n", 4, "show", "原始交易日期"),
+        Part("original authorisation mode", "n", 2, "show", "原交易授权方式"),
+        Part("original authorisation institution", "n", 11, "show", "原交易授权机构代码"),
+    ),
+    minimum=2,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +57,13 @@ class Block60:
     @classmethod
     def parse(cls, text: str) -> Block60:
         """The field taken apart. Raises Iso8583Error if a part is cut short, or 60.1 to 60.3 are not all there."""
-        block = cls(*cut(60, text, BLOCK_LENGTHS))
-        if not block.management_code:
-            raise Iso8583Error("60.3", len(text), f"needed at least 11 digits, there are {len(text)}")
-        return block
+        return cls(*cut("60", text, BLOCK))
 
     def to_text(self) -> str:
         """The field as the message carries it. Raises Iso8583Error if a part does not fit."""
         first = (self.type_code, self.batch, self.management_code)
         last = (self.reader_capability, self.chip_condition, self.partial_approval, self.account_type)
-        return join(60, first + last, BLOCK_LENGTHS)
+        return join("60", first + last, BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +87,9 @@ class Original61:
     @classmethod
     def parse(cls, text: str) -> Original61:
         """The field taken apart. Raises Iso8583Error if a part is cut short, or 61.1 and 61.2 are not both there."""
-        original = cls(*cut(61, text, ORIGINAL_LENGTHS))
-        if not original.trace:
-            raise Iso8583Error("61.2", len(text), f"needed at least 12 digits, there are {len(text)}")
-        return original
+        return cls(*cut("61", text, ORIGINAL))
 
     def to_text(self) -> str:
         """The field as the message carries it. Raises Iso8583Error if a part does not fit."""
         parts = (self.batch, self.trace, self.date, self.auth_mode, self.auth_institution)
-        return join(61, parts, ORIGINAL_LENGTHS)
+        return join("61", parts, ORIGINAL)

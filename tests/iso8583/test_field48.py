@@ -28,9 +28,13 @@ def test_totals_that_cannot_be_written(totals: Totals) -> None:
         Totals48(totals).to_text()
 
 
-@pytest.mark.parametrize("text", ["", "0" * 61, "0" * 63, "0" * 61 + "x"])
-def test_totals_that_are_refused(text: str) -> None:
-    assert refused(Totals48.parse, text).field == "48"
+@pytest.mark.parametrize(
+    ("text", "field", "offset"),
+    [("", "48.1", 0), ("0" * 61, "48.10", 61), ("0" * 63, "48", 62), ("0" * 61 + "x", "48.10", 61)],
+)
+def test_totals_that_are_refused(text: str, field: str, offset: int) -> None:
+    error = refused(Totals48.parse, text)
+    assert (error.field, error.offset) == (field, offset)
 
 
 RECORDS = (Detail48("000002", "6299990000000009", 1234), Detail48("000003", "4012345678909", 1, foreign=True))
@@ -53,7 +57,23 @@ def test_details_fill_the_field_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1", "00", "09" + "0" * 360, "02" + "0" * 40, "01" + "0" * 41, "01" + "02" + "0" * 38]
+    ("text", "field", "offset"),
+    [
+        ("", "48.count", 0),
+        ("1", "48.count", 0),
+        ("00", "48.count", 0),
+        ("09" + "0" * 360, "48.count", 0),
+        ("02" + "0" * 40, "48", 2),
+        ("01" + "0" * 41, "48", 2),
+        ("01" + "02" + "0" * 38, "48.1.1", 2),
+        ("02" + "0" * 40 + "00" + "00000x" + "0" * 32, "48.2.2", 49),
+    ],
 )
-def test_details_that_are_refused(text: str) -> None:
-    assert str(refused(Details48.parse, text).field).startswith("48")
+def test_details_that_are_refused(text: str, field: str, offset: int) -> None:
+    error = refused(Details48.parse, text)
+    assert (error.field, error.offset) == (field, offset)
+
+
+def test_a_record_that_cannot_be_written_is_named() -> None:
+    record = Detail48("000001", "6299990000000009", -1)
+    assert refused(Details48((RECORDS[0], record)).to_text).field == "48.2.4"

@@ -24,7 +24,7 @@ def test_block_with_every_part() -> None:
 @pytest.mark.parametrize(
     ("text", "field", "offset"),
     [
-        ("", "60.3", 0),
+        ("", "60.1", 0),
         ("22000001", "60.3", 8),
         ("2200000100", "60.3", 8),
         ("220000010006010", "60.7", 14),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from iso8583 import Iso8583Error, Message
-from iso8583.tlv import OBJECTS_MAX, build_text_tlv, build_tlv, iterate_tlv, parse_text_tlv, parse_tlv
+from iso8583 import Iso8583Error, Message, tlv
+from iso8583.tlv import OBJECTS_MAX, build_text_tlv, build_tlv, is_constructed, iterate_tlv, parse_text_tlv, parse_tlv
 from tests.iso8583.refusals import refused
 from tests.iso8583.vectors import GOLDEN
 
@@ -75,6 +75,58 @@ def test_tags_that_cannot_be_written(tag: int) -> None:
 def test_a_value_too_long_to_be_written() -> None:
     with pytest.raises(Iso8583Error, match="needed at most 65535 bytes, there are 65536"):
         build_tlv({0x95: bytes(65536)})
+
+
+def by_the_loop(data: bytes) -> dict[int, bytes] | tuple[int | str, int, str]:
+    """What `parse_tlv` means: the loop, with each tag once. An error as its place and reason."""
+    try:
+        found = iterate_tlv(data)
+    except Iso8583Error as error:
+        return error.field, error.offset, error.reason
+    seen: dict[int, bytes] = {}
+    for at, tag, value in found:
+        if tag in seen:
+            return f"55/{tag:X}", at, "needed each tag once, this one comes again"
+        seen[tag] = value
+    return seen
+
+
+def by_shape(data: bytes) -> dict[int, bytes] | tuple[int | str, int, str]:
+    try:
+        return parse_tlv(data)
+    except Iso8583Error as error:
+        return error.field, error.offset, error.reason
+
+
+def test_a_shape_that_was_learned_takes_what_the_loop_takes_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tlv, "_shapes", {})
+    parse_tlv(F55)
+    assert len(tlv._shapes[len(F55)]) == 1
+    for at in range(len(F55)):
+        for bit in range(8):
+            changed = F55[:at] + bytes([F55[at] ^ 1 << bit]) + F55[at + 1 :]
+            assert by_shape(changed) == by_the_loop(changed)
+            assert list(by_shape(changed)) == list(by_the_loop(changed))  # the order too
+    assert by_shape(F55) == by_the_loop(F55)
+
+
+def test_shapes_are_learned_of_good_data_alone_and_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tlv, "_shapes", {})
+    for data in (b"", b"\x95\x05", bytes.fromhex("9F260111 9F260112"), build_tlv({0x95: bytes(600)})):
+        by_shape(data)
+    assert not tlv._shapes
+    for length in range(120):
+        for tag in (0x81, 0x82, 0x83, 0x84, 0x85, 0x86):
+            assert parse_tlv(build_tlv({tag: bytes(length)})) == {tag: bytes(length)}
+    assert {len(shapes) for shapes in tlv._shapes.values()} == {4}
+    assert sum(map(len, tlv._shapes.values())) == tlv.SHAPES_MAX
+
+
+@pytest.mark.parametrize(
+    ("tag", "constructed"), [(0x70, 1), (0xA5, 1), (0xBF0C, 1), (0x9F26, 0), (0x95, 0), (0xDF8101, 0)]
+)
+def test_constructed_tags(tag: int, constructed: int) -> None:
+    assert is_constructed(tag) == bool(constructed)
 
 
 def test_text_form_of_the_golden_code() -> None:
