@@ -159,7 +159,8 @@ class Table:
         Args:
             name: the name of the new dialect.
             changes: field number to a whole row, to a few columns of the row that is there, or to None: no such field.
-            others: other attributes of the table to change: version, mti, bitmap, bits, messages, title.
+            others: other attributes of the table to change: version, mti, bitmap, bits, messages, title. Unless new
+                messages are among them, those whose rows are all still there stay.
 
         >>> from iso8583 import load_dialect
         >>> ours = load_dialect("iso87_ascii").table.derive("ours", {41: {"length": 16}, 128: None})
@@ -172,4 +173,5 @@ class Table:
                 fields.pop(number, None)
             else:
                 fields[number] = change if isinstance(change, Field) else replace(fields[number], **change)
-        return replace(self, name=name, fields=fields, **others)
+        still = tuple(known for known in self.messages if fields.keys() >= set(known[1]))
+        return replace(self, name=name, fields=fields, **{"messages": still, **others})

@@ -57,3 +57,10 @@ def test_a_dialect_is_loaded_once() -> None:
 def test_an_unknown_dialect_is_named_with_those_there_are() -> None:
     with pytest.raises(LookupError, match="no dialect 'x'; there are: iso87_ascii, iso87_bcd, "):
         load_dialect("x")
+
+
+def test_a_derived_table_forgets_the_messages_whose_rows_are_gone() -> None:
+    table = load_dialect("iso87_ascii").table
+    assert table.derive("ours", {}).messages == table.messages
+    assert all(64 not in numbers for _, numbers in table.derive("ours", {64: None}).messages)
+    assert table.derive("ours", {64: None}, messages=()).messages == ()
