@@ -89,8 +89,11 @@ class ReferenceCodec:
     def encode(self, message: Message) -> bytes:
         """As `Dialect.encode`."""
         values = message.fields
-        numbers = sorted(values)
-        bitmap = self.written_bitmaps(numbers)
+        try:
+            numbers = sorted(values)
+            bitmap = self.written_bitmaps(numbers)
+        except TypeError:
+            raise Iso8583Error(BITMAP, 0, "needed field numbers, there is something else") from None
         try:
             parts = [self.written_mti(message.mti), bitmap]
             parts += [self._writers[number](values[number]) for number in numbers]
@@ -102,7 +105,9 @@ class ReferenceCodec:
 
     def written_mti(self, mti: str) -> bytes:
         """`mti` as it stands in a message. Raises FieldError if it is none of this version."""
-        return self._write_head(self._of_version(mti))
+        written = self._write_head(mti)
+        self._of_version(mti)
+        return written
 
     def written_bitmaps(self, numbers: Sequence[int]) -> bytes:
         """The bitmaps, as they stand in a message, that announce those of `numbers` that the table has."""

@@ -1,6 +1,7 @@
 """Decoding and encoding: what is refused, where the error points, and what is saved for the answer."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -229,10 +230,15 @@ def test_encoding_points_at_the_place_of_the_field_and_names_the_first_fault() -
     assert error.partial == Message("0200", {3: "000000", 39: "00"})
 
 
-@pytest.mark.parametrize("mti", ["200", "02000", "02O0", "1200", "", "0２00"])
-def test_encoding_refuses_the_message_type(mti: str) -> None:
+@pytest.mark.parametrize("mti", ["200", "02000", "02O0", "1200", "", "0２00", None, 200, b"0200"])
+def test_encoding_refuses_the_message_type(mti: Any) -> None:
     error = encode_refused({39: "00"}, mti)
     assert (error.field, error.offset, error.partial) == (0, 0, None)
+
+
+@pytest.mark.parametrize("numbers", [(3, "4"), (None, 3), (3.0,)])
+def test_encoding_refuses_what_is_no_field_number(numbers: tuple[Any, ...]) -> None:
+    assert encode_refused(dict.fromkeys(numbers, "000000")).field == 1
 
 
 def test_encoding_refuses_a_sign_that_is_none() -> None:
