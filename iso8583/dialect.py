@@ -57,7 +57,8 @@ class Dialect:
         plan = self._decoders.get(wire[: self._head]) or self._decoders.get(wire[: self._longer_head])
         if plan is None:
             message = self._reference.decode(wire)
-            self._learn_to_decode(message.mti, list(message))
+            if len(self._decoders) < PLANS_MAX:
+                self._learn_to_decode(message.mti, list(message))
             return message
         try:
             return plan(wire) or self._reference.decode(wire)
@@ -66,7 +67,7 @@ class Dialect:
 
     def _learn_to_decode(self, mti: str, numbers: Sequence[int]) -> None:
         head = self._reference.written_mti(mti) + self._reference.written_bitmaps(numbers)
-        if len(self._decoders) < PLANS_MAX and len(head) <= self._longer_head:
+        if len(head) <= self._longer_head:
             self._decoders[head] = compile_decoder(self.table, mti, numbers, len(head))
 
     def encode(self, message: Message) -> bytes:
@@ -81,7 +82,8 @@ class Dialect:
         plan = self._encoders.get(order)
         if plan is None:
             wire = self._reference.encode(message)
-            self._learn_to_encode(order, sorted(order))
+            if len(self._encoders) < PLANS_MAX:
+                self._learn_to_encode(order, sorted(order))
             return wire
         try:
             return plan(self._mtis[message._mti], fields) or self._reference.encode(message)
@@ -90,11 +92,9 @@ class Dialect:
 
     def _learn_to_encode(self, order: Sequence[int], numbers: Sequence[int]) -> None:
         """Plans are found by the order of a message's fields, which is that in which somebody happened to give them."""
-        if len(self._encoders) < PLANS_MAX:
-            known = self._encoders.get(tuple(numbers))
-            self._encoders[tuple(order)] = known or compile_encoder(
-                self.table, numbers, self._reference.written_bitmaps(numbers)
-            )
+        bitmaps = self._reference.written_bitmaps(numbers)
+        known = self._encoders.get(tuple(numbers))
+        self._encoders[tuple(order)] = known or compile_encoder(self.table, numbers, bitmaps)
 
 
 class _WrittenMtis(dict[str, bytes]):

@@ -101,7 +101,7 @@ def _bcd(field: Field) -> Coding:
 
     def pack(value: str) -> bytes:
         nibbles = value.replace("=", "D") if is_track else value
-        if not (nibbles.isascii() and nibbles.isdigit()):
+        if not (nibbles.isascii() and nibbles.encode().isdigit()):
             check(nibbles)
         if len(nibbles) & 1:
             if counts_bytes and padding == "0":
@@ -139,7 +139,7 @@ def _bcd_signed(field: Field) -> Coding:
 
 def _digits(chunk: bytes) -> str:
     digits = chunk.hex()
-    if digits and not digits.isdigit():
+    if not digits.encode().isdigit() and digits:
         raise _letter(digits, next(place for place, nibble in enumerate(digits) if nibble in "abcdef"))
     return digits
 

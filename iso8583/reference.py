@@ -9,6 +9,7 @@ turns back into the same bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Any, Final
 
 from iso8583.encodings import FieldError
@@ -18,8 +19,11 @@ from iso8583.message import Message
 from iso8583.table import BITMAP, BITMAP_BITS, MTI, Table
 
 BITMAP_BYTES: Final = BITMAP_BITS // 8
-# The bits that are set in each value of a byte, its highest bit being number 1: the bitmap is read a byte at a time.
-_BITS: Final = [tuple(bit for bit in range(1, 9) if byte >> (8 - bit) & 1) for byte in range(256)]
+# For each byte of a bitmap, and each value of it, the bits that are set: a bitmap is read a byte at a time.
+_BITS: Final = [
+    [tuple(8 * place + bit for bit in range(1, 9) if byte >> (8 - bit) & 1) for byte in range(256)]
+    for place in range(BITMAP_BYTES)
+]
 
 
 class ReferenceCodec:
@@ -31,6 +35,9 @@ class ReferenceCodec:
         self._read_bitmap, self._write_bitmap = reader(table.bitmap), writer(table.bitmap)
         self._readers = {number: reader(field) for number, field in table.fields.items()}
         self._writers = {number: writer(field) for number, field in table.fields.items()}
+        self._bits = {number: 1 << (table.bits - number) for number in table.fields}
+        announcing = [1 << (table.bits - bit) for bit in sorted(table.announcing)]
+        self._announcing = [sum(announcing[:more]) for more in range(len(announcing) + 1)]  # with so many more bitmaps
 
     def decode(self, wire: bytes) -> Message:
         """As `Dialect.decode`."""
@@ -79,7 +86,7 @@ class ReferenceCodec:
             bitmap, end = self._read_bitmap(wire, at)
             if first and not any(bitmap):
                 raise FieldError(at, f"needed a bit in the bitmap that bit {first - 63} announces, there is none")
-            bits = [first + 8 * place + bit for place, byte in enumerate(bitmap) for bit in _BITS[byte]]
+            bits: list[int] = [first + bit for bit in chain.from_iterable(map(list.__getitem__, _BITS, bitmap))]
             at = end
             if first + BITMAP_BITS == self.table.bits or bits[:1] != [first + 1]:
                 return numbers + bits, at
@@ -111,11 +118,12 @@ class ReferenceCodec:
 
     def written_bitmaps(self, numbers: Sequence[int]) -> bytes:
         """The bitmaps, as they stand in a message, that announce those of `numbers` that the table has."""
-        present = {number for number in numbers if number in self.table.fields}
-        size = -(-max(present, default=1) // BITMAP_BITS) * BITMAP_BITS
-        announcing = {bit for bit in self.table.announcing if bit < size - BITMAP_BITS + 1}
-        whole = sum(1 << (size - number) for number in present | announcing).to_bytes(size // 8, "big")
-        return b"".join(self._write_bitmap(whole[at : at + BITMAP_BYTES]) for at in range(0, len(whole), BITMAP_BYTES))
+        bits = sum(map(self._bits.get, numbers, repeat(0)))
+        behind_last = (bits & -bits).bit_length() - 1 if bits else self.table.bits - 1
+        count = (self.table.bits - behind_last - 1) // BITMAP_BITS + 1
+        whole = (bits | self._announcing[count - 1]).to_bytes(self.table.bits // 8, "big")
+        ends = range(BITMAP_BYTES, count * BITMAP_BYTES + 1, BITMAP_BYTES)
+        return b"".join([self._write_bitmap(whole[end - BITMAP_BYTES : end]) for end in ends])
 
     def _write_refusal(self, message: Message, bitmap: bytes, numbers: Sequence[int]) -> Iso8583Error:
         """Write a refused message again, to word its first fault and to gather its good fields."""
