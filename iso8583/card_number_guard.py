@@ -1,0 +1,54 @@
+"""The second lock on card data: card numbers in the bytes of a message, wherever its dialect looks for them.
+
+A dialect says which fields may be shown. Bytes that are read by the wrong dialect, or behind a wrong bitmap, put a card
+number where a harmless field should be. So before anything is shown of a message, its bytes are searched for what is
+written like a card number, in packed digits, ASCII or EBCDIC, and no value that holds a piece of one is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from iso8583.plausibility import luhn_valid
+
+PIECE: Final = 7  # digits in a row: of a masked number six remain
+_ALONE: Final = re.compile(r"(?=(1[3-9])([0-9]{13,19}))")  # its length in two digits, then the number, as in field 2
+_TAGGED: Final = re.compile(r"(?=5[aA](0[7-9aA])([0-9]{13,19}))")  # as in a chip's data
+_TRACK: Final = re.compile(r"([0-9]{13,19})(?=[DdB^=][0-9]{4})")  # before the separator of a track
+
+Pieces = frozenset[str]
+
+
+def pieces_of_card_numbers(wire: bytes) -> Pieces:
+    """All runs of seven digits of the card numbers that seem to be in `wire`.
+
+    >>> wire = bytes.fromhex("0200" "1662999900000000091234")
+    >>> held_by("000009123400", pieces_of_card_numbers(wire)), held_by("629999", pieces_of_card_numbers(wire))
+    (False, False)
+    >>> held_by("166299990000", pieces_of_card_numbers(wire))
+    True
+    """
+    texts = (wire.hex(), wire.decode("latin-1"), wire.decode("cp500"))
+    return pieces(number for text in texts for number in _numbers(text))
+
+
+def pieces(numbers: Iterable[str]) -> Pieces:
+    """All runs of seven digits of these numbers, but for seven times the same one, which tells nothing."""
+    runs = (number[at : at + PIECE] for number in numbers for at in range(len(number) - PIECE + 1))
+    return frozenset(run for run in runs if len(set(run)) > 1)
+
+
+def _numbers(text: str) -> Iterator[str]:
+    for found in _ALONE.finditer(text):
+        number = found[2][: int(found[1])]
+        if len(number) == int(found[1]) and luhn_valid(number):
+            yield number
+    yield from (found[2] for found in _TAGGED.finditer(text))
+    yield from (found[1] for found in _TRACK.finditer(text))
+
+
+def held_by(text: str, known: Pieces) -> bool:
+    """Whether `text` holds a run of seven digits of a card number."""
+    return any(text[at : at + PIECE] in known for at in range(len(text) - PIECE + 1))

@@ -1,0 +1,96 @@
+"""A message in words: every field and sub-field with its name, its value as it may be shown, and what that says.
+
+A meaning is told only of what may be shown. It is a pair of texts, Chinese and English, as everywhere
+(`iso8583.meanings`, `iso8583.chip_meanings`); `LANGUAGES` gives their places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from iso8583.dialect import Dialect
+from iso8583.display import Display
+from iso8583.meanings import HARMLESS, Words, field_meaning
+from iso8583.message import Message
+from iso8583.table import Field
+from iso8583.transactions import FieldCheck, TransactionType, missing_fields, type_of
+
+LANGUAGES: Final[Mapping[str, int]] = {"zh": 0, "en": 1}
+POS_DIALECT: Final = "unionpay_pos"
+
+TRANSACTIONS: Final[Mapping[str, Words]] = {
+    "sale": ("消费", "sale"),
+    "sale_void": ("消费撤销", "void of a sale"),
+    "refund": ("退货", "refund"),
+    "balance_inquiry": ("余额查询", "balance inquiry"),
+    "qr_sale": ("扫码消费", "sale by scanned code"),
+    "qr_void": ("扫码撤销", "void of a sale by scanned code"),
+    "qr_refund": ("扫码退货", "refund of a sale by scanned code"),
+    "reversal": ("冲正", "reversal"),
+    "sign_on": ("签到", "sign-on"),
+    "sign_off": ("签退", "sign-off"),
+    "echo": ("回声测试", "echo"),
+    "settle": ("批结算", "settlement"),
+    "batch_upload": ("批上送", "batch upload"),
+    "parameter_download": ("参数下载", "download of parameters"),
+    "status_upload": ("状态上送", "upload of status"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One field or sub-field.
+
+    Attributes:
+        path: ``"2"``, ``"60.1"``, ``"55/9F26"``.
+        depth: 0 for a field.
+        name: in Chinese and English.
+        shown: the value as it may be shown.
+        meanings: what it says.
+    """
+
+    path: str
+    depth: int
+    name: Words
+    shown: str
+    meanings: tuple[Words, ...] = ()
+
+
+def row_name(row: Field | None) -> Words:
+    """The name of a field. Where a dialect has no Chinese name, the English one stands."""
+    return (row.name_zh or row.name, row.name) if row else ("未定义", "not defined")
+
+
+def field_lines(message: Message, dialect: Dialect, display: Display, language: int) -> Iterator[Line]:
+    """Every field, without sub-fields and meanings."""
+    for number in message:
+        row = dialect.table.fields.get(number)
+        yield Line(str(number), 0, row_name(row), display.words(row, message[number], language))
+
+
+def described(message: Message, dialect: Dialect, display: Display, language: int) -> Iterator[Line]:
+    """Every field, what it says, and its sub-fields with what those say."""
+    for number in message:
+        row = dialect.table.fields.get(number)
+        value = message[number]
+        told = display.is_open(row, value) or (number in HARMLESS and not display.has_card_number(value))
+        words = field_meaning(message, number) if told else None
+        yield Line(str(number), 0, row_name(row), display.words(row, value, language), (words,) if words else ())
+
+
+def transaction_of(message: Message, dialect: Dialect) -> tuple[TransactionType, bool] | None:
+    """The kind of transaction, and whether the message is its answer; None if it is of no known kind."""
+    if dialect.name != POS_DIALECT or len(message.mti) != 4 or not message.mti.isdigit():
+        return None
+    answers = int(message.mti[2]) % 2 == 1
+    request = Message(f"{message.mti[:2]}{int(message.mti[2]) - answers}0", message.fields)
+    kind = type_of(request)
+    return (kind, answers) if kind else None
+
+
+def check(message: Message, dialect: Dialect) -> FieldCheck | None:
+    """Which fields the request lacks or has too much; None if nobody knows."""
+    found = transaction_of(message, dialect)
+    return None if found is None or found[1] else missing_fields(message, found[0])
