@@ -13,6 +13,7 @@ from host_switch.ledger import CLEARING
 from host_switch.records import Entry, Leg, Outcome, Transaction
 from iso8583 import Message
 from iso8583.response_codes import REVERSAL_DONE
+from iso8583.transactions import TYPES, type_of
 from simulators.observed import Finding, Findings, Name, Observed, Quiet, Stands, name_in, name_of, text_of
 from terminal.book import Book
 from terminal.events import CompleteCard
@@ -42,6 +43,8 @@ def book_is_what_records_say(observed: Observed, terminal: str, book: Book) -> F
     for name in observed.open:
         if name[0] == terminal and Key(*name) not in book.payments:
             yield Finding("I9", text_of(name), "open, and forgotten by the book")
+    if book.parameters != observed.parameters.get(terminal):
+        yield Finding("I9", terminal, "the parameters in the book are not those that were persisted last")
 
 
 def queues_are_bounded(book: Book, limits: Limits) -> Findings:
@@ -63,6 +66,29 @@ def sent_is_durable(observed: Observed, terminal: str, message: Message) -> Find
         reverses = message.mti.startswith("04")
         if seen is None or not (seen.reversal_due if reverses else seen.sent):
             yield Finding("I7", f"{terminal}-{batch}-{trace}", f"{message.mti} leaves before it is durable")
+
+
+def errand_waits_for_the_payment(observed: Observed, terminal: str, message: Message) -> Findings:
+    """I12: no errand in the middle of a payment: one that is open, and not merely owed a reversal or a repeat."""
+    kind = type_of(message)
+    if kind is None or kind.name not in {"parameter_download", "status_upload"}:
+        return
+    for name, seen in observed.open.items():
+        owed = seen.reversal_due or (seen.sent and TYPES[seen.type].recovery == "repeat")
+        if name[0] == terminal and not owed:
+            yield Finding("I12", text_of(name), f"{kind.name} while this payment is in hand")
+
+
+def parameters_are_durable(observed: Observed, terminal: str, message: Message) -> Findings:
+    """I12: a terminal says that it has its parameters (361) only when some that the host has served are durable."""
+    if message.mti != "0800" or message.text(60, "")[8:11] != "361":
+        return
+    own, served = observed.parameters.get(terminal), observed.served.get(terminal, ())
+    if own is None or not any(
+        own.merchant_name == given.merchant_name and given.reply_timeout_s in {None, own.reply_timeout_s}
+        for given in served
+    ):
+        yield Finding("I12", terminal, "says that it has its parameters before they are durable")
 
 
 def printed_is_durable(observed: Observed, key: Key) -> Findings:

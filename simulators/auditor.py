@@ -14,7 +14,8 @@ once or, when the world is quiet again, at the end (`audit_checks.py`). A compla
 - I8 no track, PIN block, payment code or clear card number is ever durable;
 - I9 nothing durable is forgotten by a restart;
 - I10 queues stay within their limits;
-- I11 a key names one payment, and the same key with other content is refused and reported.
+- I11 a key names one payment, and the same key with other content is refused and reported;
+- I12 what the host asks of a terminal waits while a payment is in hand, and is durable before the host is told.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,6 +26,7 @@ from host_switch.events import Decision, Persist, Report
 from host_switch.ledger import CLEARING
 from host_switch.records import Batch, Entry, Event, Transaction
 from iso8583 import Message
+from iso8583.field62 import Parameters62
 from iso8583.transactions import TYPES
 from simulators.audit_checks import (
     CHECKS_AT_THE_END,
@@ -33,7 +35,9 @@ from simulators.audit_checks import (
     call_is_stored,
     chip_hears_what_is_durable,
     entry_is_balanced,
+    errand_waits_for_the_payment,
     no_more_is_given_back_than_paid,
+    parameters_are_durable,
     printed_is_durable,
     queues_are_bounded,
     row_keeps_its_word,
@@ -43,7 +47,7 @@ from simulators.audit_checks import (
 from simulators.observed import Finding, Observed, Quiet, follow, name_in, name_of
 from terminal.book import Book
 from terminal.events import CardPresented, CodePresented, CompleteCard
-from terminal.records import Key, LateAnswer, Record, ReversalDue, Sent
+from terminal.records import Key, LateAnswer, ParametersTaken, Record, ReversalDue, Sent
 from terminal.slips import Slip
 
 
@@ -74,6 +78,8 @@ class Auditor:
             self._happened("late approval after reversal")
         elif isinstance(record, ReversalDue) and record.reason == "06":
             self._happened("chip refuses after approval")
+        elif isinstance(record, ParametersTaken):
+            self._happened("parameters taken")
 
     def terminal_rests(self, terminal: str, book: Book) -> None:
         """The terminal has finished with an event (or its start): its book must be what its records say."""
@@ -83,6 +89,8 @@ class Auditor:
     def terminal_sends(self, terminal: str, message: Message) -> None:
         """A message is about to leave a terminal."""
         self.complain(sent_is_durable(self.observed, terminal, message))
+        self.complain(errand_waits_for_the_payment(self.observed, terminal, message))
+        self.complain(parameters_are_durable(self.observed, terminal, message))
 
     def print_ordered(self, key: Key) -> None:
         """A slip is about to be printed."""
@@ -148,6 +156,9 @@ class Auditor:
     def host_sends(self, message: Message, body: bytes) -> None:
         """An answer is about to leave the host; `body` is what lies between its header and its MAC."""
         self.complain(answer_is_stored(self.observed, message, body))
+        if message.mti == "0810" and message.text(60, "")[8:11] == "360":
+            terminal, served = message.text(41), frozenset({Parameters62.parse(message.binary(62, b""))})
+            self.observed.served[terminal] = self.observed.served.get(terminal, served) | served
 
     def host_calls(self, call: ChannelCall) -> None:
         """A call to the issuer is about to leave."""

@@ -1,10 +1,11 @@
 """A terminal's journal in memory, for the simulated world: what `terminal/journal.py` does, without its disk."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Protocol
 
 from terminal.book import Book, Payment
-from terminal.records import BatchClosed, Key, Record, SettleStarted, Started
+from terminal.records import BatchClosed, Key, ParametersTaken, Record, SettleStarted, Started
 
 
 class JournalPort(Protocol):
@@ -14,7 +15,7 @@ class JournalPort(Protocol):
         """Write a record durably. Raises JournalUnwritable."""
 
     def replay(self) -> Iterable[Record]:
-        """Give back the records of the open batch, and those of the last settlement before it."""
+        """Give back what the host has set, the records of the last settlement, and those of the open batch."""
 
     def payment(self, key: Key) -> Payment | None:
         """Look a payment up, also in batches closed long ago."""
@@ -36,6 +37,7 @@ class MemoryJournal:
         self.records: list[Record] = []
         self._settlement_at = 0
         self._replay_from = 0
+        self._parameters_at: int | None = None
         for record in records:
             self.append(record)
 
@@ -45,11 +47,15 @@ class MemoryJournal:
             self._settlement_at = len(self.records)
         elif isinstance(record, BatchClosed):
             self._replay_from = self._settlement_at
+        elif isinstance(record, ParametersTaken):
+            self._parameters_at = len(self.records)
         self.records.append(record)
 
     def replay(self) -> Iterator[Record]:
         """Give back what `Journal.replay` gives back."""
-        return iter(self.records[self._replay_from :])
+        at, first = self._parameters_at, self._replay_from
+        before = [] if at is None or at >= first else [self.records[at]]
+        return chain(before, self.records[first:])
 
     def payment(self, key: Key) -> Payment | None:
         """Look a payment up, also in batches closed long ago."""

@@ -166,6 +166,10 @@ def _any_batch(_before: Any) -> Any:
     return signed_on
 
 
+def _while_ready(_before: Any) -> Any:
+    return lambda self: self.session.ready
+
+
 def _disk_never_full(before: Any) -> Any:
     def persist(self: Any, record: Any) -> None:
         if not self.disk_full:
@@ -213,6 +217,8 @@ _AT_THE_TERMINAL = (
         Change("terminal.session:Session._signed_on", _any_sign_on),
         Change("terminal.book:_APPLY", _any_batch, SignedOn),
     ),
+    Bug("runs an errand in the middle of a payment", Change("terminal.counter:Counter._is_free", _while_ready)),
+    Bug("tells the host before its parameters are durable", Change("terminal.errands:Errands._go_on", _last_first)),
     Bug("prints a second original", Change("terminal.counter:Counter._reprint", _no_duplicate)),
     Bug(
         "writes the card number down",

@@ -12,6 +12,7 @@ from host_switch.events import Decision
 from host_switch.records import Batch, Event, Transaction
 from host_switch.store import Books
 from iso8583 import Message
+from iso8583.field62 import Parameters62
 from iso8583.transactions import TYPES
 from simulators.issuer import Movement
 from terminal.records import (
@@ -20,6 +21,7 @@ from terminal.records import (
     Cancelled,
     Completed,
     Key,
+    ParametersTaken,
     Record,
     ReversalDue,
     Reversed,
@@ -85,6 +87,8 @@ class Observed:
     reversals_answered: set[Name] = field(default_factory=set)
     batches: dict[tuple[str, str], Batch] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    parameters: dict[str, ParametersTaken] = field(default_factory=dict)
+    served: dict[str, frozenset[Parameters62]] = field(default_factory=dict)
 
     def copy(self) -> "Observed":
         """The same observations, to be gone on from in another world."""
@@ -139,6 +143,8 @@ def follow(observed: Observed, terminal: str, record: Record) -> Findings:
             observed.payments[name_of(key)] = observed.open[name_of(key)] = Seen(record.type, record.amount)
         case SettleStarted(batch):
             observed.settling.add((terminal, batch))
+        case ParametersTaken():
+            observed.parameters[terminal] = record
         case BatchClosed(batch):
             yield from _batch_closed(observed, terminal, batch)
         case Sent(key) | Answered(key) | Completed(key) | Cancelled(key) | ReversalDue(key) | Reversed(key):

@@ -49,6 +49,8 @@ MUST_HAPPEN = (
     "forged answer",
     "replayed frame",
     "old answer to a sign-on",
+    "parameters taken",
+    "host notes: terminal status",
     "host notes: same key, other content",
     "host notes: late approval reversed",
     "host notes: issuer contradicts itself",

@@ -15,7 +15,8 @@ from pathlib import Path
 from random import Random
 
 from firmware_config.profile import HostEndpoint, Limits
-from host_switch.events import CommandGiven
+from host_switch.events import CommandGiven, Order, ParametersGiven
+from iso8583.field62 import Parameters62
 from iso8583.unionpay import Frame
 from simulators.engine import START, Node, Trace
 from simulators.issuer import Mood
@@ -391,11 +392,18 @@ def _moody_issuer(it: SeededWorld) -> None:
 
 
 def _host_orders(it: SeededWorld) -> None:
-    """The operators make a terminal sign on again."""
+    """The operators make a terminal sign on again, fetch other parameters, or tell its status."""
 
     def order() -> None:
         if it.host.up:
-            it.host.handle(CommandGiven(it.some_terminal().name, "3"))
+            it.host.handle(some_order(it.some_terminal().name))
+
+    def some_order(terminal: str) -> Order:
+        command = it.random.choice("123")
+        if command == "1":
+            name = f"第{it.random.randrange(100)}分店"
+            return ParametersGiven(terminal, Parameters62(it.random.choice((None, 15, 30, 60)), name))
+        return CommandGiven(terminal, command)
 
     it.now_and_then(60.0, order)
 
