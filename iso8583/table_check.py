@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 
 from iso8583.encodings import NIBBLES
 from iso8583.fields import count_of
-from iso8583.parts import Part, Parts, Positional
+from iso8583.parts import Forms, Part, Parts, Positional, Records
 from iso8583.table import Content, Encoding, Field, Mask, Prefix, PrefixEncoding, Side, Table, Unit
 
 BITS: Final = (64, 128, 192)
@@ -295,11 +295,15 @@ def _layout_faults(row: int | str, layout: Any, depth: int) -> Iterator[DialectF
 
 def _inside(layout: Any) -> Iterator[Any]:
     """The parts of a layout, and the layouts of one that has several forms."""
-    yield from getattr(layout, "parts", ())
-    yield from getattr(layout, "tags", {}).values()
-    yield from (form.parts for form in getattr(layout, "forms", ()))
-    if hasattr(layout, "record"):
-        yield layout.record
+    match layout:
+        case Positional(parts=parts):
+            yield from parts
+        case Records(record=record):
+            yield record
+        case Forms(forms=forms):
+            yield from (form.parts for form in forms)
+        case _:
+            yield from layout.tags.values()
 
 
 # Words ---------------------------------------------------------------------------------------------------------------
