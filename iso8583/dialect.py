@@ -9,7 +9,7 @@ cap and none is ever replaced: a peer that varies its bitmaps buys no more than 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from iso8583.decode_plan import DecodePlan, compile_decoder
@@ -18,6 +18,7 @@ from iso8583.encodings import FieldError
 from iso8583.fields import wire_width
 from iso8583.message import Message
 from iso8583.reference import ReferenceCodec
+from iso8583.sub_fields import SubField, build_field, open_field
 from iso8583.table import Table
 
 PLANS_MAX: Final = 512  # in each direction; a fleet of terminals uses some dozens
@@ -83,7 +84,7 @@ class Dialect:
         if plan is None:
             wire = self._reference.encode(message)
             if len(self._encoders) < PLANS_MAX:
-                self._learn_to_encode(order, sorted(order))
+                self._learn_to_encode(order, [int(number) for number in sorted(order)])
             return wire
         try:
             return plan(self._mtis[message._mti], fields) or self._reference.encode(message)
@@ -95,6 +96,33 @@ class Dialect:
         bitmaps = self._reference.written_bitmaps(numbers)
         known = self._encoders.get(tuple(numbers))
         self._encoders[tuple(order)] = known or compile_encoder(self.table, numbers, bitmaps)
+
+    def open(self, message: Message, number: int) -> SubField:
+        """Field `number` of `message`, cut into its parts at any depth; one that is not cut comes out whole.
+
+        Raises:
+            KeyError: the message lacks the field.
+            Iso8583Error: it is not made of its parts; with the path of the part ("60.2", "55/9F26") and the offset
+                within the field.
+
+        >>> from iso8583 import Message, load_dialect
+        >>> block = load_dialect("unionpay_pos").open(Message("0820", {60: "00000001301"}), 60)
+        >>> block["60.3"].name, block["60.3"].value
+        ('management code', '301')
+        """
+        return open_field(self.table, message, number)
+
+    def build(self, number: int, parts: Mapping[str, str | bytes]) -> str | bytes:
+        """The value of field `number` made of its parts, by path: the inverse of `open`, which gives them as `leaves`.
+
+        Raises:
+            Iso8583Error: there is no such part, one is missing, or a value does not fit.
+
+        >>> from iso8583 import load_dialect
+        >>> load_dialect("unionpay_pos").build(60, {"60.1": "00", "60.2": "000001", "60.3": "301"})
+        '00000001301'
+        """
+        return build_field(self.table, number, parts)
 
 
 class _WrittenMtis(dict[str, bytes]):
