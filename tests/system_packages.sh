@@ -6,6 +6,7 @@ set -euo pipefail
 TEST_PACKAGES=(
     chromium          # pages are tested in a real browser
     fonts-wqy-zenhei  # Chinese on those pages
+    tshark            # Wireshark's dissector reads our ISO 8583 messages
 )
 
 wanted=("$@")

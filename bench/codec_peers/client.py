@@ -56,7 +56,7 @@ class Peer:
         values = {int(number): bytes.fromhex(value) for number, _, value in (pair.partition("=") for pair in pairs)}
         return Message(
             mti,
-            {number: value if table.fields[number].content == "b" else value.decode("ascii")
+            {number: value if table.fields[number].content == "b" else value.decode()
              for number, value in values.items()},
         )  # fmt: skip
 
@@ -77,7 +77,7 @@ def _columns(field: Field) -> list[object]:
 
 def _words(message: Message) -> list[str]:
     values = {number: message[number] for number in message}
-    pairs = {number: value if isinstance(value, bytes) else value.encode("ascii") for number, value in values.items()}
+    pairs = {number: value if isinstance(value, bytes) else value.encode() for number, value in values.items()}
     return [message.mti, *(f"{number}={value.hex()}" for number, value in pairs.items())]
 
 

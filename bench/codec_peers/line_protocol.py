@@ -132,13 +132,13 @@ class Server:
 
 def in_hex(value: Value) -> str:
     """A value as the protocol writes it."""
-    return (value.encode("ascii") if isinstance(value, str) else value).hex()
+    return (value.encode() if isinstance(value, str) else value).hex()
 
 
 def from_hex(text: str, row: Row) -> Value:
     """The inverse of `in_hex`."""
     value = bytes.fromhex(text)
-    return value if row.content == "b" else value.decode("ascii")
+    return value if row.content == "b" else value.decode()
 
 
 def serve(make: Make, version: str) -> None:

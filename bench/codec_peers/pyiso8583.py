@@ -13,7 +13,12 @@ library: Any = import_module("iso8583")  # not ours, which a type checker would 
 
 MTI: Final = 0
 BITMAP: Final = 1
-CHARSETS: Final = {"ascii": "ascii", "hex": "ascii", "ebcdic": "cp500", "bcd": "b", "raw": "b"}
+CHARSETS: Final = {
+    "bcd": "b", "raw": "b", "ascii": "ascii", "hex": "ascii", "ebcdic": "cp500", "latin1": "latin-1",
+    "gb18030": "gb18030",
+}  # fmt: skip
+TO_CHARACTERS: Final = str.maketrans("ABCDEF", ":;<=>?")  # of a track: a nibble as the character 0x30 + nibble
+TO_NIBBLES: Final = str.maketrans(":;<=>?", "ABCDEF")
 PREFIXES: Final = {"bcd": "bcd", "ascii": "ascii", "ebcdic": "cp500", "binary": "b", "": "ascii"}
 
 
@@ -33,7 +38,7 @@ class Pyiso8583:
         document = {str(number): value.hex().upper() if isinstance(value, bytes) else value
                     for number, value in values.items()}  # fmt: skip
         for number in self._tracks & values.keys():
-            document[str(number)] = document[str(number)].replace("D", "=")
+            document[str(number)] = document[str(number)].translate(TO_CHARACTERS)
         return {"t": mti, **document}
 
     def encode(self, message: object) -> bytes:
@@ -50,7 +55,7 @@ class Pyiso8583:
     def _value(self, number: int, text: str) -> Value:
         if number in self._binary:
             return bytes.fromhex(text)
-        return text.replace("=", "D") if number in self._tracks else text
+        return text.translate(TO_NIBBLES) if number in self._tracks else text
 
     def loop(self, operation: str) -> Loop:
         """See `Codec`."""
