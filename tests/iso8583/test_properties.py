@@ -42,7 +42,7 @@ def values_of(field: Field) -> SearchStrategy[str] | SearchStrategy[bytes]:
         return st.binary(min_size=low, max_size=max(low, min(field.length, 60)))
     if field.encoding == "gb18030":
         text = st.text(CHINESE, max_size=field.length // 4)
-        return text if field.prefix else text.map(lambda some: some + " " * (field.length - len(some.encode("gb18030"))))
+        return text if field.prefix else text.map(lambda some: some + " " * (low - len(some.encode("gb18030"))))
     if field.content == "x+n":
         return st.from_regex(rf"[CD][0-9]{{{field.length - 1}}}", fullmatch=True)
     latin = map(chr, range(256)) if field.encoding == "latin1" else ALPHABETS[field.content].decode("ascii")
