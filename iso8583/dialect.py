@@ -94,8 +94,10 @@ class Dialect:
     def _learn_to_encode(self, order: Sequence[int], numbers: Sequence[int]) -> None:
         """Plans are found by the order of a message's fields, which is that in which somebody happened to give them."""
         bitmaps = self._reference.written_bitmaps(numbers)
-        known = self._encoders.get(tuple(numbers))
-        self._encoders[tuple(order)] = known or compile_encoder(self.table, numbers, bitmaps)
+        plan = self._encoders.get(tuple(numbers)) or compile_encoder(self.table, numbers, bitmaps)
+        self._encoders[tuple(order)] = plan
+        if len(self._encoders) < PLANS_MAX:  # from here any other order takes it
+            self._encoders[tuple(numbers)] = plan
 
     def open(self, message: Message, number: int) -> SubField:
         """Field `number` of `message`, cut into its parts at any depth; one that is not cut comes out whole.
