@@ -39,7 +39,7 @@ RECORD: Final = Positional(
 DETAILS: Final = Records(Part("transaction", "n", RECORD.length, name_zh="交易明细", parts=RECORD), 2, RECORDS_MAX)
 COUNT: Final = Positional((Part("transactions sent", "n", 4, "show", "总笔数"),), minimum=1)
 
-LAYOUT: Final = Forms(
+PARTS48: Final = Forms(
     (
         Form(TOTALS, frozenset({"0500", "0501", "0510"})),
         Form(DETAILS, frozenset({"0320", "0321", "0330"}), "60.3", frozenset({"201"})),

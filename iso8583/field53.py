@@ -5,7 +5,7 @@ from typing import Final, Literal
 from iso8583.parts import Part, Positional
 from iso8583.positional import join
 
-LAYOUT: Final = Positional(
+PARTS53: Final = Positional(
     (
         Part("PIN format", "n", 1, "show", "密码格式"),  # 0 no PIN, 1 without the PAN, 2 with it
         Part("PIN algorithm", "n", 1, "show", "加密算法"),
@@ -28,5 +28,5 @@ def security53(*, pin: bool, algorithm: Literal["des", "3des", "sm4"], track_enc
     >>> security53(pin=True, algorithm="3des", track_encrypted=True)
     '2610000000000000'
     """
-    reserved = "0" * LAYOUT.parts[-1].length
-    return join("53", ("2" if pin else "0", _ALGORITHM[algorithm], "1" if track_encrypted else "0", reserved), LAYOUT)
+    reserved = "0" * PARTS53.parts[-1].length
+    return join("53", ("2" if pin else "0", _ALGORITHM[algorithm], "1" if track_encrypted else "0", reserved), PARTS53)

@@ -8,7 +8,7 @@ from typing import Final
 from iso8583.parts import Part, Positional
 from iso8583.positional import cut, join, padded_number
 
-LAYOUT: Final = Positional(
+PARTS54: Final = Positional(
     (
         Part("account type", "n", 2, "show", "账户类型"),
         Part("amount type", "n", 2, "show", "余额类型"),
@@ -38,12 +38,12 @@ class Balance54:
     @classmethod
     def parse(cls, text: str) -> Balance54:
         """The field taken apart. Raises Iso8583Error unless it is 7 digits, a sign C or D, and 12 digits."""
-        account_type, amount_type, currency, amount = cut("54", text, LAYOUT)
+        account_type, amount_type, currency, amount = cut("54", text, PARTS54)
         fen = int(amount[1:])
         return cls(account_type, amount_type, currency, -fen if amount[0] == "D" else fen)
 
     def to_text(self) -> str:
         """The field as the message carries it. Raises Iso8583Error if a part does not fit."""
-        digits = padded_number("54.4", abs(self.amount), LAYOUT.parts[-1].length - 1)
+        digits = padded_number("54.4", abs(self.amount), PARTS54.parts[-1].length - 1)
         amount = ("D" if self.amount < 0 else "C") + digits
-        return join("54", (self.account_type, self.amount_type, self.currency, amount), LAYOUT)
+        return join("54", (self.account_type, self.amount_type, self.currency, amount), PARTS54)

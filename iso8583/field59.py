@@ -19,7 +19,7 @@ IDENTITY: Final = TextTlv(
         "05": Part("application version", "ans", 8, "show", "应用程序版本号"),
     }
 )
-LAYOUT: Final = TextTlv(
+PARTS59: Final = TextTlv(
     {
         "A1": Part("PIN block under SM4", "b", 16, "hide", "国密PIN密文"),
         "A2": Part(
@@ -83,7 +83,7 @@ class Data59:
     @classmethod
     def parse(cls, text: str) -> Data59:
         """The field taken apart. Raises Iso8583Error if it has other parts, or a part is not as its row says."""
-        pin, terminal, *others = _values(text, LAYOUT, "59")
+        pin, terminal, *others = _values(text, PARTS59, "59")
         identity = TerminalIdentity59.parse(str(terminal)) if terminal else None
         return cls(bytes(pin) if isinstance(pin, bytes) else b"", identity, *map(str, others))
 
@@ -91,7 +91,7 @@ class Data59:
         """The field as the message carries it. Raises Iso8583Error if a part does not fit."""
         terminal = self.terminal.to_text() if self.terminal else ""
         values = (self.sm4_pin_block, terminal, self.payment_code, self.original_voucher, self.location)
-        return _text(values, LAYOUT, "59")
+        return _text(values, PARTS59, "59")
 
 
 def _values(text: str, layout: TextTlv, path: str) -> list[str | bytes]:

@@ -8,7 +8,7 @@ from typing import Final
 from iso8583.parts import Part, Positional
 from iso8583.positional import cut, join
 
-BLOCK: Final = Positional(
+PARTS60: Final = Positional(
     (
         Part("transaction type", "n", 2, "show", "交易类型码"),
         Part("batch number", "n", 6, "show", "批次号"),
@@ -20,7 +20,7 @@ BLOCK: Final = Positional(
     ),
     minimum=3,
 )
-ORIGINAL: Final = Positional(
+PARTS61: Final = Positional(
     (
         Part("original batch number", "n", 6, "show", "原始交易批次号"),
         Part("original trace number", "n", 6, "show", "原始交易流水号"),
@@ -57,13 +57,13 @@ class Block60:
     @classmethod
     def parse(cls, text: str) -> Block60:
         """The field taken apart. Raises Iso8583Error if a part is cut short, or 60.1 to 60.3 are not all there."""
-        return cls(*cut("60", text, BLOCK))
+        return cls(*cut("60", text, PARTS60))
 
     def to_text(self) -> str:
         """The field as the message carries it. Raises Iso8583Error if a part does not fit."""
         first = (self.type_code, self.batch, self.management_code)
         last = (self.reader_capability, self.chip_condition, self.partial_approval, self.account_type)
-        return join("60", first + last, BLOCK)
+        return join("60", first + last, PARTS60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,9 @@ class Original61:
     @classmethod
     def parse(cls, text: str) -> Original61:
         """The field taken apart. Raises Iso8583Error if a part is cut short, or 61.1 and 61.2 are not both there."""
-        return cls(*cut("61", text, ORIGINAL))
+        return cls(*cut("61", text, PARTS61))
 
     def to_text(self) -> str:
         """The field as the message carries it. Raises Iso8583Error if a part does not fit."""
         parts = (self.batch, self.trace, self.date, self.auth_mode, self.auth_institution)
-        return join("61", parts, ORIGINAL)
+        return join("61", parts, PARTS61)

@@ -7,6 +7,7 @@ the fields whose rows say so appear, and only while they are no longer than thei
 from collections.abc import Mapping
 from typing import Final
 
+from iso8583.parts import Part
 from iso8583.table import Field, Mask
 
 PAN_LENGTHS: Final = range(13, 20)  # ISO/IEC 7812-1 numbers in use; with fewer digits, 6 + 4 would show too much
@@ -56,6 +57,23 @@ def mask_field(row: Field | None, value: str | bytes) -> str:
             return value if len(value) <= row.length else hidden(value)
         return mask_value(row.mask, value)
     return hidden(value)
+
+
+def mask_part(row: Field | Part | None, value: str | bytes) -> str:
+    """How a sub-field may be shown: text as it is or masked, bytes that may be seen in hexadecimal. Never raises.
+
+    Bytes of a text class are shown as text, and a PAN in them by its digits, whatever pads it.
+
+    >>> from iso8583.emv_tags import EMV
+    >>> mask_part(EMV.tags[0x5A], bytes.fromhex("6299990000000009FFFF"))
+    '629999******0009'
+    """
+    if row is None or row.mask == "hide" or len(value) > row.length:
+        return hidden(value)
+    if isinstance(value, bytes):
+        is_text = row.content in {"a", "an", "ans"} and value.isascii() and value.decode("latin-1").isprintable()
+        value = value.decode("ascii") if is_text else value.hex().upper()
+    return mask_value(row.mask, value.strip("F").lstrip("0") if row.mask == "pan" else value)
 
 
 def mask_value(mask: Mask, value: str) -> str:

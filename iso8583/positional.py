@@ -41,18 +41,13 @@ def cut(path: str, text: str, layout: Positional, at: int = 0) -> list[str]:
     return values + [""] * (len(layout.parts) - len(values))
 
 
-def joined(path: str, values: Sequence[str | bytes], layout: Positional, at: int = 0) -> bytes:
-    """The inverse of `cut`, as bytes that will stand at offset `at`. Raises Iso8583Error for the part that is wrong."""
+def join(path: str, values: Sequence[str], layout: Positional) -> str:
+    """The inverse of `cut`. Raises Iso8583Error for the part that is wrong."""
     used = max((count for count, value in enumerate(values, 1) if value), default=0)
     made = b""
     for number, part in enumerate(layout.parts[: max(used, layout.minimum)], 1):
-        made += part.write(values[number - 1], f"{path}.{number}", at + len(made))
-    return made
-
-
-def join(path: str, values: Sequence[str], layout: Positional) -> str:
-    """The inverse of `cut`. Raises Iso8583Error for the part that is wrong."""
-    return joined(path, values, layout).decode("ascii")
+        made += part.write(values[number - 1], f"{path}.{number}", len(made))
+    return made.decode("ascii")
 
 
 def padded_number(path: str, value: int, length: int) -> str:

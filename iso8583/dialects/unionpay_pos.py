@@ -3,6 +3,13 @@
 LL is one BCD byte and LLL two; both count digits in n and z fields and bytes in all others.
 """
 
+from iso8583.emv_tags import EMV
+from iso8583.field48 import PARTS48
+from iso8583.field53 import PARTS53
+from iso8583.field54 import PARTS54
+from iso8583.field59 import PARTS59
+from iso8583.field60 import PARTS60, PARTS61
+from iso8583.field63 import PARTS63
 from iso8583.table import Field, Prefix, Table
 
 LL = Prefix("bcd", 2)
@@ -37,20 +44,24 @@ TABLE = Table(
         41: Field("terminal identification", "ans", "ascii", 8, mask="show", name_zh="受卡机终端标识码"),
         42: Field("merchant identification", "ans", "ascii", 15, mask="show", name_zh="受卡方标识码"),
         44: Field("issuer and acquirer", "an", "ascii", 25, LL, name_zh="附加响应数据"),
-        48: Field("additional data", "n", "bcd", 322, LLL, minimum=1, name_zh="附加数据（私有）"),
+        48: Field("additional data", "n", "bcd", 322, LLL, minimum=1, parts=PARTS48, name_zh="附加数据（私有）"),
         # The table of the specification says an3, but only the numeric codes of ISO 4217 are in use.
         49: Field("currency", "n", "ascii", 3, mask="show", name_zh="交易货币代码"),
         52: Field("PIN block", "b", "raw", 8, name_zh="个人标识码数据"),
-        53: Field("security control", "n", "bcd", 16, name_zh="安全控制信息"),
-        54: Field("balances", "an", "ascii", 20, LLL, name_zh="余额"),
-        55: Field("IC card data", "b", "raw", 255, LLL, name_zh="IC卡数据域"),
+        53: Field("security control", "n", "bcd", 16, parts=PARTS53, name_zh="安全控制信息"),
+        54: Field("balances", "an", "ascii", 20, LLL, parts=PARTS54, name_zh="余额"),
+        55: Field("IC card data", "b", "raw", 255, LLL, parts=EMV, name_zh="IC卡数据域"),
         58: Field("electronic wallet data", "ans", "ascii", 100, LLL, name_zh="电子钱包交易信息"),
         # latin1, because part A1 holds 16 raw bytes.
-        59: Field("terminal and code data", "ans", "latin1", 600, LLL, name_zh="终端与付款码数据"),
-        60: Field("batch and type", "n", "bcd", 17, LLL, minimum=1, mask="show", name_zh="批次与交易类型"),
-        61: Field("original transaction", "n", "bcd", 29, LLL, minimum=1, mask="show", name_zh="原始信息域"),
+        59: Field("terminal and code data", "ans", "latin1", 600, LLL, parts=PARTS59, name_zh="终端与付款码数据"),
+        60: Field(
+            "batch and type", "n", "bcd", 17, LLL, minimum=1, mask="show", parts=PARTS60, name_zh="批次与交易类型"
+        ),
+        61: Field(
+            "original transaction", "n", "bcd", 29, LLL, minimum=1, mask="show", parts=PARTS61, name_zh="原始信息域"
+        ),
         62: Field("keys and parameters", "b", "raw", 512, LLL, name_zh="密钥与参数"),
-        63: Field("private text", "ans", "gb18030", 163, LLL, name_zh="附言"),
+        63: Field("private text", "ans", "gb18030", 163, LLL, parts=PARTS63, name_zh="附言"),
         64: Field("message authentication code", "b", "raw", 8, name_zh="报文鉴别码"),
     },
     messages=(
