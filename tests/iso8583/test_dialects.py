@@ -1,34 +1,48 @@
 """The tables themselves: each row makes sense, and each dialect is what its name says."""
 
+import re
+
 import pytest
 
 from iso8583 import load_dialect
 from iso8583.dialects import NAMES
-from iso8583.table import Field
+from iso8583.table_check import check_table
 
-ROWS = [(name, number, field) for name in NAMES for number, field in sorted(load_dialect(name).table.fields.items())]
-
-# A class of contents and the encodings that can carry it.
-FITTING = {
-    "n": {"bcd", "ascii", "ebcdic"},
-    "z": {"bcd", "ascii", "ebcdic"},
-    "an": {"ascii", "ebcdic"},
-    "x+n": {"bcd", "ascii", "ebcdic"},
-    "ans": {"ascii", "ebcdic", "latin1", "gb18030"},
-    "b": {"raw", "hex"},
-}
+TABLES = pytest.mark.parametrize("name", NAMES)
+SECRET = {14, 34, 35, 36, 45, 52, 55}  # expiry, tracks, PIN and chip data, in every dialect
 
 
-@pytest.mark.parametrize(("name", "number", "field"), ROWS, ids=lambda part: str(getattr(part, "name", part)))
-def test_row_is_sound(name: str, number: int, field: Field) -> None:
-    assert 2 <= number <= load_dialect(name).table.bits
-    assert number != 65  # bit 65 would announce a third bitmap
-    assert field.encoding in FITTING[field.content]
-    assert field.name
-    if field.prefix:
-        assert field.minimum < field.length < 10**field.prefix.digits
-    else:
-        assert field.minimum == 0  # it has one length only
+@TABLES
+def test_a_table_is_what_its_file_says(name: str) -> None:
+    table = load_dialect(name).table
+    assert table.name == name
+    assert table.title
+    check_table(table)
+
+
+@TABLES
+def test_every_row_has_a_chinese_name(name: str) -> None:
+    table = load_dialect(name).table
+    rows = [table.mti, table.bitmap, *table.fields.values()]
+    assert [row.name for row in rows if not re.search(r"[\u4e00-\u9fff]", row.name_zh)] == []
+
+
+@TABLES
+def test_card_data_is_never_shown_in_full(name: str) -> None:
+    fields = load_dialect(name).table.fields
+    assert fields[2].mask == "pan"
+    assert {fields[number].mask for number in SECRET & fields.keys()} == {"hide"}
+    assert {row.mask for row in fields.values()} <= {"pan", "show", "hide"}
+    assert not [number for number, row in fields.items() if row.mask == "show" and row.content in {"ans", "b"}
+                and number not in {41, 42}]  # fmt: skip
+
+
+@TABLES
+def test_the_usual_messages_are_few_and_differ(name: str) -> None:
+    messages = load_dialect(name).table.messages
+    assert 0 < len(messages) <= 20
+    assert len(set(messages)) == len(messages)
+    assert all(list(numbers) == sorted(numbers) for _, numbers in messages)
 
 
 def test_unionpay_pos_has_the_fields_of_the_specification() -> None:
