@@ -36,18 +36,19 @@ PURCHASE: Final = Message(
 SIGN_ON: Final = Message("0800", {7: "1120093059", 11: "000018", 41: "10000001", 70: "001"})
 
 
+# Our codec makes plans for at most 512 shapes of message and never drops one. The fillers take all those places; the
+# misses come after them, so none of them ever has a plan, however often it comes round.
+MISSES_OF: Final = "mix-misses"
+FILLERS: Final = 640
+MISSES: Final = 1024
+
+
 def profiles() -> Mapping[str, Table]:
     """The tables of all profiles, by name. `mix-misses` is `mix` once more, so that it learns apart from it."""
     packed = load_dialect("iso87_bcd").table
     mix = packed.derive("mix", {35: {"encoding": "ascii"}})
     ascii_table, ebcdic = load_dialect("iso87_ascii").table, load_dialect("iso87_ebcdic").table
-    return {"mix": mix, "ascii": ascii_table, "packed": packed, "ebcdic": ebcdic, "mix-misses": mix}
-
-
-# Our codec makes plans for at most 512 shapes of message and never drops one. The fillers take all those places; the
-# misses come after them, so none of them ever has a plan, however often it comes round.
-FILLERS: Final = 640
-MISSES: Final = 1024
+    return {"mix": mix, "ascii": ascii_table, "packed": packed, "ebcdic": ebcdic, MISSES_OF: mix}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ CELLS: Final = (
       for operation in ("encode", "decode")),
     Cell("packed/purchase", "encode"), Cell("packed/purchase", "decode"),
     Cell("mix/purchase", "open"),
-    Cell("mix-misses", "encode"), Cell("mix-misses", "decode"),
+    Cell(MISSES_OF, "encode"), Cell(MISSES_OF, "decode"),
 )  # fmt: skip
 
 
@@ -88,8 +89,8 @@ def all_groups() -> Sequence[Group]:
     return [
         *(Group(f"{profile}/purchase", profile, [PURCHASE]) for profile in ("mix", "ascii", "ebcdic", "packed")),
         *(Group(f"{profile}/sign-on", profile, [SIGN_ON]) for profile in ("mix", "ascii", "ebcdic")),
-        Group("mix-fillers", "mix-misses", shapes[:FILLERS]),
-        Group("mix-misses", "mix-misses", shapes[FILLERS:]),
+        Group("mix-fillers", MISSES_OF, shapes[:FILLERS]),
+        Group(MISSES_OF, MISSES_OF, shapes[FILLERS:]),
     ]
 
 

@@ -184,10 +184,23 @@ def test_ratios_are_of_the_same_round_and_medians_of_passes() -> None:
 
 
 def test_jpos_is_compared_with_a_message_that_is_made_too() -> None:
-    encode = timed("encode", [{"ours": 1.0, "ours, built": 2.0, "jPOS": 3.0}])
-    decode = timed("decode", [{"ours": 1.0, "jPOS": 3.0}])
-    assert encode.ratio(codec_figures.JPOS) == 1.5
-    assert decode.ratio(codec_figures.JPOS) == 3
+    rivals = {rival.name: rival for rival in RIVALS}
+    table = [
+        timed("encode", [{"ours": 1.0, "ours, built": 2.0, "jPOS": 3.0}]),
+        timed("decode", [{"ours": 1.0, "jPOS": 4.0}]),
+    ]
+    assert rivals["jpos_encoding"].ratios(table) == {"mix/purchase encode": 3}
+    assert rivals["jpos_encoding_with_the_message_made"].ratios(table) == {"mix/purchase encode": 1.5}
+    assert rivals["jpos_decoding"].ratios(table) == {"mix/purchase decode": 4}
+
+
+def test_misses_count_and_figures_without_them_are_told_too() -> None:
+    miss = Timings(Cell(codec_messages.MISSES_OF, "decode"), [[{"ours": 1.0, "pyiso8583": 0.5}]])
+    found = RIVALS[0].figures([*two_cells(), miss], None)
+    assert found["worst_cell_vs_pyiso8583"] == 0.5
+    assert found["worst_cell_vs_pyiso8583_without_misses"] == 4
+    assert found["geometric_mean_vs_pyiso8583"] == round(32 ** (1 / 3), 2)
+    assert found["geometric_mean_vs_pyiso8583_without_misses"] == 8
 
 
 def two_cells() -> list[Timings]:
@@ -236,9 +249,10 @@ def test_only_what_is_beside_a_peer_that_is_here_is_judged(skipped: list[str], n
     assert len(list(figures.shortfalls(dict.fromkeys(bounds, "skipped"), bounds))) == len(bounds)
 
 
-def test_each_rival_has_a_bound_but_the_bare_one() -> None:
+def test_each_rival_has_a_bound_but_those_for_orientation() -> None:
     bounds = tomllib.loads(figures.THRESHOLDS.read_text())["bench-codec"]
-    assert {f"worst_cell_vs_{rival.name}" for rival in RIVALS} - bounds.keys() == {"worst_cell_vs_bare_moov"}
+    without = {"worst_cell_vs_bare_moov", "worst_cell_vs_jpos_encoding_with_the_message_made"}
+    assert {f"worst_cell_vs_{rival.name}" for rival in RIVALS} - bounds.keys() == without
 
 
 # Peers that are not here ---------------------------------------------------------------------------------------------
