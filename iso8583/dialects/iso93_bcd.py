@@ -1,9 +1,10 @@
 """ISO 8583:1993 packed: two digits a byte, two digits a byte in lengths too, raw bitmaps and binary, ASCII text.
 
 LL is one BCD byte and LLL two; both count digits of packed values and bytes of all others. Numbers of a fixed odd
-length are padded with 0 on the left, those with a length in front on the right. This is the layout of jPOS's
-ISO93BPackager but for tracks 2 and 3, which it leaves as characters and which are packed here, as networks do that
-pack at all ("=" is the nibble D). Field 65 is reserved by the standard and left out.
+length are padded with 0 on the left, where they are worth nothing; those with a length in front on the right. Tracks 2
+and 3 are packed, as in networks that pack at all ("=" is the nibble D). jPOS's ISO93BPackager has the same rows, but
+leaves tracks as characters, and pads numbers of a fixed odd length on the right. Field 65 is reserved by the standard
+and left out.
 """
 
 from functools import partial
