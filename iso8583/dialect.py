@@ -20,6 +20,7 @@ from iso8583.message import Message
 from iso8583.reference import ReferenceCodec
 from iso8583.sub_fields import SubField, build_field, open_field
 from iso8583.table import Table
+from iso8583.table_check import check_table
 
 PLANS_MAX: Final = 512  # in each direction; a fleet of terminals uses some dozens
 # What a plan raises where the reference codec has to look.
@@ -27,9 +28,10 @@ SURPRISES: Final = (FieldError, LookupError, ValueError, TypeError, AttributeErr
 
 
 class Dialect:
-    """`decode` and `encode` for one table. Threads may share it."""
+    """`decode` and `encode` for one table. Threads may share it. Raises DialectError if the table is not sound."""
 
     def __init__(self, table: Table) -> None:
+        check_table(table)
         self.table = table
         self._reference = ReferenceCodec(table)
         self._decoders: dict[bytes, DecodePlan] = {}
@@ -57,14 +59,18 @@ class Dialect:
         wire = data if data.__class__ is bytes else bytes(data)
         plan = self._decoders.get(wire[: self._head]) or self._decoders.get(wire[: self._longer_head])
         if plan is None:
-            message = self._reference.decode(wire)
-            if len(self._decoders) < PLANS_MAX:
-                self._learn_to_decode(message.mti, list(message))
-            return message
+            return self._decode_and_learn(wire)
         try:
-            return plan(wire) or self._reference.decode(wire)
+            message = plan(wire)
         except SURPRISES:
-            return self._reference.decode(wire)
+            message = None
+        return self._reference.decode(wire) if message is None else message
+
+    def _decode_and_learn(self, wire: bytes) -> Message:
+        message = self._reference.decode(wire)
+        if len(self._decoders) < PLANS_MAX:
+            self._learn_to_decode(message.mti, list(message))
+        return message
 
     def _learn_to_decode(self, mti: str, numbers: Sequence[int]) -> None:
         head = self._reference.written_mti(mti) + self._reference.written_bitmaps(numbers)
@@ -82,14 +88,18 @@ class Dialect:
         order = (*fields,)
         plan = self._encoders.get(order)
         if plan is None:
-            wire = self._reference.encode(message)
-            if len(self._encoders) < PLANS_MAX:
-                self._learn_to_encode(order, [int(number) for number in sorted(order)])
-            return wire
+            return self._encode_and_learn(message, order)
         try:
-            return plan(self._mtis[message._mti], fields) or self._reference.encode(message)
+            wire = plan(self._mtis[message._mti], fields)
         except SURPRISES:
-            return self._reference.encode(message)
+            wire = None
+        return self._reference.encode(message) if wire is None else wire
+
+    def _encode_and_learn(self, message: Message, order: tuple[int, ...]) -> bytes:
+        wire = self._reference.encode(message)
+        if len(self._encoders) < PLANS_MAX:
+            self._learn_to_encode(order, [int(number) for number in sorted(order)])
+        return wire
 
     def _learn_to_encode(self, order: Sequence[int], numbers: Sequence[int]) -> None:
         """Plans are found by the order of a message's fields, which is that in which somebody happened to give them."""

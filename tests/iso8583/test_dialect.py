@@ -241,6 +241,14 @@ def test_encoding_refuses_what_is_no_field_number(numbers: tuple[Any, ...]) -> N
     assert encode_refused(dict.fromkeys(numbers, "000000")).field == 1
 
 
+def test_a_broken_message_is_looked_at_once_behind_a_plan() -> None:
+    broken = put(SALE, POS_AT[4] + 3, 0x0A)
+    POS.decode(SALE)
+    error = decode_refused(POS, broken)
+    assert error.__cause__ is None
+    assert error.__suppress_context__ or error.__context__ is None
+
+
 def test_a_number_that_equals_a_field_number_is_one() -> None:
     odd: Any = {3.0: "000000", 39: "00"}  # as a dict has it
     for _ in range(2):  # plainly, and by the plan that was learned
