@@ -236,7 +236,7 @@ def _objects(layout: BerTlv, data: bytes, path: str, at: int, depth: int) -> Ite
     counts: dict[int, int] = {}
     ends = [*(place for place, _, _ in found), len(data)][1:]
     for (place, tag, value), end in zip(found, ends, strict=True):
-        part, name, start = layout.tags.get(tag), f"{path}/{tag:X}", at + end - len(value)
+        part, name, start = layout.tags.get(tag), f"{path}/{tag:02X}", at + end - len(value)
         counts[tag] = counts.get(tag, 0) + 1
         if counts[tag] > 1:
             if part is None or not part.repeats:

@@ -56,7 +56,7 @@ def _repeated(found: list[tuple[int, int, bytes]], field: int | str) -> Iso8583E
     seen: set[int] = set()
     for at, tag, _ in found:
         if tag in seen:
-            return Iso8583Error(f"{field}/{tag:X}", at, REPEATED)
+            return Iso8583Error(f"{field}/{tag:02X}", at, REPEATED)
         seen.add(tag)
     raise AssertionError("a tag is repeated")
 
@@ -105,10 +105,10 @@ def iterate_tlv(data: bytes, field: int | str = 55) -> list[tuple[int, int, byte
             tag, body = _tag(data, at, field)
         length, start = (data[body], body + 1) if body < end else (LONG, body)
         if length >= LONG:
-            length, start = _length(data, body, f"{field}/{tag:X}")
+            length, start = _length(data, body, f"{field}/{tag:02X}")
         following = start + length
         if following > end:
-            raise Iso8583Error(f"{field}/{tag:X}", start, f"needed {length} bytes, {end - start} are left")
+            raise Iso8583Error(f"{field}/{tag:02X}", start, f"needed {length} bytes, {end - start} are left")
         found.append((at, tag, data[start:following]))
         at = following
     return found
@@ -150,7 +150,7 @@ def is_constructed(tag: int) -> bool:
 
 def build_tlv(objects: Mapping[int, bytes], field: int | str = 55) -> bytes:
     """The BER-TLV form of `objects`, in their order. Raises Iso8583Error if a tag or a length cannot be written."""
-    return b"".join(tlv_object(tag, value, f"{field}/{tag:X}") for tag, value in objects.items())
+    return b"".join(tlv_object(tag, value, f"{field}/{tag:02X}") for tag, value in objects.items())
 
 
 def tlv_object(tag: int, value: bytes, path: str) -> bytes:

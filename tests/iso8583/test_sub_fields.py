@@ -78,6 +78,15 @@ def test_chip_data_nests_and_scripts_repeat() -> None:
     assert UNIONPAY.build(55, {"55/72": bytes.fromhex("8600")}) == bytes.fromhex("72028600")
 
 
+def test_a_tag_below_16_has_two_digits_as_well() -> None:
+    field = chip("080155")
+    assert field.leaves == {"55/08": b"\x55"}
+    assert UNIONPAY.build(55, field.leaves) == field.value
+    assert refused(chip, "080255").field == "55/08"
+    assert refused(chip, "080008").field == "55/08"
+    assert refused(chip, "08000800").field == "55/08"
+
+
 def test_unknown_tags_are_kept_hidden_and_listed() -> None:
     field = chip("9F36020007 DF7F0462999900 70 07 9F36020007 C100")
     assert [part.path for part in field.unknown] == ["55/DF7F", "55/70/C1"]
