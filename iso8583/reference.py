@@ -8,9 +8,9 @@ turns back into the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from iso8583.encodings import FieldError
 from iso8583.errors import Iso8583Error
@@ -24,6 +24,24 @@ _BITS: Final = [
     [tuple(8 * place + bit for bit in range(1, 9) if byte >> (8 - bit) & 1) for byte in range(256)]
     for place in range(BITMAP_BYTES)
 ]
+
+
+class Place(NamedTuple):
+    """Where a part of a message lies.
+
+    Attributes:
+        number: the field's, 0 for the MTI, 1 for the bitmaps.
+        start: offset of its first byte, the length prefix included.
+        end: offset of the byte behind it; None if a fault hides it.
+        value: what it says, of the bitmaps the field numbers; None if it is faulty.
+        fault: what is wrong with it.
+    """
+
+    number: int
+    start: int
+    end: int | None
+    value: Any
+    fault: FieldError | None = None
 
 
 class ReferenceCodec:
@@ -151,22 +169,48 @@ class ReferenceCodec:
         The fields behind a fault count only if they, by their own lengths, end exactly where the message ends.
         Otherwise the fault may have been in a length, and what follows it may have been read from the wrong place.
         """
-        good: dict[int, Any] = {}
-        sure: dict[int, Any] = {}
-        faults: list[tuple[int, int, str]] = []
-        at = start
+        places = list(self._places(wire, numbers, start))
+        end = places[-1].end if places else start
+        for first, (number, _, _, _, fault) in enumerate(places):
+            if fault is not None:
+                sure = places if end == len(wire) else places[:first]
+                return Iso8583Error(number, fault.at, fault.reason, self._good(mti, sure), self._clause(number))
+        assert end is not None
+        reason = f"needed the end here, {len(wire) - end} more bytes follow"
+        return Iso8583Error("end", end, reason, self._good(mti, places))
+
+    def _good(self, mti: str, places: Sequence[Place]) -> Message:
+        return self._message(mti, {place.number: place.value for place in places if place.fault is None})
+
+    def _places(self, wire: bytes, numbers: Sequence[int], at: int) -> Iterator[Place]:
+        """The fields one after the other, up to one whose end nobody knows."""
         for number in numbers:
             read = self._readers.get(number) or self._undefined(number)[0]
             try:
-                good[number], at = read(wire, at)
+                value, end = read(wire, at)
             except FieldError as fault:
-                sure = sure if faults else dict(good)
-                faults.append((number, fault.at, fault.reason))
-                at = -1 if fault.resume is None else fault.resume
-            if at < 0:
-                break
-        if faults:
-            partial = self._message(mti, good if at == len(wire) else sure)
-            return Iso8583Error(*faults[0], partial, self._clause(faults[0][0]))
-        reason = f"needed the end here, {len(wire) - at} more bytes follow"
-        return Iso8583Error("end", at, reason, self._message(mti, good))
+                yield Place(number, at, fault.resume, None, fault)
+                if fault.resume is None:
+                    return
+                at = fault.resume
+            else:
+                yield Place(number, at, end, value)
+                at = end
+
+    def layout(self, wire: bytes) -> list[Place]:
+        """Where MTI (number 0), bitmaps (1) and fields lie in `wire`, good or not, up to one whose end nobody knows.
+
+        Nothing is promised of what is read behind a fault, nor before it if the lengths do not add up: see
+        `Iso8583Error.partial`.
+        """
+        places: list[Place] = []
+        at = 0
+        for number, read in ((MTI, self._read_mti), (BITMAP, self._read_bitmaps)):
+            try:
+                value, end = read(wire, at)
+            except FieldError as fault:
+                return [*places, Place(number, at, None, None, fault)]
+            places.append(Place(number, at, end, value))
+            at = end
+        numbers: list[int] = places[-1].value
+        return [*places, *self._places(wire, numbers, at)]
