@@ -15,10 +15,12 @@ import json
 import math
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from bench import codec_figures, codec_start, figures
@@ -52,8 +54,9 @@ def main() -> int:
     if options.quick:
         print(json.dumps(found))
         return 0
-    judged = codec_figures.thresholds_beside(skipped)
-    return figures.report(codec_figures.COMMAND, found, time.perf_counter() - began, thresholds=judged)
+    with tempfile.TemporaryDirectory(prefix="tillgate-bench-") as folder:
+        judged = codec_figures.thresholds_beside(skipped, Path(folder))
+        return figures.report(codec_figures.COMMAND, found, time.perf_counter() - began, thresholds=judged)
 
 
 def _options() -> argparse.Namespace:
@@ -139,9 +142,9 @@ def taught(peer: Peer, group: Group, peers: Mapping[str, Peer]) -> bool:
     """
     table = profiles()[group.profile]
     peer.learn(group.profile, table)
+    wires = [peers[OURS].encode(group.profile, message) for message in group.messages]
     try:
-        for message in group.messages:
-            wire = peers[OURS].encode(group.profile, message)
+        for message, wire in zip(group.messages, wires, strict=True):
             if peer.encode(group.profile, message) != wire or peer.decode(group.profile, table, wire) != message:
                 raise RuntimeError(f"{peer.name} does not mean by {group.name} what we mean")
             peer.add(group.name, group.profile, message)

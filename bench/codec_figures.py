@@ -21,7 +21,7 @@ from typing import Final
 from bench.codec_corruptions import CORRUPTIONS, TRIES, accepted
 from bench.codec_messages import MISSES_OF, Cell
 from bench.codec_start import Start
-from bench.figures import ROOT, THRESHOLDS, Figure
+from bench.figures import THRESHOLDS, Figure
 from iso8583.dialects import NAMES, load_dialect
 
 COMMAND: Final = "bench-codec"
@@ -53,6 +53,7 @@ COLUMNS: Final = (
     Column("moov bare", "moov", {"encode": "pack", "decode": "unpack"}),
     Column("jPOS", "jpos", _ALL),
 )
+
 
 @dataclass(frozen=True, slots=True)
 class Timings:
@@ -137,25 +138,27 @@ def figures_of(table: Sequence[Timings], skipped: Mapping[str, str], starts: Seq
     taken = [(name, corruption) for name in NAMES for corruption in accepted(load_dialect(name).table)]
     return told | {
         "import_ms": round(slowest.milliseconds, 1), "import_ms_is_of": slowest.dialect,
+        "import_ms_at_best": round(max(each.at_best for each in starts), 1),
         "import_mib": round(largest.mebibytes, 1), "import_mib_is_of": largest.dialect,
         "corruptions_accepted": len(taken), "corruptions_tried": TRIES * len(CORRUPTIONS) * len(NAMES),
         "passes": len(table[0].passes),
     }  # fmt: skip
 
 
-def thresholds_beside(skipped: Collection[str], thresholds: Path = THRESHOLDS) -> Path:
-    """A file with the thresholds of this command that can be judged here: not those beside a skipped peer."""
-    bounds = tomllib.loads(thresholds.read_text("utf-8"))[COMMAND]
+def thresholds_beside(skipped: Collection[str], folder: Path) -> Path:
+    """A file in `folder` with the thresholds that can be judged here: all but those beside a skipped peer."""
+    bounds = tomllib.loads(THRESHOLDS.read_text("utf-8"))[COMMAND]
     unknown = {f"worst_cell_vs_{rival.name}" for rival in RIVALS if rival.column.peer in {*skipped} - {MUST_BE_HERE}}
     lines = [f"{name} = {{ {', '.join(f'{side} = {value}' for side, value in bound.items())} }}"
              for name, bound in bounds.items() if name not in unknown]  # fmt: skip
-    judged = ROOT / "build" / f"{COMMAND}-thresholds.toml"
-    judged.parent.mkdir(exist_ok=True)
+    judged = folder / THRESHOLDS.name
     judged.write_text("\n".join([f"[{COMMAND}]", *lines, ""]), "utf-8")
     return judged
 
 
 # The table -----------------------------------------------------------------------------------------------------------
+
+WIDTH: Final = 19  # of a column, in characters
 
 
 def for_machines(table: Iterable[Timings]) -> dict[str, object]:
@@ -172,7 +175,7 @@ def for_machines(table: Iterable[Timings]) -> dict[str, object]:
 def for_people(table: Sequence[Timings], skipped: Mapping[str, str]) -> Iterator[str]:
     """The lines of the table, and below it where we lose and what was skipped."""
     wide = max(len(row.cell.name) for row in table)
-    yield "ns for one message, and how many times as long as ours"
+    yield "ns for one message, and how many times as long as ours; - is what a codec cannot do, or has no such form for"
     yield "  ".join([" " * wide, *(f"{column.title:>{WIDTH}}" for column in COLUMNS)])
     for row in table:
         yield "  ".join([f"{row.cell.name:{wide}}", *(f"{_shown(row, column):>{WIDTH}}" for column in COLUMNS)])
@@ -183,9 +186,6 @@ def for_people(table: Sequence[Timings], skipped: Mapping[str, str]) -> Iterator
         if rival.column.peer not in skipped:
             yield f"{rival.name.replace('_', ' ')}: " + (f"we lose at {losses}" if losses else "we lose nowhere")
     yield from skipped.values()
-
-
-WIDTH: Final = 19
 
 
 def _shown(row: Timings, column: Column) -> str:
