@@ -46,7 +46,8 @@ def main() -> int:
         versions = {f"version_of_{name}": peer.ask("version") for name, peer in peers.items()}
     _tell("fresh processes that import iso8583 and load one dialect")
     starts = codec_start.measure(NAMES, 1 if options.quick else codec_start.REPEATS)
-    found = codec_figures.figures_of(table, skipped, starts) | versions | {"load_of_others": round(load, 1)}
+    loads = {"load_of_others": round(load, 1), "load_at_the_end": round(os.getloadavg()[0], 1)}  # with our own 1
+    found = codec_figures.figures_of(table, skipped, starts) | versions | loads
     if options.json:
         print(json.dumps(codec_figures.for_machines(table)), flush=True)
     else:
