@@ -105,15 +105,21 @@ class _WatchedPlans(dict[Any, Any]):
         super().__setitem__(key, watched)
 
 
+def watch_plans(whole: Dialect) -> Counter[str]:
+    """Where it is counted from now on how often plans of the dialect are "asked", and how often they "answered"."""
+    counts = Counter[str]()
+    whole._decoders = _WatchedPlans(whole._decoders, counts)
+    whole._encoders = _WatchedPlans(whole._encoders, counts)
+    return counts
+
+
 class _Pair:
     """A dialect and its reference codec."""
 
     def __init__(self, whole: Dialect, tally: Tally, label: str) -> None:
         self.whole, self.reference = whole, whole._reference
         self.tally, self.label = tally, label
-        self.watch = Counter[str]()
-        whole._decoders = _WatchedPlans(whole._decoders, self.watch)
-        whole._encoders = _WatchedPlans(whole._encoders, self.watch)
+        self.watch = watch_plans(whole)
         self.warmed = Message("", {})
 
     def warm(self, message: Message) -> None:
@@ -144,7 +150,7 @@ class _Pair:
         """Compare one call on both paths. The result, if it was accepted."""
         counts = self.tally.counts
         self.watch.clear()
-        result, one = _tried(fast, given)
+        result, one = tried(fast, given)
         asked, answered = self.watch["asked"], self.watch["answered"]
         other = outcome(plain, given if plain_given is None else plain_given)
         accepted = other[0] in {"message", "bytes"}
@@ -163,10 +169,11 @@ class _Pair:
 
 def outcome(call: Callable[[Any], Any], given: Any) -> Outcome:
     """Everything that can be told of a result or an error, to compare."""
-    return _tried(call, given)[1]
+    return tried(call, given)[1]
 
 
-def _tried(call: Callable[[Any], Any], given: Any) -> tuple[Any, Outcome]:
+def tried(call: Callable[[Any], Any], given: Any) -> tuple[Any, Outcome]:
+    """The result, None if there is none, and its `outcome`."""
     try:
         result = call(given)
     except Iso8583Error as error:

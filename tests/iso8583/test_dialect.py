@@ -13,7 +13,6 @@ from tests.iso8583.vectors import GOLDEN
 POS = load_dialect("unionpay_pos")
 ASCII = load_dialect("iso87_ascii")
 SALE = GOLDEN["sale"].message
-ASCII_SALE = ASCII.encode(Message("0200", GOLDEN["sale"].fields))
 
 
 def decode_refused(dialect: Dialect, data: bytes) -> Iso8583Error:
@@ -35,37 +34,9 @@ def offset_of(dialect: Dialect, message: Message, number: int) -> int:
 
 
 POS_AT = {number: offset_of(POS, POS.decode(SALE), number) for number in GOLDEN["sale"].fields}
-ASCII_AT = {number: offset_of(ASCII, ASCII.decode(ASCII_SALE), number) for number in GOLDEN["sale"].fields}
 
 
-# The seven corruptions that codecs are known to accept, in both dialects ---------------------------------------------
-
-CORRUPTIONS: dict[str, tuple[Dialect, bytes, int | str, int]] = {
-    "trailing byte": (POS, SALE + b"\0", "end", len(SALE)),
-    "truncated": (POS, SALE[:-1], 64, POS_AT[64]),
-    "letter nibble in the amount": (POS, put(SALE, POS_AT[4] + 3, 0x0A), 4, POS_AT[4] + 3),
-    "letter in numeric field 49": (POS, put(SALE, POS_AT[49] + 1, ord("A")), 49, POS_AT[49] + 1),
-    "byte above 127 in field 41": (POS, put(SALE, POS_AT[41] + 2, 0xE9), 41, POS_AT[41] + 2),
-    "NUL in field 41": (POS, put(SALE, POS_AT[41] + 7, 0), 41, POS_AT[41] + 7),
-    "LL above the maximum": (POS, put(SALE, POS_AT[2], 0x20), 2, POS_AT[2]),
-    "ascii: trailing byte": (ASCII, ASCII_SALE + b"0", "end", len(ASCII_SALE)),
-    "ascii: truncated": (ASCII, ASCII_SALE[:-1], 64, ASCII_AT[64]),
-    "ascii: letter in the amount": (ASCII, put(ASCII_SALE, ASCII_AT[4] + 3, ord("A")), 4, ASCII_AT[4] + 3),
-    "ascii: letter in numeric field 49": (ASCII, put(ASCII_SALE, ASCII_AT[49] + 1, ord("A")), 49, ASCII_AT[49] + 1),
-    "ascii: byte above 127 in field 41": (ASCII, put(ASCII_SALE, ASCII_AT[41] + 2, 0xE9), 41, ASCII_AT[41] + 2),
-    "ascii: NUL in field 41": (ASCII, put(ASCII_SALE, ASCII_AT[41] + 7, 0), 41, ASCII_AT[41] + 7),
-    "ascii: LL above the maximum": (ASCII, put(ASCII_SALE, ASCII_AT[2], ord("2")), 2, ASCII_AT[2]),
-}
-
-
-@pytest.mark.parametrize("name", CORRUPTIONS)
-def test_corruption_is_refused_at_its_place(name: str) -> None:
-    dialect, data, field, offset = CORRUPTIONS[name]
-    error = decode_refused(dialect, data)
-    assert (error.field, error.offset) == (field, offset)
-
-
-# More that must be refused -------------------------------------------------------------------------------------------
+# What must be refused, beside what test_corruptions.py has for every dialect -----------------------------------------
 
 
 @pytest.mark.parametrize(
