@@ -47,6 +47,9 @@ bench: $(VENV)/.dev ## Measure sales per second beside a bare relay, latency, me
 bench-codec: $(VENV)/.dev ## Measure the ISO 8583 codec beside pyiso8583, moov-io/iso8583 and jPOS
 	@$(PY) -m bench.codec_bench $(ARGS)
 
+fuzz: $(VENV)/.dev ## Compare both paths of the codec on damaged messages, and fuzz every parser
+	@$(PY) -m tests.fuzz.codec_fuzz $(ARGS)
+
 lock: $(VENV)/bin/pip ## Pin what pyproject.toml asks for, with hashes (ARGS=--upgrade: newest of all)
 	@$(PY) -m venv build/lock && build/lock/bin/python -m pip install --quiet 'uv>=0.9'
 	@$(call pin,requirements.lock)
@@ -56,7 +59,7 @@ clean: ## Remove .venv, caches and what builds left behind
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test lint types house sim crash bench bench-codec lock clean system
+.PHONY: help demo test lint types house sim crash bench bench-codec fuzz lock clean system
 
 system:
 	@tests/system_packages.sh

@@ -32,7 +32,7 @@ TRIES: Final = 50
 def value_of(chance: Random, field: Field) -> str | bytes:
     """A value that the field takes."""
     for _ in range(TRIES):
-        value = _text(chance, field, _length(chance, field))
+        value = text_of(chance, field, _length(chance, field))
         try:
             writer(field)(value)
         except FieldError:  # where only the pad nibble tells an odd number of digits, some values cannot be written
@@ -48,7 +48,8 @@ def _length(chance: Random, field: Field) -> int:
     return chance.randint(low, max(low, min(high, low + LONG)))
 
 
-def _text(chance: Random, field: Field, length: int) -> str | bytes:
+def text_of(chance: Random, field: Field, length: int) -> str | bytes:
+    """A value of `length` that the field takes, unless a value of its class and length may be taken for another."""
     if field.content == "b":
         return chance.randbytes(length)
     if field.content == "x+n":
