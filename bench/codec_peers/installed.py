@@ -27,7 +27,7 @@ class Absent(Exception):
 
 def pyiso8583(progress: Progress) -> Sequence[str]:
     """The command that starts the peer pyiso8583. Raises Absent if its packages cannot be installed."""
-    python = _environment("python", HERE / "requirements.lock", progress)
+    python = _environment("python", HERE / "requirements.lock", "pyiso8583 is not measured", progress)
     # Our root comes last: there `iso8583` is ours, here it must be pyiso8583.
     main = "import sys; sys.path.append(sys.argv[1]); from bench.codec_peers import pyiso8583; pyiso8583.main()"
     return [str(python), "-I", "-c", main, str(ROOT)]
@@ -35,7 +35,8 @@ def pyiso8583(progress: Progress) -> Sequence[str]:
 
 def moov(progress: Progress) -> Sequence[str]:
     """The command that starts the peer moov. Raises Absent if Go cannot be had, or the program cannot be built."""
-    go = _environment("go", HERE / "moov" / "requirements.lock", progress).with_name("go")
+    missing = "moov-io/iso8583 is not measured"
+    go = _environment("go", HERE / "moov" / "requirements.lock", missing, progress).with_name("go")
     program = MADE / "moov"
     if not program.exists():
         progress("building the program that drives moov-io/iso8583")
@@ -43,7 +44,7 @@ def moov(progress: Progress) -> Sequence[str]:
         "GOFLAGS": "-buildvcs=false -modcacherw", "GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0",
         "GOCACHE": str(MADE / "go-cache"), "GOMODCACHE": str(MADE / "go-modules"),
     }  # fmt: skip
-    _run([str(go), "build", "-o", str(program), "."], HERE / "moov", environment, "moov-io/iso8583 cannot be built")
+    _run([str(go), "build", "-o", str(program), "."], HERE / "moov", environment, f"{missing}: it cannot be built")
     return [str(program)]
 
 
@@ -63,20 +64,20 @@ def _jars(progress: Progress) -> str:
             raise Absent(f"jPOS is not measured: no jar in JPOS_CLASSPATH or {folder.relative_to(ROOT)}, and no Maven")
         progress("fetching jPOS with Maven")
         copy = ["mvn", "-q", "-B", "-f", str(HERE / "jpos" / "pom.xml"), "dependency:copy-dependencies"]
-        _run([*copy, f"-DoutputDirectory={folder}"], ROOT, {}, "jPOS cannot be fetched")
+        _run([*copy, f"-DoutputDirectory={folder}"], ROOT, {}, "jPOS is not measured: Maven cannot fetch it")
     return f"{folder}/*"
 
 
-def _environment(name: str, lock: Path, progress: Progress) -> Path:
+def _environment(name: str, lock: Path, otherwise: str, progress: Progress) -> Path:
     """The Python of a virtual environment that holds exactly what `lock` pins."""
     folder = MADE / name
     python, stamp = folder / "bin" / "python", folder / "made-from"
     pinned = hashlib.sha256(lock.read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != pinned:
         progress(f"installing {lock.relative_to(ROOT)} into {folder.relative_to(ROOT)}")
-        _run([sys.executable, "-m", "venv", "--clear", str(folder)], ROOT, {}, f"{folder} cannot be made")
+        _run([sys.executable, "-m", "venv", "--clear", str(folder)], ROOT, {}, f"{otherwise}: venv fails")
         install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(lock)]
-        _run(install, ROOT, {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}, f"{lock.parent.name}: pip cannot install")
+        _run(install, ROOT, {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}, f"{otherwise}: pip fails")
         stamp.write_text(pinned)
     return python
 

@@ -281,8 +281,21 @@ def test_without_java_or_a_jar_jpos_is_skipped_in_a_sentence(no_tools: Path, mon
     (no_tools / "mvn").write_text("#!/bin/sh\necho downloading\necho no network\nexit 1\n")
     (no_tools / "mvn").chmod(0o755)
     monkeypatch.delenv("JPOS_CLASSPATH")
-    with pytest.raises(Absent, match="jPOS cannot be fetched: no network"):
+    with pytest.raises(Absent, match="jPOS is not measured: Maven cannot fetch it: no network"):
         installed.jpos(print)
+
+
+def test_what_pip_cannot_install_is_skipped_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, place in {"HERE": "bench", "ROOT": ".", "MADE": "made"}.items():
+        monkeypatch.setattr(installed, name, tmp_path / place)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    (tmp_path / "bench" / "moov").mkdir(parents=True)
+    (tmp_path / "bench" / "moov" / "requirements.lock").write_text(f"no-such-thing==1 --hash=sha256:{'0' * 64}\n")
+    told: list[str] = []
+    with pytest.raises(Absent, match=r"moov-io/iso8583 is not measured: pip fails: .*No matching distribution"):
+        installed.moov(told.append)
+    assert told == ["installing bench/moov/requirements.lock into made/go"]
+    assert not (tmp_path / "made" / "go" / "made-from").exists()  # so the next run tries again
 
 
 def test_a_run_goes_on_without_an_absent_peer(no_tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
