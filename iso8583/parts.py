@@ -50,13 +50,15 @@ class Part:
     def span(self) -> str:
         """The legal lengths, in words."""
         kind = "digits" if self.content == "n" else "characters"
-        unit = "bytes" if self.encoding or self.content == "b" else kind
+        return self._span("bytes" if self.encoding or self.content == "b" else kind)
+
+    def _span(self, unit: str) -> str:
         return f"{self.length} {unit}" if self.minimum is None else f"{self.minimum} to {self.length} {unit}"
 
-    def check_length(self, length: int, path: str, at: int) -> None:
-        """Raise Iso8583Error unless the part may have `length`."""
+    def check_length(self, length: int, path: str, at: int, unit: str = "") -> None:
+        """Raise Iso8583Error unless the part may have `length`, which counts `unit` if the class does not say it."""
         if not self.shortest <= length <= self.length:
-            raise Iso8583Error(path, at, f"needed {self.span}, there are {length}")
+            raise Iso8583Error(path, at, f"needed {self._span(unit) if unit else self.span}, there are {length}")
 
     def read(self, piece: bytes, path: str, at: int) -> str | bytes:
         """The value in `piece`, which stands at offset `at`: bytes for class b, text for all others.

@@ -243,7 +243,7 @@ def _objects(layout: BerTlv, data: bytes, path: str, at: int, depth: int) -> Ite
                 raise Iso8583Error(name, at + place, REPEATED)
             name += f"#{counts[tag]}"
         if part is not None:
-            part.check_length(len(value), name, start)
+            part.check_length(len(value), name, start, "bytes")
         nested = _opened(layout, value, name, start, depth + 1) if is_constructed(tag) else ()
         yield SubField(name, part, value, start, nested)
 
