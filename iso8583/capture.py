@@ -277,20 +277,32 @@ def _ipv6(packet: bytes) -> tuple[bytes, bytes, int, int] | None:
 # --- from segments to what was sent ----------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class _Direction:
+    """What one end sends on one connection: (place, number in the capture, segment), places counted from `base`."""
+
+    base: int
+    from_the_start: bool
+    held: list[tuple[int, int, Segment]]
+
+    def take(self, number: int, segment: Segment) -> None:
+        distance = (segment.sequence - self.base) % SEQUENCE_NUMBERS
+        place = distance - SEQUENCE_NUMBERS if distance >= SEQUENCE_NUMBERS // 2 else distance
+        if segment.payload and (place >= 0 or not self.from_the_start):
+            self.held.append((place, number, segment))
+
+
 def flows(segments: Iterable[Segment]) -> list[Flow]:
     """What each end of each connection sent, in the order in which they began."""
-    connections: list[list[tuple[int, int, Segment]]] = []
-    open_now: dict[tuple[bytes, int, bytes, int], tuple[int, list[tuple[int, int, Segment]]]] = {}
+    directions: list[_Direction] = []
+    open_now: dict[tuple[bytes, int, bytes, int], _Direction] = {}
     for number, segment in enumerate(segments):
-        base, held = open_now.get(segment.ends, (-1, []))
-        if base < 0 or (segment.opens and segment.sequence != base):
-            base, held = open_now[segment.ends] = (segment.sequence, [])
-            connections.append(held)
-        distance = (segment.sequence - base) % SEQUENCE_NUMBERS
-        if segment.payload:
-            place = distance - SEQUENCE_NUMBERS if distance >= SEQUENCE_NUMBERS // 2 else distance
-            held.append((place, number, segment))
-    return [flow for held in connections for flow in _joined(held)]
+        direction = open_now.get(segment.ends)
+        if direction is None or (segment.opens and segment.sequence != direction.base):
+            direction = open_now[segment.ends] = _Direction(segment.sequence, segment.opens, [])
+            directions.append(direction)
+        direction.take(number, segment)
+    return [flow for direction in directions for flow in _joined(direction.held)]
 
 
 def _joined(held: list[tuple[int, int, Segment]]) -> Iterator[Flow]:

@@ -14,6 +14,7 @@ from typing import Final
 from iso8583.plausibility import luhn_valid
 
 PIECE: Final = 7  # digits in a row: of a masked number six remain
+LONG_PIECE: Final = 10  # of one or two different digits, such as zeros, which stand everywhere
 _ALONE: Final = re.compile(r"(?=(1[3-9])([0-9]{13,19}))")  # its length in two digits, then the number, as in field 2
 _TAGGED: Final = re.compile(r"(?=5[aA](0[7-9aA])([0-9]{13,19}))")  # as in a chip's data
 _TRACK: Final = re.compile(r"([0-9]{13,19})(?=[DdB^=][0-9]{4})")  # before the separator of a track
@@ -35,9 +36,15 @@ def pieces_of_card_numbers(wire: bytes) -> Pieces:
 
 
 def pieces(numbers: Iterable[str]) -> Pieces:
-    """All runs of seven digits of these numbers, but for seven times the same one, which tells nothing."""
-    runs = (number[at : at + PIECE] for number in numbers for at in range(len(number) - PIECE + 1))
-    return frozenset(run for run in runs if len(set(run)) > 1)
+    """All runs of seven digits of these numbers that can be told from any others, and all of ten."""
+    known = frozenset(numbers)
+    return frozenset(
+        run
+        for size in (PIECE, LONG_PIECE)
+        for number in known
+        for at in range(len(number) - size + 1)
+        if len(set(run := number[at : at + size])) > (2 if size == PIECE else 1)
+    )
 
 
 def _numbers(text: str) -> Iterator[str]:
@@ -50,5 +57,5 @@ def _numbers(text: str) -> Iterator[str]:
 
 
 def held_by(text: str, known: Pieces) -> bool:
-    """Whether `text` holds a run of seven digits of a card number."""
-    return any(text[at : at + PIECE] in known for at in range(len(text) - PIECE + 1))
+    """Whether `text` holds one of the pieces."""
+    return any(text[at : at + size] in known for size in (PIECE, LONG_PIECE) for at in range(len(text) - size + 1))

@@ -61,9 +61,14 @@ def dialects(name: str, file: Path | None) -> tuple[Dialect, ...]:
         WrongUseError: there is none of that name.
     """
     if file is not None:
-        from iso8583.toml_dialect import load_dialect_file  # noqa: PLC0415 - TOML is read only where it is asked for
+        from iso8583.table_check import DialectError  # noqa: PLC0415 - TOML is read only where it is asked for
+        from iso8583.toml_dialect import load_dialect_file  # noqa: PLC0415
 
-        return (load_dialect_file(file),)
+        try:
+            return (load_dialect_file(file),)
+        except DialectError as error:
+            told = "; ".join(map(str, error.faults))
+            raise InputError(f"方言有误 / {error.name} is no sound dialect: {told}.") from None
     return tuple(map(load_dialect, [one_of("--dialect", name, NAMES)] if name else NAMES))
 
 

@@ -33,6 +33,7 @@ from iso8583.wire_input import FORMS, InputError
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="ISO 8583 报文工具 · ISO 8583 messages: decode, encode, explain, compare, redact, measure.\n\n"
     "例 / Example: tillgate iso decode 003C6000030000…",
 )
@@ -40,7 +41,7 @@ app = typer.Typer(
 Messages = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[MESSAGE|FILE|-]...",
+        metavar="MESSAGE|FILE|-",
         help="十六进制、base64、文件名,或 - 表示标准输入 · Hex, base64, a file (bytes, text, pcap), or - for stdin.",
         show_default=False,
     ),
@@ -59,7 +60,7 @@ Length = Annotated[
 Head = Annotated[
     str, typer.Option("--head", help=f"报文头,不填则猜 · Guessed if not given: {', '.join(HEADS)}, or how many bytes.")
 ]
-Language = Annotated[str, typer.Option("--lang", help="语言 zh 或 en · Language; by default that of the shell.")]
+Language = Annotated[str, typer.Option("--lang", help="语言 · zh or en; the shell's if left out.")]
 ShowCardData = Annotated[
     bool, typer.Option("--show-card-data", help="显示卡数据,慎用 · Show card data in full. Mind who sees it.")
 ]
@@ -153,7 +154,7 @@ def decode(
         _warn_of_card_data(show_card_data)
         if as_json:
             for reading, found in _readings(read):
-                facts = report.found_json(found, Display.of(found.wire, everything=show_card_data))
+                facts = report.found_json(found, Display.of(found, everything=show_card_data))
                 _say_json({**facts, "reading": report.reading_json(reading)})
         else:
             _tell(read, language, show_card_data, in_words=False)
@@ -172,12 +173,12 @@ def _tell(read: Sequence[Input], language: int, show: bool, *, in_words: bool) -
         if about != said and (about[:1] != said[:1] or reading.tried > 1):
             _say(about)
         said = about
-        display = Display.of(found.wire, everything=show)
+        display = Display.of(found, everything=show)
         typer.echo()
         typer.echo(typer.style(report.heading(found, language), bold=True))
         _say(report.envelope_lines(found.envelope, display, language))
         if found.error is not None:
-            _say(report.error_lines(found, language))
+            _say(report.error_lines(found, display, language))
         message = found.message if found.error is None else found.error.partial
         if message is not None:
             lines = description.described if in_words else description.field_lines
@@ -209,7 +210,7 @@ def describe(
         _warn_of_card_data(show_card_data)
         if as_json:
             for found in _each(read):
-                _say_json(report.described_json(found, Display.of(found.wire, everything=show_card_data), language))
+                _say_json(report.described_json(found, Display.of(found, everything=show_card_data), language))
         else:
             _tell(read, language, show_card_data, in_words=True)
         _fail_if_undecoded(read)
@@ -255,7 +256,7 @@ def _its_dialect(written: message_json.Written, number: int) -> Dialect:
 
 def _encoded(written: message_json.Written, dialect: Dialect, frame: str, number: int) -> bytes:
     try:
-        body = dialect.encode(written.message)
+        body = dialect.encode(written.whole(dialect.table))
         if frame == "none":
             return body
         envelope = written.envelope if frame == "same" else replace(written.envelope, length=frame)
@@ -302,7 +303,7 @@ def diff(
         if len(both) != 2:
             raise InputError(f"需要两条报文 / Two messages are needed, there are {len(both)}.")
         _warn_of_card_data(show_card_data)
-        display = Display.of(both[0].wire, both[1].wire, everything=show_card_data)
+        display = Display.of(both[0], both[1], everything=show_card_data)
         rows = list(differences(both[0], both[1], display, language))
         if as_json:
             _say_json({"differ": bool(rows), "differences": [row.facts(language) for row in rows]})
@@ -359,16 +360,16 @@ def redact(
                     _put(wire, "hex", as_json)
             else:
                 output.write_text("".join(f"{wire.hex().upper()}\n" for wire in wires), "ascii")
-        _tell_changes(redactor, as_json)
+        _tell_changes(redactor, as_json, failed=any(found.error for found in _each(read)))
         _fail_if_undecoded(read)
 
 
-def _tell_changes(redactor: Redactor, as_json: bool) -> None:
+def _tell_changes(redactor: Redactor, as_json: bool, *, failed: bool) -> None:
     """What was done: the last line of JSON, or lines on standard error, where they spoil no output."""
     if as_json:
         _say_json(report.changes_json(redactor.changed))
     else:
-        for text in report.change_lines(redactor.changed):
+        for text in report.change_lines(redactor.changed) if redactor.changed or not failed else ():
             typer.echo(text, err=True)
 
 

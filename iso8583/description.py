@@ -6,18 +6,25 @@ A meaning is told only of what may be shown. It is a pair of texts, Chinese and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from iso8583.chip_meanings import tag_meaning
+from iso8583.currencies import money
 from iso8583.dialect import Dialect
 from iso8583.display import Display
-from iso8583.meanings import HARMLESS, Words, field_meaning
+from iso8583.errors import Iso8583Error
+from iso8583.meanings import HARMLESS, PARTS, Words, field_meaning
 from iso8583.message import Message
+from iso8583.sub_fields import SubField, open_field
 from iso8583.table import Field
 from iso8583.transactions import FieldCheck, TransactionType, missing_fields, type_of
 
 LANGUAGES: Final[Mapping[str, int]] = {"zh": 0, "en": 1}
+AMOUNT_DIGITS: Final = 12
+_CHIP_TAG: Final = re.compile(r"/([0-9A-F]{2,8})(?:#\d+)?$")
 POS_DIALECT: Final = "unionpay_pos"
 
 TRANSACTIONS: Final[Mapping[str, Words]] = {
@@ -78,6 +85,42 @@ def described(message: Message, dialect: Dialect, display: Display, language: in
         told = display.is_open(row, value) or (number in HARMLESS and not display.has_card_number(value))
         words = field_meaning(message, number) if told else None
         yield Line(str(number), 0, row_name(row), display.words(row, value, language), (words,) if words else ())
+        yield from _parts(message, dialect, number, display, language)
+
+
+def _parts(message: Message, dialect: Dialect, number: int, display: Display, language: int) -> Iterator[Line]:
+    """The sub-fields of a field; or why it cannot be cut."""
+    try:
+        whole = open_field(dialect.table, message, number)
+    except Iso8583Error as error:
+        reason = f"{error.field}: {error.reason}"
+        yield Line("", 1, ("", ""), "", ((f"不能拆分:{reason}", f"it cannot be cut into parts: {reason}"),))
+        return
+    for part in whole.walk():
+        name = (part.name_zh or part.name or "未知标签", part.name or "unknown tag")
+        means = _part_meanings(part, message, dialect) if display.is_open_part(part) and not part.parts else ()
+        shown = "" if part.parts else display.part(part, language)
+        yield Line(part.path, 1 + part.path.count("/", part.path.find("/") + 1), name, shown, tuple(means))
+
+
+def _part_meanings(part: SubField, message: Message, dialect: Dialect) -> list[Words]:
+    if isinstance(part.value, bytes):
+        tag = _CHIP_TAG.search(part.path)
+        return tag_meaning(int(tag[1], 16), part.value) if tag else []
+    if "amount" in part.name and len(part.value) == AMOUNT_DIGITS:
+        said = money(part.value, str(message.get(49, "")))
+        return [(said, said)]
+    words = PARTS.get(part.path, {}).get(part.value) if dialect.name == POS_DIALECT else None
+    return [words] if words else []
+
+
+def opened(message: Message, dialect: Dialect, number: int) -> tuple[SubField, ...]:
+    """The parts of a field that are not cut further; none if it is whole, or cannot be cut."""
+    try:
+        whole = open_field(dialect.table, message, number)
+    except Iso8583Error:
+        return ()
+    return tuple(part for part in whole.walk() if not part.parts)
 
 
 def transaction_of(message: Message, dialect: Dialect) -> tuple[TransactionType, bool] | None:

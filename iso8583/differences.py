@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from iso8583.description import row_name
+from iso8583.description import opened, row_name
 from iso8583.display import Display
 from iso8583.meanings import Words
 from iso8583.message import Message
 from iso8583.message_json import envelope_json
 from iso8583.recognition import Found
+from iso8583.sub_fields import SubField
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,34 @@ def _text(value: Any) -> str:
 
 
 def _field(left: Found, right: Found, number: int, display: Display, language: int) -> Iterator[Difference]:
+    inside = list(_inside(left, right, number, display, language))
+    if inside:
+        yield from inside
+        return
     row = left.dialect.table.fields.get(number) or right.dialect.table.fields.get(number)
     shown = [_shown(found, number, display, language) for found in (left, right)]
     yield Difference(str(number), row_name(row), *_told_apart(*shown))
+
+
+def _inside(left: Found, right: Found, number: int, display: Display, language: int) -> Iterator[Difference]:
+    """The sub-fields that differ, if both messages have the field and it can be cut in both."""
+    if left.message is None or right.message is None or number not in left.message or number not in right.message:
+        return
+    here, there = (
+        {part.path: part for part in opened(message, found.dialect, number)}
+        for message, found in ((left.message, left), (right.message, right))
+    )
+    for path in dict.fromkeys([*here, *there]) if here and there else ():
+        one, other = here.get(path), there.get(path)
+        if one is None or other is None or one.value != other.value:
+            part = one or other
+            assert part is not None
+            shown = (_part(one, display, language), _part(other, display, language))
+            yield Difference(path, (part.name_zh or part.name, part.name), *_told_apart(*shown))
+
+
+def _part(part: SubField | None, display: Display, language: int) -> str:
+    return "" if part is None else display.part(part, language) or '""'
 
 
 def _shown(found: Found, number: int, display: Display, language: int) -> str:

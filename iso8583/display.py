@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from iso8583.card_number_guard import Pieces, held_by, pieces_of_card_numbers
 from iso8583.masking import hidden, mask_value
 from iso8583.parts import Part
+from iso8583.plausibility import is_doubtful
+from iso8583.recognition import Found
+from iso8583.sub_fields import SubField
 from iso8583.table import Field
 from iso8583.text_columns import visible
 
@@ -18,23 +21,26 @@ class Display:
     Attributes:
         everything: the user asked for card data.
         numbers: pieces of the card numbers that seem to be in the message.
+        nothing: the message is broken, and its fields may be others than they seem: all of them are hidden.
     """
 
     everything: bool
     numbers: Pieces = frozenset()
+    nothing: bool = False
 
     @classmethod
-    def of(cls, *wires: bytes, everything: bool) -> Display:
-        """The display for messages with these bytes."""
+    def of(cls, *messages: Found, everything: bool) -> Display:
+        """The display for these messages."""
         if everything:
             return cls(everything=True)
-        return cls(False, frozenset().union(*map(pieces_of_card_numbers, wires)))
+        numbers = frozenset[str]().union(*(pieces_of_card_numbers(found.wire) for found in messages))
+        return cls(False, numbers, any(_in_doubt(found) for found in messages))
 
     def is_open(self, row: Field | Part | None, value: str | bytes) -> bool:
         """Whether a value is shown as it is."""
         if self.everything:
             return True
-        if row is None or row.mask != "show" or len(value) > row.length:
+        if self.nothing or row is None or row.mask != "show" or len(value) > row.length:
             return False
         return not self.has_card_number(value)
 
@@ -46,8 +52,23 @@ class Display:
         """The value as it may be shown, in printable characters."""
         if self.is_open(row, value):
             return visible(value) if isinstance(value, str) else value.hex().upper()
-        masked = row is not None and isinstance(value, str) and row.mask in {"pan", "code"}
+        masked = row is not None and isinstance(value, str) and row.mask in {"pan", "code"} and not self.nothing
         return mask_value(row.mask, str(value)) if row is not None and masked else hidden(value)
+
+    def part(self, part: SubField, language: int = 1) -> str:
+        """A sub-field as it may be shown: text as text, bytes that are no text in hexadecimal."""
+        if not self.everything:
+            seen = part.shown
+            is_seen = not self.nothing and seen != hidden(part.value) and not held_by(seen, self.numbers)
+            return visible(seen) if is_seen else self.words(None, part.value, language)
+        value = part.value
+        return visible(value) if isinstance(value, str) else value.hex().upper()
+
+    def is_open_part(self, part: SubField) -> bool:
+        """Whether a sub-field is shown as it is."""
+        return self.everything or (
+            not self.nothing and part.mask == "show" and self.part(part) not in {"", hidden(part.value)}
+        )
 
     def words(self, row: Field | Part | None, value: str | bytes, language: int) -> str:
         """The same, with what stands for a hidden value in the language."""
@@ -55,3 +76,9 @@ class Display:
         if language == 0 and shown == hidden(value):
             return f"<{len(value)} {'字节' if isinstance(value, bytes) else '个字符'}>"
         return shown
+
+
+def _in_doubt(found: Found) -> bool:
+    if found.error is None:
+        return False
+    return found.error.partial is None or is_doubtful(found.error.partial)

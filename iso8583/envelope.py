@@ -166,3 +166,12 @@ def cut(data: bytes, length: str) -> tuple[list[tuple[int, int, int]], int]:
         found.append((at, at + form.width, end))
         at = end
     return found, len(data) - at
+
+
+def lacks(data: bytes, length: str) -> int:
+    """How many bytes the first message lacks, by what its length says; 0 if it is all there, or its length is none."""
+    if length == "none" or len(data) <= LENGTHS[length].width:
+        return 0
+    form = LENGTHS[length]
+    count = form.read(data[: form.width]) or 0
+    return max(form.width - form.extra + count - len(data), 0)

@@ -2,7 +2,9 @@
 
 One object a message: ``dialect``, what stands around it (``length``, ``tpdu``, ``header``), ``mti``, and ``fields`` by
 number. A value is a text; ``{"hex": "0A1B"}`` for bytes; or ``{"masked": "629999******0009"}``, which tells people what
-it is, and which nothing can be encoded from. Of what comes in, nothing is trusted and no value is ever repeated.
+it is, and which nothing can be encoded from. ``parts`` has the sub-fields by their paths; they make a field that is
+left out of ``fields``, and must agree with one that is not. Of what comes in, nothing is trusted and no value is ever
+repeated.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,24 +20,50 @@ from iso8583.display import Display
 from iso8583.envelope import HEADS, LENGTHS, SWITCH_HEADER_BYTES, TPDU_BYTES, Envelope
 from iso8583.masking import hidden
 from iso8583.message import Message
-from iso8583.table import Field
+from iso8583.sub_fields import SubField, build_field, open_field
+from iso8583.table import Field, Table
 from iso8583.wire_input import InputError
 
 MESSAGES_MAX: Final = 200_000
 # Read by people and programs, of no use for encoding.
-_INFORMATIVE: Final = frozenset({"where", "reading", "parts"})
-_USED: Final = frozenset({"dialect", "length", "tpdu", "header", "mti", "fields"})
+_INFORMATIVE: Final = frozenset({"where", "reading"})
+_USED: Final = frozenset({"dialect", "length", "tpdu", "header", "mti", "fields", "parts"})
+_PATH: Final = re.compile(r"([0-9]{1,3})[./][0-9A-Za-z./#]{1,64}")
 # JSON allows these, a terminal obeys them. They stand only inside strings, where an escape means the same.
 _OBEYED: Final = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One message as JSON had it. `dialect` is empty if it did not say."""
+    """One message as JSON had it. `dialect` is empty if it did not say; `parts` are values by field and path."""
 
+    where: str
     dialect: str
     envelope: Envelope
     message: Message
+    parts: Mapping[int, Mapping[str, str | bytes]]
+
+    def whole(self, table: Table) -> Message:
+        """The message, with the fields that stand there only as their parts.
+
+        Raises:
+            Iso8583Error: they make no field.
+            InputError: a field and its parts disagree.
+        """
+        made: dict[int, str | bytes] = {}
+        for number, parts in self.parts.items():
+            if number not in self.message:
+                made[number] = build_field(table, number, parts)
+                continue
+            known = open_field(table, self.message, number)
+            for path, value in parts.items():
+                part = known.get(path)
+                if part is None or part.value != value:
+                    raise InputError(
+                        f"{self.where}: 域 {number} 与其子域不一致 / field {number} and its part {path} disagree: "
+                        "leave out the one that is not meant."
+                    )
+        return self.message.with_(made)
 
 
 def line(facts: Mapping[str, Any]) -> str:
@@ -54,6 +82,15 @@ def message_json(message: Message, rows: Mapping[int, Field], display: Display) 
     """MTI and fields."""
     fields = {str(number): value_json(rows.get(number), message[number], display) for number in message}
     return {"mti": message.mti, "fields": fields}
+
+
+def parts_json(parts: Iterable[SubField], display: Display) -> dict[str, Any]:
+    """Sub-fields by their paths."""
+    facts: dict[str, Any] = {}
+    for part in parts:
+        value = part.value if isinstance(part.value, str) else {"hex": part.value.hex().upper()}
+        facts[part.path] = value if display.is_open_part(part) else {"masked": display.part(part)}
+    return facts
 
 
 def envelope_json(envelope: Envelope, display: Display) -> dict[str, Any]:
@@ -128,7 +165,22 @@ def _written(facts: Any, where: str) -> Written:
     values = {_number(name, where): value for name, value in fields.items()}
     _refuse_masked(values, where)
     message = Message(_text(facts, "mti", where), {number: _value(values[number], number, where) for number in values})
-    return Written(_text(facts, "dialect", where, ""), _envelope(facts, where), message)
+    return Written(where, _text(facts, "dialect", where, ""), _envelope(facts, where), message, _parts(facts, where))
+
+
+def _parts(facts: Mapping[str, Any], where: str) -> dict[int, dict[str, str | bytes]]:
+    """The parts, but for those that are masked, which say nothing."""
+    given = facts.get("parts", {})
+    if not isinstance(given, dict):
+        raise InputError(f'{where}: parts 应为对象 / "parts" must be an object of paths and values.')
+    found: dict[int, dict[str, str | bytes]] = {}
+    for path, value in given.items():
+        match = _PATH.fullmatch(path)
+        if match is None:
+            raise InputError(f'{where}: 子域路径无效 / a name in "parts" is no path, as "60.1" or "55/9F26" is.')
+        if not (isinstance(value, dict) and "masked" in value):
+            found.setdefault(int(match[1]), {})[path] = _value(value, path, where)
+    return found
 
 
 def _text(facts: Mapping[str, Any], name: str, where: str, default: str | None = None) -> str:
@@ -156,7 +208,7 @@ def _refuse_masked(values: Mapping[int, Any], where: str) -> None:
         )
 
 
-def _value(value: Any, number: int, where: str) -> str | bytes:
+def _value(value: Any, number: int | str, where: str) -> str | bytes:
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and value.keys() == {"hex"} and isinstance(value["hex"], str):

@@ -16,6 +16,9 @@ _MONTH_DAY: Final = r"(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
 _CLOCK: Final = r"([01]\d|2[0-3])[0-5]\d[0-5]\d"
 
 
+_PASSED_MIN: Final = 3
+
+
 def _matches(pattern: str) -> Callable[[str], bool]:
     compiled = re.compile(pattern)
     return lambda text: compiled.fullmatch(text) is not None
@@ -60,8 +63,21 @@ def plausibility(message: Message, dialect: Dialect, head: str, length: str) -> 
     usual = usual_head(dialect)
     points += 3 * (head == usual) + (length == "2-byte")
     points -= head not in {usual, "none", "tpdu"}
-    for number, fits in _TESTS.items():
-        value = message.get(number)
-        if isinstance(value, str):
-            points += 1 if fits(value) else -2
-    return points
+    passed, failed = _tested(message)
+    return points + passed - 2 * failed
+
+
+def is_doubtful(message: Message) -> bool:
+    """Whether the fields that could be read of a broken message may have been read from the wrong places.
+
+    One wrong bit in a bitmap shifts all that follows, and then card data may stand where a harmless field should be.
+    """
+    passed, failed = _tested(message)
+    return failed > 0 or passed < _PASSED_MIN
+
+
+def _tested(message: Message) -> tuple[int, int]:
+    """How many fields hold what such a field holds, and how many do not."""
+    values = ((fits, message.get(number)) for number, fits in _TESTS.items())
+    results = [fits(value) for fits, value in values if isinstance(value, str)]
+    return results.count(True), results.count(False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from iso8583.dialect import Dialect
-from iso8583.envelope import HEADS, LENGTHS, MESSAGE_MAX, Envelope, cut
+from iso8583.envelope import HEADS, LENGTHS, MESSAGE_MAX, Envelope, cut, lacks
 from iso8583.errors import Iso8583Error
 from iso8583.message import Message
 from iso8583.plausibility import plausibility, usual_head
@@ -22,6 +22,8 @@ SAMPLE: Final = 4  # messages of a unit, and units of an input, on which every c
 ALTERNATIVES_MAX: Final = 3
 # Where nothing decodes, the head that a dialect always has says as much as this many fields that can be read.
 _HEAD_IN_FIELDS: Final = 6
+# Bytes behind the last message: a capture may end or begin anywhere, what somebody copied seldom does.
+_CUT_SHORT: Final = 0.5
 _STRANGE: Final = "needed an ISO 8583 message of a known dialect, there is something else"
 
 
@@ -37,7 +39,7 @@ class Found:
         at: where the message begins in `wire`.
         dialect: how it was read.
         message: what it says; None if it does not decode.
-        error: why it does not decode.
+        error: why it does not decode, with offsets in `wire`.
         is_recognised: it looks like a message of some dialect at all; if not, the rest is a guess without any ground.
     """
 
@@ -74,13 +76,23 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Score:
-    """How well a way of reading fits, the more important first."""
+    """How well a way of reading fits, the more important first.
 
-    decoded: float = 0.0
-    explained: float = 0.0
+    Attributes:
+        fit: the share of messages that decode, times the share of bytes that are in messages.
+        plausible: `iso8583.plausibility` of what decodes.
+        fields: of what does not, how many fields could be read.
+        offset: and how far.
+        decoded: the first factor of `fit`.
+        explained: the second.
+    """
+
+    fit: float = 0.0
     plausible: float = 0.0
     fields: int = 0
     offset: int = 0
+    decoded: float = 0.0
+    explained: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +149,7 @@ def _offer_score(offer: Offer, rules: Rules) -> Score:
     sample = offer.units[:SAMPLE]
     scores = [reading.score if (reading := _read(unit, offer.form, rules)) else Score() for unit in sample]
     return Score(
-        sum(score.decoded for score in scores) / len(sample),
-        sum(score.explained for score in scores) / len(sample),
+        sum(score.fit for score in scores) / len(sample),
         sum(score.plausible for score in scores) / len(sample),
         sum(score.fields for score in scores) // len(sample),
         sum(score.offset for score in scores) // len(sample),
@@ -164,7 +175,8 @@ def _filled(reading: Reading, rules: Rules) -> Reading:
         strange = Iso8583Error("message", 0, _STRANGE)
         found = Found(unit.where, 0, unit.data, Envelope(), 0, way.dialect, None, strange, is_recognised=False)
         return replace(reading, messages=(found,))
-    return replace(reading, messages=tuple(_all(reading)), rest=cut(unit.data, way.length)[1])
+    rest = cut(unit.data, way.length)[1] if unit.flow else 0
+    return replace(reading, messages=tuple(_all(reading)), rest=rest)
 
 
 def _nothing(unit: Unit, offer: Offer, rules: Rules) -> InputError:
@@ -180,10 +192,10 @@ def _nothing(unit: Unit, offer: Offer, rules: Rules) -> InputError:
 
 def _again(unit: Unit, form: str, way: Way) -> Reading | None:
     """The unit read as the one before it, if every sampled message of it decodes that way."""
-    frames, rest = cut(unit.data, way.length)
+    frames, rest = _frames(unit, way.length)
     if not frames or (rest and unit.flow is None):
         return None
-    score = _score(unit.data, frames[:SAMPLE], rest, way)
+    score = _score(unit.data, frames[:SAMPLE], rest, way, is_flow=unit.flow is not None)
     return Reading(unit, form, way, score, tried=1) if score.decoded == 1 else None
 
 
@@ -191,12 +203,12 @@ def _read(unit: Unit, form: str, rules: Rules) -> Reading | None:
     """The unit read in the way that fits best; None if it cannot be cut into anything."""
     ranked: list[tuple[Score, int, Way]] = []
     for way, frames, rest in _ways(unit, rules):
-        ranked.append((_score(unit.data, frames[:SAMPLE], rest, way), -len(ranked), way))
+        ranked.append((_score(unit.data, frames[:SAMPLE], rest, way, is_flow=unit.flow is not None), -len(ranked), way))
     if not ranked:
         return None
     ranked.sort(key=lambda row: row[:2], reverse=True)
     best = ranked[0]
-    also = [row for row in ranked[1:] if row[0].decoded == 1 and row[0].explained == best[0].explained]
+    also = [row for row in ranked[1:] if row[0].decoded == 1 and row[0].fit == best[0].fit]
     tied = bool(also) and also[0][0].plausible == best[0].plausible
     others = tuple(way for _, _, way in also[:ALTERNATIVES_MAX])
     return Reading(unit, form, best[2], best[0], others, tied, len(ranked))
@@ -204,8 +216,8 @@ def _read(unit: Unit, form: str, rules: Rules) -> Reading | None:
 
 def _ways(unit: Unit, rules: Rules) -> Iterator[tuple[Way, list[tuple[int, int, int]], int]]:
     for length in rules.lengths():
-        frames, rest = cut(unit.data, length)
-        if not frames or (rest and length != "none" and unit.flow is None and not rules.length and len(frames) < 2):
+        frames, rest = _frames(unit, length)
+        if not frames:
             continue
         first = unit.data[frames[0][1] : frames[0][2]]
         for head in rules.heads():
@@ -213,11 +225,18 @@ def _ways(unit: Unit, rules: Rules) -> Iterator[tuple[Way, list[tuple[int, int, 
                 yield from ((Way(length, head, dialect), frames, rest) for dialect in rules.dialects)
 
 
+def _frames(unit: Unit, length: str) -> tuple[list[tuple[int, int, int]], int]:
+    """As `cut`; but if the first message is cut short, that is one, and `rest` is what it lacks."""
+    frames, rest = cut(unit.data, length)
+    missing = lacks(unit.data, length) if not frames and unit.flow is None else 0
+    return ([(0, LENGTHS[length].width, len(unit.data))], missing) if missing else (frames, rest)
+
+
 def _head_size(head: str) -> int:
     return int(head) if head.isdigit() else HEADS[head].size
 
 
-def _score(data: bytes, frames: Sequence[tuple[int, int, int]], rest: int, way: Way) -> Score:
+def _score(data: bytes, frames: Sequence[tuple[int, int, int]], rest: int, way: Way, *, is_flow: bool) -> Score:
     size = _head_size(way.head)
     decoded = 0
     plausible = 0
@@ -234,16 +253,21 @@ def _score(data: bytes, frames: Sequence[tuple[int, int, int]], rest: int, way: 
         plausible += plausibility(message, way.dialect, way.head, way.length)
     count = len(frames)
     fields += _HEAD_IN_FIELDS * (fields > 0 and way.head != "none" and way.head == usual_head(way.dialect))
-    explained = 1.0 if rest == 0 else (len(data) - rest) / len(data) * 0.99
-    return Score(decoded / count, explained, plausible / count, fields, offset)
+    explained = frames[-1][2] / len(data) if len(frames) < SAMPLE else 1 - rest / len(data)
+    whole = 1.0 if rest == 0 or is_flow else _CUT_SHORT
+    return Score(decoded / count * explained * whole, plausible / count, fields, offset, decoded / count, explained)
 
 
 def _all(reading: Reading) -> Iterable[Found]:
     unit, way = reading.unit, reading.way
-    frames, _ = cut(unit.data, way.length)
+    frames, rest = cut(unit.data, way.length)
+    has_tail = rest > 0 and unit.flow is None
     for number, frame in enumerate(frames, 1):
-        numbered = f"message {number}" if len(frames) > 1 else ""
+        numbered = f"message {number}" if len(frames) > 1 or has_tail else ""
         yield _found(unit.data, frame, way, ", ".join(filter(None, (unit.where, numbered))))
+    if has_tail:
+        numbered = f"message {len(frames) + 1}" if frames else ""
+        yield _tail(unit.data[-rest:], len(unit.data) - rest, way, ", ".join(filter(None, (unit.where, numbered))))
 
 
 def _found(data: bytes, frame: tuple[int, int, int], way: Way, where: str) -> Found:
@@ -255,5 +279,21 @@ def _found(data: bytes, frame: tuple[int, int, int], way: Way, where: str) -> Fo
     try:
         message = way.dialect.decode(data[at:end])
     except Iso8583Error as error:
-        return Found(where, begin, wire, envelope, at - begin, way.dialect, None, error)
+        return Found(where, begin, wire, envelope, at - begin, way.dialect, None, error.moved(at - begin))
     return Found(where, begin, wire, envelope, at - begin, way.dialect, message)
+
+
+def _tail(data: bytes, begin: int, way: Way, where: str) -> Found:
+    """What stands behind the last whole message: one that is cut short, or bytes behind an impossible length."""
+    if way.length == "none":
+        reason = f"needed at most {MESSAGE_MAX} bytes, there are {len(data)}"
+        error = Iso8583Error("message", 0, reason)
+        return Found(where, begin, data, Envelope(), 0, way.dialect, None, error, is_recognised=False)
+    width, missing = LENGTHS[way.length].width, lacks(data, way.length)
+    found = _found(data, (0, min(width, len(data)), len(data)), way, where)
+    said = f"needed {len(data) - width + missing} bytes behind the length, there are {len(data) - width}"
+    reason = said if missing else f"needed a length of {width} bytes that a message can have, there is something else"
+    partial = found.message if found.error is None else found.error.partial
+    return replace(
+        found, begin=begin, message=None, error=Iso8583Error("length", 0, reason, partial if missing else None)
+    )

@@ -17,16 +17,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from iso8583.card_number_guard import Pieces, held_by, pieces
 from iso8583.dialect import Dialect
+from iso8583.errors import Iso8583Error
 from iso8583.masking import CODE_LENGTHS, PAN_LENGTHS
 from iso8583.meanings import HARMLESS, Words
 from iso8583.message import Message
 from iso8583.plausibility import luhn_valid
-from iso8583.table import Content, Mask
+from iso8583.sub_fields import SubField, build_field, open_field
+from iso8583.table import Content
 
 KEY_BYTES: Final = 32
 EXPIRY: Final = "4912"  # in place of every expiry date: a month that exists, and that stands out
 _KEPT_TAIL: Final = 4
+_TRACK_TAGS: Final = {"57", "9F6B"}
+_EXPIRY_TAG: Final = "5F24"
 _TRACK: Final = re.compile(r"([0-9]{8,19})([D=])(.*)", re.DOTALL)
 _TRACK_1: Final = re.compile(r"(B)([0-9 ]{8,19})\^([^^]*)\^(.*)", re.DOTALL)
 _TRACK_3: Final = re.compile(r"([0-9]{2})([0-9]{8,19})([D=])(.*)", re.DOTALL)
@@ -50,18 +55,17 @@ class Redactor:
 
     def redact(self, message: Message, dialect: Dialect) -> Message:
         """`message` without card data. It encodes to as many bytes as before."""
-        secrets = self._card_numbers(message)
+        numbers = self._card_numbers(message)
         fields = {number: self._field(message, number, dialect) for number in message}
         for number, value in fields.items():
-            if value == message[number] and _holds(value, secrets):
+            if value == message[number] and _holds(value, numbers):
                 fields[number] = self._filled(str(number), value, dialect.table.fields[number].content)
         return Message.of(message.mti, fields, dialect.table.fields)
 
-    def _card_numbers(self, message: Message) -> list[str]:
-        """The card numbers that stand in the fields for them: they must not stand anywhere else either."""
+    def _card_numbers(self, message: Message) -> Pieces:
+        """Pieces of the card numbers in the fields for them: they must not stand anywhere else either."""
         texts = [str(message.get(number, "")) for number in (2, 34, 35, 36, 45)]
-        runs = [digits for text in texts for digits in re.findall(r"[0-9]{13,}", text)]
-        return [digits[: PAN_LENGTHS.stop - 1] for digits in runs] + [digits[: PAN_LENGTHS.start] for digits in runs]
+        return pieces(digits for text in texts for digits in re.findall(r"[0-9]{13,}", text))
 
     def _field(self, message: Message, number: int, dialect: Dialect) -> Value:
         row = dialect.table.fields[number]
@@ -70,16 +74,51 @@ class Redactor:
         special = _FIELDS.get(number)
         if special and isinstance(value, str):
             return self._note(path, value, special(self, value, message))
-        if number in HARMLESS:
+        if number in HARMLESS or row.mask == "show":
             return value
-        return self._by_mask(path, value, row.mask, row.content)
+        if isinstance(value, str) and row.mask in {"pan", "code"}:
+            return self._note(path, value, self.number(value) if row.mask == "pan" else self.code(value))
+        cut = self._cut(message, number, dialect) if row.parts is not None else None
+        return self._filled(path, value, row.content) if cut is None else cut
 
-    def _by_mask(self, path: str, value: Value, mask: Mask, content: Content) -> Value:
-        if mask == "show":
+    def _cut(self, message: Message, number: int, dialect: Dialect) -> Value | None:
+        """The field with its sub-fields redacted one by one; None if it cannot be cut, or is whole in this message."""
+        changed = self.changed.copy()
+        try:
+            leaves = [part for part in open_field(dialect.table, message, number).walk() if not part.parts]
+            parts = {part.path: self._part(part, message) for part in leaves}
+            made = build_field(dialect.table, number, parts) if parts else None
+        except Iso8583Error:
+            made = None
+        if made is None or len(made) != len(message[number]):
+            self.changed = changed
+            return None
+        return made
+
+    def _part(self, part: SubField, message: Message) -> Value:
+        value, tag = part.value, part.path.rpartition("/")[2]
+        if part.mask == "show" or not value:
             return value
-        if isinstance(value, str) and mask in {"pan", "code"}:
-            return self._note(path, value, self.number(value) if mask == "pan" else self.code(value))
-        return self._filled(path, value, content)
+        if isinstance(value, bytes):
+            return self._note(part.path, value, self._object(tag, part, value, message))
+        if part.mask in {"pan", "code"}:
+            return self._note(part.path, value, self.number(value) if part.mask == "pan" else self.code(value))
+        return self._filled(part.path, value, part.row.content if part.row else "ans")
+
+    def _object(self, tag: str, part: SubField, value: bytes, message: Message) -> tuple[bytes, Words]:
+        """A chip's data object: a card number or a track in packed digits, a date, or anything else."""
+        nibbles = value.hex().upper()
+        digits = nibbles.rstrip("F")
+        padding = "F" * (len(nibbles) - len(digits))
+        if part.mask == "pan" and digits.isdigit():
+            other, words = self.number(digits)
+        elif tag in _TRACK_TAGS:
+            other, words = self.track_2(digits, message)
+        elif tag == _EXPIRY_TAG and len(digits) == 6:
+            other, words = f"{EXPIRY}31", _EXPIRED
+        else:
+            return filler_bytes(value), _FILLED
+        return bytes.fromhex(other + padding), words
 
     def _filled(self, path: str, value: Value, content: Content) -> Value:
         filled = filler_bytes(value) if isinstance(value, bytes) else filler(value, content)
@@ -122,7 +161,7 @@ class Redactor:
     def track_2(self, value: str, message: Message) -> tuple[str, Words]:
         """Card number, separator, expiry, service code, and zeros for the issuer's own data."""
         found = _TRACK.fullmatch(value)
-        if found is None:
+        if found is None or not self._is_its_number(found[1], message):
             return self._sealed_track(value, message)
         pan, separator, rest = found.groups()
         return f"{self.number(pan)[0]}{separator}{_after_number(rest)}", _TRACKED
@@ -145,10 +184,16 @@ class Redactor:
 
     def _sealed_track(self, value: str, message: Message) -> tuple[str, Words]:
         """A track that is encrypted, as a whole or but for its beginning."""
-        pan = message.get(2, "")
-        if isinstance(pan, str) and len(pan) in PAN_LENGTHS and value.startswith(pan):
-            return self.number(pan)[0] + "0" * (len(value) - len(pan)), _TRACKED
+        pan = str(message.get(2, ""))
+        kept = next((count for count in range(len(pan), 5, -1) if value.startswith(pan[:count])), 0)
+        if kept:
+            return self.number(pan)[0][:kept] + "0" * (len(value) - kept), _TRACKED
         return "0" * len(value), _FILLED
+
+    @staticmethod
+    def _is_its_number(digits: str, message: Message) -> bool:
+        """Not the beginning of a track that is encrypted and happens to hold a separator."""
+        return message.get(2, digits) == digits
 
     def expiry(self, value: str, _message: Message) -> tuple[str, Words]:
         """A month that stands out."""
@@ -201,6 +246,5 @@ def filler_bytes(value: bytes) -> bytes:
     return bytes(len(value))
 
 
-def _holds(value: Value, secrets: list[str]) -> bool:
-    text = value if isinstance(value, str) else value.hex() + value.decode("latin-1")
-    return any(secret in text for secret in secrets)
+def _holds(value: Value, numbers: Pieces) -> bool:
+    return held_by(value if isinstance(value, str) else f"{value.hex()} {value.decode('latin-1')}", numbers)

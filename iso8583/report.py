@@ -9,14 +9,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from iso8583.description import TRANSACTIONS, Line, check, described, row_name, transaction_of
+from iso8583.description import TRANSACTIONS, Line, check, described, opened, row_name, transaction_of
 from iso8583.dialect import Dialect
 from iso8583.differences import Difference
 from iso8583.display import Display
 from iso8583.envelope import HEADS, LENGTHS, Envelope
 from iso8583.errors import Iso8583Error
+from iso8583.hexdump import DOTS, HEX_AT, explain
 from iso8583.meanings import Words, header_meaning, mti_meaning
-from iso8583.message_json import envelope_json, message_json
+from iso8583.message_json import envelope_json, message_json, parts_json
 from iso8583.recognition import Found, Reading, Way
 from iso8583.self_measure import Measured
 from iso8583.text_columns import columns
@@ -30,6 +31,7 @@ FORM_WORDS: Final[Mapping[str, Words]] = {
     "pcap": ("抓包", "capture"),
 }
 Changes = Mapping[tuple[str, Words], int]
+_DUMPED: Final = re.compile("[0-9A-F]{4} ")
 HEAD_WORDS: Final[Words] = ("报文头", "header")
 
 
@@ -159,22 +161,36 @@ def error_sentence(found: Found, language: int) -> str:
     name = field_name(found.dialect, error, language)
     named = f" ({name})" if name else ""
     place = f"field {error.field}" if isinstance(error.field, int) else str(error.field)
-    at = error.offset + found.at
+    at = error.offset
     return (
-        f"{where}不能解码:{place}{named},第 {at} 字节:{error.reason}",
+        f"{where}不能解码:{place.replace('field', '域')}{named},第 {at} 字节:{error.reason}",
         f"{where}it does not decode: {place}{named} at byte {at}: {error.reason}",
     )[language]
 
 
-def error_lines(found: Found, language: int) -> Iterator[str]:
+def error_lines(found: Found, display: Display, language: int) -> Iterator[str]:
     """The same at length: the sentence, the clause that was broken, the bytes, and what the fields below are."""
     error = found.error
     assert error is not None
     yield error_sentence(found, language)
-    if error.clause:
-        yield (f"规定:{error.clause}", f"The rule: {error.clause}")[language]
-    if error.partial is not None and len(error.partial):
+    if found.is_recognised and error.field != "length":
+        yield ("十六进制,从报文类型起计:", "In hexadecimal, counted from the message type:")[language]
+        drawn = explain(found.dialect, found.body, error.moved(-found.at)).splitlines()
+        yield from (_dotted(line) for line in drawn) if display.nothing else drawn
+    if error.partial is None or not len(error.partial):
+        return
+    if display.nothing:
+        yield (
+            "以下各域可能错位,所以不显示内容(--show-card-data 可显示):",
+            "These fields may have been read from the wrong places, so they are hidden (--show-card-data shows them):",
+        )[language]
+    else:
         yield ("以下各域无疑问:", "Beyond doubt:")[language]
+
+
+def _dotted(line: str) -> str:
+    """A line of a hex dump without any of the message: only offsets, names, and what is wrong."""
+    return f"{line[:HEX_AT]}{DOTS}".rstrip() if _DUMPED.match(line) else line
 
 
 def encode_sentence(dialect: Dialect, error: Iso8583Error, number: int) -> str:
@@ -260,7 +276,7 @@ def error_json(found: Found) -> dict[str, Any]:
     return {
         "field": error.field,
         "name": field_name(found.dialect, error, 1),
-        "offset": error.offset + found.at,
+        "offset": error.offset,
         "reason": error.reason,
         "clause": error.clause,
     }
@@ -278,6 +294,9 @@ def found_json(found: Found, display: Display) -> dict[str, Any]:
         message = found.error.partial if found.error else None
     if message is not None:
         facts |= message_json(message, found.dialect.table.fields, display)
+        facts["parts"] = {}
+        for number in message:
+            facts["parts"] |= parts_json(opened(message, found.dialect, number), display)
     return facts
 
 

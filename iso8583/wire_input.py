@@ -18,7 +18,7 @@ from typing import Final
 from iso8583.capture import CAPTURE_MAGICS, Capture, CaptureError, Flow, flows, read_capture
 
 INPUT_MAX: Final = 64 << 20  # bytes; a capture of a day's traffic of a large shop is under 20 MiB
-UNITS_MAX: Final = 200_000  # lines or streams; a person who has more has a program
+UNITS_MAX: Final = 100_000  # lines or streams; a person who has more has a program
 MAGIC_BYTES: Final = 4
 FORMS: Final = ("auto", "hex", "base64", "raw", "pcap")
 
