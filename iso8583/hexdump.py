@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from iso8583.card_number_guard import LONG_PIECE, PIECE, pieces_of_card_numbers
+from iso8583.card_number_guard import pieces_of_card_numbers
 from iso8583.dialect import Dialect
 from iso8583.errors import Iso8583Error
 from iso8583.masking import hidden, mask_field
@@ -217,11 +217,10 @@ def _masked(row: Field, contents: bytes, shown: str) -> list[str]:
 
 def _reached(data: bytes, pieces: frozenset[str]) -> frozenset[int]:
     """The offsets of all bytes of `data` that one of `pieces` reaches into, in packed digits, ASCII or EBCDIC."""
-    if not pieces:
-        return frozenset()
+    sizes = {len(piece) for piece in pieces}  # one or two
     found: set[int] = set()
     for text, digits in ((data.hex(), 2), (data.decode("latin-1"), 1), (data.decode("cp500"), 1)):
-        for size in (PIECE, LONG_PIECE):
+        for size in sizes:
             for at in range(len(text) - size + 1):
                 if text[at : at + size] in pieces:
                     found.update(range(at // digits, (at + size - 1) // digits + 1))
