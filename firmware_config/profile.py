@@ -70,6 +70,8 @@ class TerminalProfile(_Part):
     utc_offset_minutes: Annotated[int, Field(ge=-720, le=840)] = 480
     language: Annotated[str, Field(pattern=r"^(zh|en)$")] = "zh"
     page_port: PortNumber = 8700
+    payment_codes_key: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """Who may set which payment codes there are: an Ed25519 public key; if empty, whoever may write the folder."""
     host: HostEndpoint = HostEndpoint()
     limits: Limits = Limits()
     devices: Devices = Devices()

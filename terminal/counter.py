@@ -41,7 +41,7 @@ from terminal.events import (
     VoidRequested,
 )  # fmt: skip
 from terminal.payment import Payments
-from terminal.payment_codes import wallet_of
+from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.records import Key, Printed, Record
 from terminal.session import Session
 from terminal.settlement import Settlement
@@ -59,8 +59,9 @@ class Notice:
 class Counter:
     """One terminal, as decided by its book."""
 
-    def __init__(self, profile: TerminalProfile, records: Iterable[Record] = ()) -> None:
+    def __init__(self, profile: TerminalProfile, records: Iterable[Record] = (), codes: CodeTable = SHIPPED) -> None:
         self.profile = profile
+        self.codes = codes
         self.book = Book()
         for record in records:
             self.book.apply(record)
@@ -106,8 +107,8 @@ class Counter:
                 return effects + self.errands.tick(now)
             case SaleRequested() | BalanceRequested() | VoidRequested() | RefundRequested():
                 return self._payment_requested(event, now)
-            case CodePresented(code) if wallet_of(code) is None:
-                self._say("code_unknown", self.payments.current)
+            case CodePresented(code) if refusal := self.codes.refusal_of(code):
+                self._say(refusal, self.payments.current)
                 return []
             case CardPresented() | CodePresented():
                 self.stage = "host"

@@ -15,7 +15,7 @@ from terminal.devices.escpos import build
 from terminal.events import Event, Print, SlipFailed, SlipPrinted
 from terminal.host_parameters import in_force
 from terminal.journal import Journal
-from terminal.payment_codes import wallet_of_masked
+from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.receipts import settlement_lines, slip_lines
 from terminal.records import BatchClosed, SettleStarted
 from terminal.settlement import SETTLEMENT_TRACE
@@ -41,12 +41,14 @@ class Printing:
     """The queue of slips before the printer."""
 
     def __init__(
-        self, profile: TerminalProfile, journal: Journal, printer: Printer | None, report: Callable[[Event], None]
-    ) -> None:
+        self, profile: TerminalProfile, journal: Journal, printer: Printer | None, report: Callable[[Event], None],
+        codes: CodeTable = SHIPPED,
+    ) -> None:  # fmt: skip
         self._profile = profile
         self._journal = journal
         self._printer = printer
         self._report = report
+        self._codes = codes
         self._jobs: asyncio.Queue[Print] = asyncio.Queue(JOBS_MAX)
 
     def enqueue(self, job: Print) -> None:
@@ -74,7 +76,7 @@ class Printing:
         return [
             line
             for copy in _COPIES
-            for line in slip_lines(slip_of(profile, payment, original, copy, job.duplicate))
+            for line in slip_lines(slip_of(profile, payment, original, copy, job.duplicate, self._codes))
         ]
 
     def text(self, job: Print) -> str:
@@ -97,7 +99,10 @@ class Printing:
             self._report(SlipPrinted(job.key, job.duplicate))
 
 
-def slip_of(profile: TerminalProfile, payment: Payment, original: Payment | None, copy: Copy, duplicate: bool) -> Slip:
+def slip_of(
+    profile: TerminalProfile, payment: Payment, original: Payment | None, copy: Copy, duplicate: bool,
+    codes: CodeTable = SHIPPED,
+) -> Slip:  # fmt: skip
     """State the facts of a payment on one copy of its slip."""
     zh, en = TYPE_NAMES[payment.type]
     back = original if payment.rules.direction == "credit" else None
@@ -105,7 +110,7 @@ def slip_of(profile: TerminalProfile, payment: Payment, original: Payment | None
         copy=copy, shop=_shop(profile), operator_no=payment.operator, type_zh=zh, type_en=en,
         amount=-payment.amount if payment.rules.direction == "credit" else payment.amount, currency=payment.currency,
         local_time=_host_time(profile, payment), batch=payment.key.batch, voucher=payment.key.trace,
-        entry=_ENTRY_LETTERS.get(payment.entry_mode[:2], "M"), card=payment.means, issuer=_payer(payment),
+        entry=_ENTRY_LETTERS.get(payment.entry_mode[:2], "M"), card=payment.means, issuer=_payer(payment, codes),
         acquirer=payment.issuer[11:].strip(), auth_no=payment.authorisation, reference_no=payment.reference,
         pay_voucher=payment.reference if payment.rules.scan else "",
         original_voucher=back.key.trace if back else "", original_reference_no=back.reference if back else "",
@@ -114,9 +119,9 @@ def slip_of(profile: TerminalProfile, payment: Payment, original: Payment | None
     )  # fmt: skip
 
 
-def _payer(payment: Payment) -> str:
+def _payer(payment: Payment, codes: CodeTable) -> str:
     """The card's issuer (first half of field 44), or the wallet that showed the code."""
-    wallet = wallet_of_masked(payment.means) if payment.rules.scan else None
+    wallet = codes.wallet_of_masked(payment.means) if payment.rules.scan else None
     return f"{wallet.name_zh} {wallet.name_en}" if wallet else payment.issuer[:11].strip()
 
 

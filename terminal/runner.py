@@ -44,6 +44,7 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.host_link import HostLink
 from terminal.journal import Journal, JournalUnwritable
+from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.printing import Printing
 from terminal.steady_clock import SteadyClock
 from terminal.vault import Vault, VaultError
@@ -86,15 +87,17 @@ class Runner:
         vault: Vault,
         devices: CounterDevices,
         after_effect: Callable[[Effect], None] = lambda _: None,
+        codes: CodeTable = SHIPPED,
     ) -> None:
         self.profile = profile
+        self.codes = codes
         self.journal = journal
         self.devices = devices
         self._vault = vault
         self._after_effect = after_effect
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_MAX)
         self._link = HostLink(profile.host, vault, self.post)
-        self.printing = Printing(profile, journal, devices.printer, self.post)
+        self.printing = Printing(profile, journal, devices.printer, self.post, codes)
         self._dialogue: CardDialogue | None = None
         self._dialogue_task: asyncio.Task[None] | None = None
         self._codes_wanted = False
@@ -104,7 +107,7 @@ class Runner:
         self._writable = True
         self._clock = SteadyClock()
         self._background: set[asyncio.Task[None]] = set()
-        self.counter = Counter(profile, journal.replay())
+        self.counter = Counter(profile, journal.replay(), codes)
 
     def post(self, event: Event) -> None:
         """Hand an event in. A full queue drops it: everything that matters is asked for again by its sender."""
@@ -310,7 +313,7 @@ class Runner:
     def _rebuild(self) -> None:
         """Build the cores from the journal: nobody may see, or go on from, what is not in it."""
         self._release_means()
-        self.counter = Counter(self.profile, self.journal.replay())
+        self.counter = Counter(self.profile, self.journal.replay(), self.codes)
         self._measure()
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -1,6 +1,7 @@
 """The composition root: one terminal out of its folder. The only place that chooses drivers and stores.
 
-The folder holds `profile.toml`, `vault.json` (keys), `operators.json` and `journal.db`.
+The folder holds `profile.toml`, `vault.json` (keys), `operators.json` and `journal.db`; where the host has set which
+payment codes there are, also `payment_codes.toml` and, signed, `payment_codes.sig`.
 """
 
 import asyncio
@@ -9,12 +10,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from firmware_config.profile import Devices, TerminalProfile, load_profile
 from terminal.events import Effect
 from terminal.journal import Journal
 from terminal.operators import Operators
+from terminal.payment_codes import SHIPPED, CodeTable, CodeTableError, parse_code_table, signed_code_table
 from terminal.runner import CounterDevices, Runner
 from terminal.vault import Vault
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +43,33 @@ async def opened(folder: Path, after_effect: Callable[[Effect], None] = lambda _
     journal = Journal(folder / "journal.db")
     devices = await open_devices(profile.devices)
     try:
-        runner = Runner(profile, journal, vault, devices, after_effect)
+        runner = Runner(profile, journal, vault, devices, after_effect, codes_of(folder, profile.payment_codes_key))
         yield Terminal(profile, runner, Operators(folder / "operators.json"))
     finally:
         for device in (devices.card_reader, devices.pin_pad, devices.scanner, devices.printer):
             if device:
                 await device.close()
         journal.close()
+
+
+def codes_of(folder: Path, public_key: str) -> CodeTable:
+    """Read the terminal's own table of payment codes; without one, or if it cannot be used, the shipped one serves.
+
+    A table that arrived damaged must not end all selling by code, so it is told in the log only.
+    """
+    path = folder / "payment_codes.toml"
+    if not path.exists():
+        return SHIPPED
+    try:
+        data = path.read_bytes()
+        if not public_key:
+            return parse_code_table(data)
+        return signed_code_table(data, path.with_suffix(".sig").read_bytes(), bytes.fromhex(public_key))
+    except OSError as error:
+        log.error("payment_codes_refused", reason=error.strerror)
+    except CodeTableError as error:
+        log.error("payment_codes_refused", reason=str(error))
+    return SHIPPED
 
 
 async def open_devices(where: Devices) -> CounterDevices:

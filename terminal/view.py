@@ -9,6 +9,7 @@ from terminal import host_parameters, risk
 from terminal.book import Payment
 from terminal.counter import Counter
 from terminal.devices import DeviceHealth
+from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.records import Key
 from terminal.settlement import SETTLEMENT_TRACE
 from terminal.transitions import State
@@ -19,7 +20,7 @@ def view_of(counter: Counter, devices: dict[str, DeviceHealth]) -> dict[str, Any
     book = counter.book
     profile = host_parameters.in_force(counter.profile, book.parameters)
     payments = [
-        payment_view(payment) | {"slip_failed": payment.key in counter.slips_failed}
+        payment_view(payment, counter.codes) | {"slip_failed": payment.key in counter.slips_failed}
         for payment in reversed(book.payments.values())
     ]
     return {
@@ -53,7 +54,7 @@ def _current(counter: Counter) -> dict[str, Any] | None:
         return None
     payment = counter.book.payments[key]
     stage = "chip" if payment.state is State.COMPLETING else counter.stage
-    return payment_view(payment) | {"stage": stage, "cancellable": payment.state is State.STARTED}
+    return payment_view(payment, counter.codes) | {"stage": stage, "cancellable": payment.state is State.STARTED}
 
 
 def _notice(counter: Counter) -> dict[str, str] | None:
@@ -61,13 +62,15 @@ def _notice(counter: Counter) -> dict[str, str] | None:
     return None if notice is None else {"reason": notice.reason, "key": str(notice.key or "")}
 
 
-def payment_view(payment: Payment) -> dict[str, Any]:
+def payment_view(payment: Payment, codes: CodeTable = SHIPPED) -> dict[str, Any]:
     """Describe one payment; card number or code masked."""
+    wallet = codes.wallet_of_masked(payment.means) if payment.rules.scan else None
     return {
         "key": str(payment.key), "batch": payment.key.batch, "trace": payment.key.trace, "type": payment.type,
         "amount": payment.amount, "scan": payment.rules.scan, "signature": payment.signature,
         "currency": payment.currency, "direction": payment.rules.direction, "state": payment.state.value,
-        "means": payment.means, "operator": payment.operator, "at": payment.at, "response_code": payment.response_code,
+        "means": payment.means, "wallet": {"zh": wallet.name_zh, "en": wallet.name_en} if wallet else None,
+        "operator": payment.operator, "at": payment.at, "response_code": payment.response_code,
         "reference": payment.reference, "authorisation": payment.authorisation, "reason": payment.reason,
         "balance": payment.balance, "attention": payment.attention, "receipt_due": payment.receipt_due,
         "voided": payment.voided_by is not None, "refunded": payment.refunded, "final": payment.is_final,

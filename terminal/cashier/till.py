@@ -108,7 +108,7 @@ class Till:
         payment = self._in_journal(key)
         if payment is None:
             return None
-        shown, here = payment_view(payment), payment.key in self.runner.counter.book.payments
+        shown, here = payment_view(payment, self.runner.codes), payment.key in self.runner.counter.book.payments
         return shown | {"here": here, "voidable": shown["voidable"] and here}
 
     def original(self, key: str) -> Original | None:

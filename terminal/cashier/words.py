@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from iso8583.response_codes import Action, meaning
 from terminal.cashier.texts import Money, Texts
-from terminal.payment_codes import wallet_of_masked
 from terminal.transitions import State
 
 View = Mapping[str, Any]
@@ -69,8 +68,7 @@ def what(payment: View, texts: Texts) -> str:
 def means(payment: View, texts: Texts) -> str:
     """What was presented: the card's first six and last four digits, or the wallet and two and four of its code."""
     shown = _STARS.sub(" ···· ", payment["means"])
-    wallet = wallet_of_masked(payment["means"]) if payment["scan"] else None
-    return f"{wallet.name_zh if texts.language == 'zh' else wallet.name_en} {shown}" if wallet else shown
+    return f"{payment['wallet'][texts.language]} {shown}" if payment["wallet"] else shown
 
 
 def signed_amount(payment: View, texts: Texts) -> Money:

@@ -161,7 +161,7 @@ def test_a_code_has_no_pin_step() -> None:
 def test_a_code_of_no_wallet_is_said_while_the_sale_goes_on() -> None:
     till = ready_till()
     till.on(SaleRequested("a", 2500, "01"))
-    till.on(CodePresented("123"))
+    till.on(CodePresented("9" * 18))
     assert progress(till).message.startswith("That code belongs to no wallet known here.")
 
 
