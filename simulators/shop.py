@@ -30,7 +30,7 @@ from simulators.observed import Observed, Quiet
 from simulators.people import MASTER_KEY, Habits, Hands, accounts
 from simulators.terminal_node import TerminalNode
 from terminal.journal import Journal
-from terminal.vault import Vault
+from terminal.key_store import KeyStore
 
 MERCHANT = "898110053110001"
 VAULT = "vault.json"
@@ -42,7 +42,7 @@ def world_folder() -> Iterator[Path]:
     memory = Path("/dev/shm")  # noqa: S108 - a file system whose fsync costs nothing: the disk is not what is tried here
     with TemporaryDirectory(prefix="tillgate-world-", dir=memory if memory.is_dir() else None) as name:
         folder = Path(name)
-        Vault.create(folder / VAULT, MASTER_KEY)
+        KeyStore.create(folder / VAULT, MASTER_KEY)
         yield folder
 
 

@@ -46,6 +46,7 @@ from terminal.events import (
     VoidRequested,
 )  # fmt: skip
 from terminal.journal import JournalUnwritable
+from terminal.key_store import KeyStore
 from terminal.printing import JOBS_MAX
 from terminal.records import Key, Record, ReversalDue, Sent
 from terminal.steady_clock import SteadyClock
@@ -113,7 +114,7 @@ class TerminalNode:
 
     def boot(self) -> None:
         """Start from the journal."""
-        self._vault = Vault(self._vault_file)
+        self._vault = Vault(KeyStore(self._vault_file))
         self.journal = self._open_journal()
         self._writable, self._timer_at, self._failures, self._unsent = True, None, 0, False
         self._jobs.clear()

@@ -29,6 +29,7 @@ from terminal.emv.steps import (
     Transmit,
 )  # fmt: skip
 from terminal.events import CardCompleted, CardPresented, Event, MeansFailed, Progress
+from terminal.key_frames import VaultError
 
 
 class CardDialogue:
@@ -58,6 +59,9 @@ class CardDialogue:
             return
         except PinPadFault:  # whoever pulls its plug must not get away with a signature
             self._report(MeansFailed("pin_pad_failed"))
+            return
+        except VaultError:  # the key process has died: what cannot be sealed is not taken
+            self._report(MeansFailed("keys_gone"))
             return
         self._conclude(outcome)
 

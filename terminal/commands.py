@@ -84,11 +84,12 @@ def keys(
     例 / Example: tillgate terminal keys --data ./terminal --master-key-file tmk.hex
     """
     from iso8583.security import key_check_value
-    from terminal.vault import Vault, VaultError
+    from terminal.key_frames import VaultError
+    from terminal.key_store import KeyStore
 
     try:
         master_key = bytes.fromhex(master_key_file.read_text())
-        Vault.create(data / "vault.json", master_key)
+        KeyStore.create(data / "vault.json", master_key)
     except FileExistsError:
         raise typer.TyperException("the terminal has keys already; move its vault.json away to give new ones") from None
     except (OSError, ValueError):
@@ -97,6 +98,32 @@ def keys(
         raise typer.TyperException(str(error)) from None
     check_value = key_check_value(master_key).hex().upper()
     _tell({"check_value": check_value}, as_json, f"master key loaded, check value {check_value}")
+
+
+@app.command()
+def tamper(
+    data: Data,
+    sure: Annotated[bool, typer.Option("--yes", help="不再询问 · Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """按拆机处理,清除密钥 · Treat the devices as tampered with: erase all keys, also of a terminal that is running.
+
+    The terminal is out of service until it is given a new master key; what its journal holds stays.
+
+    例 / Example: tillgate terminal tamper --data ./terminal --yes
+    """
+    from terminal.key_frames import VaultError
+    from terminal.key_process import erase_keys
+
+    if not data.is_dir():
+        raise typer.TyperException(f"there is no folder {data}: name the terminal's folder with --data")
+    if not sure:
+        typer.confirm("清除全部密钥,终端将停止服务 · Erase all keys and put the terminal out of service?", abort=True)
+    try:
+        erase_keys(data / "vault.json")
+    except (OSError, VaultError) as error:
+        raise typer.TyperException(f"the keys could not be erased: {error}") from None
+    _tell({"erased": True}, as_json, "密钥已清除 · the keys are erased; tell the bank, then give new ones")
 
 
 @journal_app.command("verify")

@@ -21,7 +21,9 @@ from terminal.events import (
     DevicesSeen,
     Effect,
     Event,
+    KeysBack,
     KeysLoaded,
+    KeysLost,
     LinkLost,
     LinkUp,
     MeansFailed,
@@ -135,6 +137,10 @@ class Counter:
                 return []
             case KeysLoaded():
                 return self.session.keys_loaded(event, now)
+            case KeysLost():
+                return self.session.keys_lost(event)
+            case KeysBack():
+                return self.session.keys_back(now)
             case LinkUp():
                 return self.session.link_up(now)
             case LinkLost():

@@ -198,6 +198,18 @@ class KeysLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysLost:
+    """There is no key process, and so no MAC and no card number; `reason` says why and so what to do."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeysBack:
+    """There is a key process again; it has no working keys yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoomMeasured:
     """How the journal's disk is: free bytes, and whether the last write went through."""
 
@@ -220,7 +232,8 @@ class Tick:
 Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
     | SettleRequested | CardPresented | CodePresented | MeansFailed | CardCompleted | Progress | SlipPrinted
-    | SlipFailed | LinkUp | LinkLost | Received | KeysLoaded | RoomMeasured | DevicesSeen | Tick
+    | SlipFailed | LinkUp | LinkLost | Received | KeysLoaded | KeysLost | KeysBack
+    | RoomMeasured | DevicesSeen | Tick
 )  # fmt: skip
 
 

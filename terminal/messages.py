@@ -148,12 +148,13 @@ def upload(profile: TerminalProfile, batch: str, payments: Sequence[Payment]) ->
 def with_cards(message: Message, pans: Sequence[str]) -> Message:
     """Put unsealed card numbers where the message carries them: field 2, or the details of a batch upload.
 
-    Called by the link at the last moment; the result must go to the wire and nowhere else.
+    One that could not be unsealed is empty, and left out. Called by the link at the last moment; the result must go to
+    the wire and nowhere else.
     """
     if not pans:
         return message
     if message.mti != UPLOAD.mti:
-        return message.with_({2: pans[0]})
+        return message.with_({2: pans[0]}) if pans[0] else message
     details = Details48.parse(message.text(48)).records
     filled = tuple(replace(detail, pan=pan) for detail, pan in zip(details, pans, strict=True))
     return message.with_({48: Details48(filled).to_text()})

@@ -28,6 +28,7 @@ from terminal.events import (
     Effect,
     Event,
     KeysLoaded,
+    KeysLost,
     LoadKeys,
     Persist,
     Print,
@@ -44,6 +45,8 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.host_link import HostLink
 from terminal.journal import Journal, JournalUnwritable
+from terminal.key_frames import KeysDiffer, KeysGone
+from terminal.key_link import KeyLink
 from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.printing import Printing
 from terminal.steady_clock import SteadyClock
@@ -84,7 +87,7 @@ class Runner:
         self,
         profile: TerminalProfile,
         journal: Journal,
-        vault: Vault,
+        keys: KeyLink,
         devices: CounterDevices,
         after_effect: Callable[[Effect], None] = lambda _: None,
         codes: CodeTable = SHIPPED,
@@ -93,10 +96,11 @@ class Runner:
         self.codes = codes
         self.journal = journal
         self.devices = devices
-        self._vault = vault
+        self._keys = keys
+        self._vault = Vault(keys)
         self._after_effect = after_effect
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_MAX)
-        self._link = HostLink(profile.host, vault, self.post)
+        self._link = HostLink(profile.host, self._vault, self.post)
         self.printing = Printing(profile, journal, devices.printer, self.post, codes)
         self._dialogue: CardDialogue | None = None
         self._dialogue_task: asyncio.Task[None] | None = None
@@ -142,6 +146,7 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._link.run())
             group.create_task(self.printing.run())
+            group.create_task(self._keys.keep(self.post))
             group.create_task(self._watch_room())
             group.create_task(self._watch_devices())
             if self.devices.scanner:
@@ -212,10 +217,18 @@ class Runner:
 
     def _send(self, message: Message, cards: tuple[str, ...]) -> None:
         try:
-            pans = [self._vault.unseal(card) for card in cards]
+            pans = [self._unsealed(card) for card in cards]
             self._link.send(self._vault.protect(messages.with_cards(message, pans)))
         except (VaultError, Iso8583Error) as error:
             log.error("message_not_sent", mti=message.mti, reason=str(error))
+
+    def _unsealed(self, card: str) -> str:
+        """A card number; none if it was sealed by a vault that has been erased since: the host knows the original."""
+        try:
+            return self._vault.unseal(card)
+        except KeysDiffer as error:
+            log.error("card_not_unsealed", reason=str(error))
+            return ""
 
     def _ask_for_means(self, effect: AskForMeans) -> None:
         self._codes_wanted = "code" in effect.means
@@ -259,6 +272,8 @@ class Runner:
             pin_key = self._vault.load(keys)
             if self.devices.pin_pad:
                 await self.devices.pin_pad.load_key("pin", pin_key.encrypted, pin_key.check_value)
+        except KeysGone:
+            return  # of that the counter hears from the link to the key process
         except (VaultError, PinPadFault) as error:
             log.error("keys_refused", reason=str(error))
             self.post(KeysLoaded(False, "keys_wrong" if isinstance(error, VaultError) else "pin_pad"))
@@ -315,6 +330,8 @@ class Runner:
         self._release_means()
         self.counter = Counter(self.profile, self.journal.replay(), self.codes)
         self._measure()
+        if self._keys.trouble:
+            self.counter.handle(KeysLost(self._keys.trouble), self._clock.now())
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from firmware_config.profile import TerminalProfile
 from terminal import host_parameters, messages
 from terminal.book import Book
-from terminal.events import Effect, KeysLoaded, LoadKeys, Persist, Received, Reconnect, Send
+from terminal.events import Effect, KeysLoaded, KeysLost, LoadKeys, Persist, Received, Reconnect, Send
 from terminal.records import SignedOn
 
 # Seconds between sign-ons that failed: a host that refuses a terminal is not to be hammered by it.
@@ -37,6 +37,7 @@ class Session:
         self._book = book
         self._profile = profile
         self._has_keys = False
+        self._keys_lost = ""
         self._sign_on_wanted = False
         self._failures = 0
         self._due: float | None = None
@@ -68,8 +69,10 @@ class Session:
 
     def sign_on(self, now: float) -> list[Effect]:
         """Ask the host for a session with fresh keys."""
-        self.state, self._sign_on_wanted, self._has_keys = SessionState.SIGNING_ON, False, False
-        self._echo_sent = False
+        self._sign_on_wanted = self._has_keys = self._echo_sent = False
+        if self._keys_lost:
+            return self._out_of_service()
+        self.state = SessionState.SIGNING_ON
         self._due = self._answer_due(now)
         request = messages.sign_on(self._profile, self._book.batch, self._book.next_trace, "01")
         self._sign_on_trace = request.text(11)
@@ -106,6 +109,16 @@ class Session:
         self.state, self._has_keys, self._failures, self.refusal = SessionState.READY, True, 0, ""
         self._due = now + self._profile.host.echo_interval_s
         return []
+
+    def keys_lost(self, event: KeysLost) -> list[Effect]:
+        """Without a key process there is no session: out of service, for as long as there is none."""
+        self._keys_lost, self._has_keys = event.reason, False
+        return [] if self.state is SessionState.DOWN else self._out_of_service()
+
+    def keys_back(self, now: float) -> list[Effect]:
+        """There is a key process again; its working keys come with a sign-on."""
+        self._keys_lost = ""
+        return [] if self.state is SessionState.DOWN else self.sign_on(now)
 
     def heard(self, now: float) -> None:
         """Any answer proves the link; the next echo can wait."""
@@ -164,6 +177,11 @@ class Session:
     def _applied(self, record: SignedOn) -> SignedOn:
         self._book.apply(record)
         return record
+
+    def _out_of_service(self) -> list[Effect]:
+        """Nothing that time or the host does can mend it."""
+        self.state, self.refusal, self._due, self._echo_sent = SessionState.REFUSED, self._keys_lost, None, False
+        return []
 
     def _refused(self, reason: str, now: float) -> list[Effect]:
         self.state, self.refusal, self._has_keys = SessionState.REFUSED, reason, False

@@ -14,11 +14,11 @@ import structlog
 
 from firmware_config.profile import Devices, TerminalProfile, load_profile
 from terminal.events import Effect
-from terminal.journal import Journal
+from terminal.journal import Journal, JournalError
+from terminal.key_link import KeyLink
 from terminal.operators import Operators
 from terminal.payment_codes import SHIPPED, CodeTable, CodeTableError, parse_code_table, signed_code_table
 from terminal.runner import CounterDevices, Runner
-from terminal.vault import Vault
 
 log = structlog.get_logger()
 
@@ -36,19 +36,27 @@ class Terminal:
 async def opened(folder: Path, after_effect: Callable[[Effect], None] = lambda _: None) -> AsyncIterator[Terminal]:
     """Open everything that a terminal needs, and close it afterwards.
 
-    Raises ProfileError, VaultError or JournalError, each with a sentence that says what to do.
+    Raises ProfileError or JournalError, each with a sentence that says what to do. A terminal without keys opens all
+    the same, out of service: its page says why, and its journal can be read.
     """
     profile = load_profile(folder / "profile.toml")
-    vault = Vault(folder / "vault.json")
-    journal = Journal(folder / "journal.db")
+    keys = KeyLink(folder / "vault.json")
+    keys.begin()  # it starts while the journal is being read
+    try:
+        journal = Journal(folder / "journal.db")
+    except JournalError:
+        keys.close()
+        raise
     devices = await open_devices(profile.devices)
     try:
-        runner = Runner(profile, journal, vault, devices, after_effect, codes_of(folder, profile.payment_codes_key))
+        await keys.opened()
+        runner = Runner(profile, journal, keys, devices, after_effect, codes_of(folder, profile.payment_codes_key))
         yield Terminal(profile, runner, Operators(folder / "operators.json"))
     finally:
         for device in (devices.card_reader, devices.pin_pad, devices.scanner, devices.printer):
             if device:
                 await device.close()
+        keys.close()
         journal.close()
 
 

@@ -38,7 +38,7 @@ SHELLS = (  # what meets the world; every other module of terminal and host_swit
     *("terminal/cashier/*.py", "terminal/card_dialogue.py", "terminal/commands.py"),
     *("terminal/devices/*.py", "terminal/host_link.py", "terminal/journal.py", "terminal/operators.py"),
     *("terminal/printing.py", "terminal/runner.py", "terminal/start.py", "terminal/steady_clock.py"),
-    *("terminal/vault.py",),
+    *("terminal/key_*.py", "terminal/vault.py"),
 )
 PORTS = ("host_switch/channels/__init__.py", "terminal/devices/__init__.py")  # values that a core may name
 WORLD = {  # what a core never imports: clocks, chance, input and output, logs

@@ -18,8 +18,8 @@ from simulators.counter.devices import SLIPS_FOLDER
 from simulators.counter.process import PAD_KEY_FILE
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY
 from simulators.tour.processes import Part
+from terminal.key_store import KeyStore
 from terminal.operators import Operators, Role
-from terminal.vault import Vault
 
 TERMINAL_ID = "10000001"
 MERCHANT_ID = "898110053110001"
@@ -132,7 +132,7 @@ def set_up(folder: Path, ports: Ports) -> Shop:
         # The vault comes last: with it, everything before it has been done.
         _register(shop)
         _add_operators(shop.terminal)
-        Vault.create(shop.terminal / "vault.json", host.master_key_in(shop.pad_key_file))
+        KeyStore.create(shop.terminal / "vault.json", host.master_key_in(shop.pad_key_file))
     return shop
 
 

@@ -48,11 +48,11 @@ from terminal.events import (
     VoidRequested,
 )  # fmt: skip
 from terminal.journal import Journal
+from terminal.key_store import KeyStore
 from terminal.operators import Operators
 from terminal.records import BatchClosed, Key, Record
 from terminal.runner import Runner
 from terminal.transitions import State
-from terminal.vault import Vault
 
 LOOPBACK = "127.0.0.1"
 TERMINAL, MERCHANT = "10000001", "898110053110001"
@@ -140,7 +140,7 @@ class Shop:
             store.put_secret(host.ZONE_KEYS, ZONE_PIN_KEY + ZONE_MAC_KEY)
         host.carry_out(self.folder / "host", TerminalRegistered(TERMINAL, MERCHANT, MASTER_KEY))
         (self.folder / "terminal").mkdir()
-        Vault.create(self.folder / "terminal" / "vault.json", MASTER_KEY)
+        KeyStore.create(self.folder / "terminal" / "vault.json", MASTER_KEY)
 
     def _write_profile(self) -> None:
         places = {"pin_pad_path": self.pin_pad.path, "scanner_path": self.scanner.path, "printer_address": LOOPBACK}

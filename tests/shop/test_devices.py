@@ -2,7 +2,7 @@
 
 import pytest
 
-from terminal.vault import Vault
+from terminal.key_store import KeyStore
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import Refused, View, shop
 
@@ -93,7 +93,7 @@ async def test_a_terminal_with_another_master_key_takes_no_sale_and_says_why(tmp
     async with shop(tmp_path) as s:
         await s.stop_terminal()
         (tmp_path / "terminal" / "vault.json").unlink()
-        Vault.create(tmp_path / "terminal" / "vault.json", bytes(range(16)))
+        KeyStore.create(tmp_path / "terminal" / "vault.json", bytes(range(16)))
         await s.restart_terminal(ready=False)
         view = await s.until(lambda view: view["session"]["state"] == "refused")
         assert view["session"]["refusal"] == "keys_wrong"

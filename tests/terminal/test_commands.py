@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from terminal.journal import Journal
+from terminal.key_store import KeyStore
 from terminal.records import Key, Sent, Started
-from terminal.vault import Vault
 from tillgate import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +88,7 @@ def test_terminal_that_was_never_set_up_is_told_what_is_missing(tmp_path, capsys
 
 
 def test_a_log_that_nobody_reads_does_not_stop_the_terminal(tmp_path):
-    Vault.create(tmp_path / "vault.json", bytes(range(16)))
+    KeyStore.create(tmp_path / "vault.json", bytes(range(16)))
     with socket.create_server(("127.0.0.1", 0)) as host, socket.create_server(("127.0.0.1", 0)) as page:
         ports = [server.getsockname()[1] for server in (host, page)]
         page.close()

@@ -12,6 +12,7 @@ from iso8583 import Message
 from iso8583.unionpay import Frame
 from terminal.events import Event, LinkLost, LinkUp, Received
 from terminal.host_link import HostLink
+from terminal.key_store import KeyStore
 from terminal.vault import Vault
 
 ECHO = Message("0820", {41: "12345678", 42: "898110053110001", 60: "00000001301"})
@@ -38,11 +39,11 @@ async def linked(tmp_path: Path, peer: Peer) -> AsyncIterator[tuple[HostLink, as
         finally:
             writer.transport.abort()
 
-    Vault.create(tmp_path / "vault.json", bytes(16))
+    KeyStore.create(tmp_path / "vault.json", bytes(16))
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     events: asyncio.Queue[Event] = asyncio.Queue()
-    link = HostLink(HostEndpoint(port=port), Vault(tmp_path / "vault.json"), events.put_nowait)
+    link = HostLink(HostEndpoint(port=port), Vault(KeyStore(tmp_path / "vault.json")), events.put_nowait)
     task = asyncio.create_task(link.run())
     try:
         yield link, events
@@ -130,5 +131,5 @@ def test_order_to_reconnect_makes_a_new_connection(tmp_path):
 
 
 def test_sending_without_a_line_is_harmless(tmp_path):
-    Vault.create(tmp_path / "vault.json", bytes(16))
-    HostLink(HostEndpoint(port=1), Vault(tmp_path / "vault.json"), lambda event: None).send(ECHO)
+    KeyStore.create(tmp_path / "vault.json", bytes(16))
+    HostLink(HostEndpoint(port=1), Vault(KeyStore(tmp_path / "vault.json")), lambda event: None).send(ECHO)

@@ -9,8 +9,9 @@ from typing import Any
 from terminal.devices import DeviceHealth, PrinterStatus
 from terminal.events import SaleRequested
 from terminal.journal import Journal
+from terminal.key_link import KeyLink
+from terminal.key_store import KeyStore
 from terminal.runner import CounterDevices, Runner
-from terminal.vault import Vault
 from tests.in_a_loop import in_a_loop
 from tests.terminal.rig import PROFILE
 
@@ -38,15 +39,19 @@ class PrinterWithMoods:
 
 @asynccontextmanager
 async def running(folder: Path, devices: CounterDevices) -> AsyncIterator[Runner]:
-    Vault.create(folder / "vault.json", bytes(16))
+    KeyStore.create(folder / "vault.json", bytes(16))
     journal = Journal(folder / "journal.db")
-    runner = Runner(PROFILE, journal, Vault(folder / "vault.json"), devices)
+    keys = KeyLink(folder / "vault.json")
+    keys.begin()
+    await keys.opened()
+    runner = Runner(PROFILE, journal, keys, devices)
     task = asyncio.create_task(runner.run())
     try:
         yield runner
     finally:
         task.cancel()
         await asyncio.wait([task])
+        keys.close()
         journal.close()
 
 

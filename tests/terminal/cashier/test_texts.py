@@ -21,6 +21,7 @@ from terminal.devices.printer_tcp import _REASONS as PRINTER_REASONS
 from terminal.emv.faults import CardReason
 from terminal.emv.steps import Reason
 from terminal.errands import ERRANDS, REMEMBERED
+from terminal.key_frames import SENTENCES
 from terminal.session import SessionState
 from terminal.settlement import Step
 from terminal.transitions import State
@@ -115,7 +116,7 @@ FACTS: dict[str, set[str]] = {
     ),
     "state.": {state.value.replace(" ", "_") for state in State},
     "session.": {state.value.replace(" ", "_") for state in SessionState},
-    "session_refusal.": arguments("runner.py", "KeysLoaded") | {"host"},
+    "session_refusal.": arguments("runner.py", "KeysLoaded") | {"host"} | set(SENTENCES),
     "order.": {*REMEMBERED.values(), *(errand.order for errand in ERRANDS.values())},
     "settlement.": {step.value.replace(" ", "_") for step in Step if step is not Step.IDLE},
     "action.": {str(action) for action in Action},

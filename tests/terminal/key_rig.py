@@ -1,0 +1,33 @@
+"""A vault file and a key process on it, in the hand."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from iso8583.unionpay import WorkingKeys62
+from terminal.key_link import KeyLink
+from terminal.key_store import KeyStore
+
+MASTER = bytes.fromhex("11111111111111112222222222222222")
+PIN_KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
+MAC_KEY = bytes.fromhex("1032547698BADCFE")
+TRACK_KEY = bytes.fromhex("89ABCDEF0123456776543210FEDCBA98")
+KEYS = WorkingKeys62.wrap(MASTER, PIN_KEY, MAC_KEY, TRACK_KEY)
+
+
+def new_vault(folder: Path) -> Path:
+    """A vault file under `MASTER`."""
+    KeyStore.create(folder / "vault.json", MASTER)
+    return folder / "vault.json"
+
+
+@asynccontextmanager
+async def key_process(vault: Path, answer_within_s: float = 10.0) -> AsyncIterator[KeyLink]:
+    """A key process on a vault file; without one, or one that is broken, `trouble` says so."""
+    link = KeyLink(vault, answer_within_s=answer_within_s)
+    link.begin()
+    await link.opened()
+    try:
+        yield link
+    finally:
+        link.close()
