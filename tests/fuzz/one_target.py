@@ -17,7 +17,7 @@ with atheris.instrument_imports(include=["iso8583"]):
     from tests.fuzz.targets import targets
 
 TOLD_EVERY: Final = 10_000
-OPTIONS: Final = ("-seed=1", "-max_len=2048", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=0")
+OPTIONS: Final = ("-seed=1", "-max_len=640", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=0")
 
 
 def main() -> None:
