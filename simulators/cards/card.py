@@ -4,6 +4,7 @@ It keeps the order of PBOC: select, GET PROCESSING OPTIONS, records, first GENER
 GENERATE AC. It always wants its issuer's word: an approval without a good ARPC gets an AAC.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 
@@ -11,6 +12,7 @@ from iso8583.emv_crypto import application_cryptogram, arpc, card_key, session_k
 from iso8583.security import equal_macs
 from iso8583.tlv import build_tlv
 from simulators.cards.personalisation import CDOL1, CDOL2, DIRECTORY, PDOL, Personalisation, RecordKey
+from simulators.cards.signing import opened, signed
 from terminal.emv.dol import parse_dol
 
 ATR = bytes.fromhex("3B80800101")
@@ -19,6 +21,7 @@ COUNTER_MAX = 0xFFFF
 OK = b"\x90\x00"
 NOT_AUTHENTICATED = b"\x63\x00"
 WRONG_LENGTH = b"\x67\x00"
+BLOCKED = b"\x69\x83"
 NOT_NOW = b"\x69\x85"
 NOT_FOUND = b"\x6a\x82"
 NO_RECORD = b"\x6a\x83"
@@ -27,6 +30,10 @@ NO_DATA = b"\x6a\x88"
 UNKNOWN_INSTRUCTION = b"\x6d\x00"
 
 _AAC, _TC, _ARQC = 0x00, 0x40, 0x80
+_SIGNED = 0x10
+_PIN_TRIES_MAX = 3
+_PLAIN_PIN, _ENCIPHERED_PIN = 0x80, 0x88
+_CHALLENGE = bytes.fromhex("C0FFEE0123456789")
 _FIRST_RESULT = {_AAC: 0x80, _ARQC: 0xA0}
 _SECOND_RESULT = {_AAC: 0x20, _TC: 0x60}
 _ISSUER_AUTHENTICATION_FAILED = 0x08
@@ -56,6 +63,7 @@ class Card:
         self.personalisation = personalisation
         self.counter = personalisation.counter
         self.last_online_counter = 0
+        self.pin_tries = _PIN_TRIES_MAX
         self._key = card_key(personalisation.issuer_key, personalisation.pan, personalisation.sequence)
         self.reset()
 
@@ -64,6 +72,8 @@ class Card:
         self._stage = _Stage.RESET
         self._commands = 0
         self._cryptogram = b""
+        self._told = b""
+        self._challenge = b""
         self._issuer: bool | None = None
         return ATR
 
@@ -100,6 +110,7 @@ class Card:
         if data[:2] != bytes((0x83, wanted)) or len(data) != 2 + wanted:
             return WRONG_LENGTH
         self.counter += 1
+        self._told = data[2:]
         self._stage = _Stage.INITIATED
         return build_tlv({0x80: self.personalisation.profile + self.personalisation.file_locator}) + OK
 
@@ -112,9 +123,37 @@ class Card:
         return NO_RECORD if record is None else record + OK
 
     def _get_data(self, p1: int, p2: int, _data: bytes) -> bytes:
-        counters = {0x9F36: self.counter, 0x9F13: self.last_online_counter}
+        counters = {
+            0x9F36: self._counter_bytes(), 0x9F13: self.last_online_counter.to_bytes(2, "big"),
+            0x9F17: bytes((self.pin_tries,)),
+        }  # fmt: skip
         tag = p1 << 8 | p2
-        return build_tlv({tag: counters[tag].to_bytes(2, "big")}) + OK if tag in counters else NO_DATA
+        return build_tlv({tag: counters[tag]}) + OK if tag in counters else NO_DATA
+
+    def _internal_authenticate(self, _p1: int, _p2: int, data: bytes) -> bytes:
+        if self._stage is not _Stage.INITIATED or not self.personalisation.modulus:
+            return NOT_NOW
+        return build_tlv({0x80: signed(self.personalisation, self._dynamic_number(), data)}) + OK
+
+    def _get_challenge(self, _p1: int, _p2: int, _data: bytes) -> bytes:
+        self._challenge = _CHALLENGE
+        return _CHALLENGE + OK
+
+    def _verify(self, _p1: int, p2: int, data: bytes) -> bytes:
+        challenge, self._challenge = self._challenge, b""
+        if not self.personalisation.pin or p2 not in (_PLAIN_PIN, _ENCIPHERED_PIN):
+            return WRONG_PARAMETERS
+        if self.pin_tries == 0:
+            return BLOCKED
+        if p2 == _ENCIPHERED_PIN:
+            plain = opened(self.personalisation, data)
+            data = plain[1:9] if challenge and plain[:1] == b"\x7f" and plain[9:17] == challenge else b""
+        pin = self.personalisation.pin
+        if data.hex().upper() == f"2{len(pin):X}{pin}".ljust(16, "F"):
+            self.pin_tries = _PIN_TRIES_MAX
+            return OK
+        self.pin_tries -= 1
+        return bytes((0x63, 0xC0 | self.pin_tries))
 
     def _external_authenticate(self, _p1: int, _p2: int, data: bytes) -> bytes:
         if self._stage is not _Stage.WAITING or self._issuer is not None:
@@ -126,45 +165,53 @@ class Card:
         return OK if self._issuer else NOT_AUTHENTICATED
 
     def _generate_ac(self, p1: int, _p2: int, data: bytes) -> bytes:
-        if p1 not in (_AAC, _TC, _ARQC):
+        requested, signs = p1 & ~_SIGNED, bool(p1 & _SIGNED)
+        if requested not in (_AAC, _TC, _ARQC) or (signs and not self.personalisation.modulus):
             return WRONG_PARAMETERS
         if self._stage is _Stage.INITIATED:
-            return self._first(p1, data)
-        return self._second(p1, data) if self._stage is _Stage.WAITING else NOT_NOW
+            return self._first(requested, data, signs)
+        return self._second(requested, data, signs) if self._stage is _Stage.WAITING else NOT_NOW
 
-    def _first(self, requested: int, data: bytes) -> bytes:
+    def _first(self, requested: int, data: bytes, signs: bool) -> bytes:
         kind = _AAC if requested == _AAC else _ARQC
-        answer = self._answer(kind, _FIRST_RESULT[kind], 0, CDOL1, data)
+        answer = self._answer(kind, _FIRST_RESULT[kind], 0, CDOL1, data, signs)
         if answer != WRONG_LENGTH:
             self._stage = _Stage.WAITING if kind == _ARQC else _Stage.ENDED
         return answer
 
-    def _second(self, requested: int, data: bytes) -> bytes:
+    def _second(self, requested: int, data: bytes, signs: bool) -> bytes:
         agreed = requested == _TC and self._issuer is True and not self.personalisation.refuses_approvals
         kind = _TC if agreed else _AAC
         failed = _ISSUER_AUTHENTICATION_FAILED if self._issuer is False else 0
         missing = _ISSUER_AUTHENTICATION_MISSING if self._issuer is None else 0
-        answer = self._answer(kind, _SECOND_RESULT[kind] | failed, missing, CDOL2, data)
+        answer = self._answer(kind, _SECOND_RESULT[kind] | failed, missing, CDOL2, data, signs)
         if answer != WRONG_LENGTH:
             self._stage = _Stage.ENDED
             self.last_online_counter = self.counter if self._issuer else self.last_online_counter
         return answer
 
-    def _answer(self, kind: int, result: int, findings: int, data_list: bytes, data: bytes) -> bytes:
+    def _answer(self, kind: int, result: int, findings: int, data_list: bytes, data: bytes, signs: bool) -> bytes:
         entries = parse_dol(data_list, "CDOL")
         if len(data) != sum(length for _, length in entries):
             return WRONG_LENGTH
         verification = bytes((0x03, result, findings, 0x00))
-        self._cryptogram = application_cryptogram(self._session_key(), self._input(entries, data) + verification)
+        values = _cut(entries, data)
+        self._cryptogram = application_cryptogram(self._session_key(), self._input(values) + verification)
         issuer_data = b"\x07\x01\x01" + verification + b"\x01"
-        return build_tlv({0x80: bytes((kind,)) + self._counter_bytes() + self._cryptogram + issuer_data}) + OK
+        self._told += data
+        if not signs or kind == _AAC:
+            return build_tlv({0x80: bytes((kind,)) + self._counter_bytes() + self._cryptogram + issuer_data}) + OK
+        head = build_tlv({0x9F27: bytes((kind,)), 0x9F36: self._counter_bytes()})
+        tail = build_tlv({0x9F10: issuer_data})
+        said = hashlib.sha1(self._told + head + tail, usedforsecurity=False).digest()
+        dynamic = self._dynamic_number() + bytes((kind,)) + self._cryptogram + said
+        signature = signed(self.personalisation, dynamic, values[0x9F37])
+        return build_tlv({0x77: head + build_tlv({0x9F4B: signature}) + tail}) + OK
 
-    def _input(self, entries: tuple[tuple[int, int], ...], data: bytes) -> bytes:
-        values: dict[int, bytes] = {}
-        at = 0
-        for tag, length in entries:
-            values[tag] = data[at : at + length]
-            at += length
+    def _dynamic_number(self) -> bytes:
+        return b"\x02" + self._counter_bytes()
+
+    def _input(self, values: Mapping[int, bytes]) -> bytes:
         joined = b"".join(values[tag] for tag in _CRYPTOGRAM_INPUT)
         return joined + self.personalisation.profile + self._counter_bytes()
 
@@ -175,6 +222,16 @@ class Card:
         return self.counter.to_bytes(2, "big")
 
 
+def _cut(entries: tuple[tuple[int, int], ...], data: bytes) -> dict[int, bytes]:
+    """The values that a command's data holds, by their tags."""
+    values: dict[int, bytes] = {}
+    at = 0
+    for tag, length in entries:
+        values[tag] = data[at : at + length]
+        at += length
+    return values
+
+
 _INSTRUCTIONS: Mapping[int, Callable[[Card, int, int, bytes], bytes]] = {
     0xA4: Card._select,
     0xA8: Card._get_processing_options,
@@ -182,4 +239,7 @@ _INSTRUCTIONS: Mapping[int, Callable[[Card, int, int, bytes], bytes]] = {
     0xCA: Card._get_data,
     0xAE: Card._generate_ac,
     0x82: Card._external_authenticate,
+    0x88: Card._internal_authenticate,
+    0x84: Card._get_challenge,
+    0x20: Card._verify,
 }

@@ -16,6 +16,9 @@ _FOLDER = Path(__file__).parent
 DECK = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 """The names that `load_card` knows."""
 
+CA_KEYS_FILE = _FOLDER / "data" / "test_ca_keys.json"
+"""The public half of the authority that has certified the deck's cards: for test terminals, and for no other."""
+
 DIRECTORY = b"1PAY.SYS.DDF01"
 PDOL = bytes.fromhex("9F7A019F02065F2A02")
 _COMMON_LIST = "9F02069F03069F1A0295055F2A029A039C019F37049F2103"
@@ -30,8 +33,10 @@ class Personalisation:
     """One card. Dates YYMMDD; `counter` is the transaction counter before the first sale; keys are of 3DES, 16 bytes.
 
     `profile` is tag 82 and `cvm_list` tag 8E. `certificates` are further records by "file.record", as they are read.
-    `refuses_approvals`: at the second GENERATE AC it answers AAC whatever the issuer says. `pulled_out_at`: the command
-    after a reset (the first is 1) at which somebody pulls the card out.
+    `modulus` and `private_exponent` are the key with which the card signs; without them it signs nothing. `pin` is what
+    it compares an offline PIN with; without one it knows none. `refuses_approvals`: at the second GENERATE AC it
+    answers AAC whatever the issuer says. `pulled_out_at`: the command after a reset (the first is 1) at which somebody
+    pulls the card out.
     """
 
     pan: str = field(repr=False)
@@ -51,6 +56,9 @@ class Personalisation:
     action_denial: bytes = bytes.fromhex("0010000000")
     action_online: bytes = bytes.fromhex("D8689CF800")
     certificates: Mapping[RecordKey, bytes] = field(default_factory=dict)
+    modulus: bytes = b""
+    private_exponent: bytes = field(default=b"", repr=False)
+    pin: str = field(default="", repr=False)
     refuses_approvals: bool = False
     pulled_out_at: int | None = None
 
@@ -103,6 +111,7 @@ class Personalisation:
 
 _HEXADECIMAL = frozenset({
     "issuer_key", "aid", "profile", "cvm_list", "usage_control", "action_default", "action_denial", "action_online",
+    "modulus", "private_exponent",
 })  # fmt: skip
 
 

@@ -18,6 +18,9 @@ NAMES = {
     0xCA: "GET DATA",
     0xAE: "GENERATE AC",
     0x82: "EXTERNAL AUTHENTICATE",
+    0x88: "INTERNAL AUTHENTICATE",
+    0x84: "GET CHALLENGE",
+    0x20: "VERIFY",
     0xC0: "GET RESPONSE",
 }
 
@@ -77,6 +80,16 @@ def generate_ac(cryptogram: int, cdol_data: bytes) -> bytes:
 def external_authenticate(issuer_data: bytes) -> bytes:
     """EXTERNAL AUTHENTICATE with the issuer's authentication data (tag 91)."""
     return _with_data(b"\x00\x82\x00\x00", issuer_data)
+
+
+def internal_authenticate(ddol_data: bytes) -> bytes:
+    """INTERNAL AUTHENTICATE: have the card sign the data that its DDOL asks for."""
+    return _with_data(b"\x00\x88\x00\x00", ddol_data) + b"\x00"
+
+
+def get_challenge() -> bytes:
+    """GET CHALLENGE: a random number of the card, for the PIN that is enciphered next."""
+    return b"\x00\x84\x00\x00\x00"
 
 
 def get_response(length: int) -> bytes:

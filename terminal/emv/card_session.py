@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from terminal.emv import apdu
 from terminal.emv.apdu import Response
+from terminal.emv.certificates import RsaKey
+from terminal.emv.dates import full_date
 from terminal.emv.dol import fill_dol, parse_dol
 from terminal.emv.faults import CardError, MalformedError
 from terminal.emv.flags import Tsi, Tvr
@@ -19,7 +21,12 @@ COMMANDS_MAX = 128
 
 
 class CardSession:
-    """One sale between a card and this terminal. `card` holds the data objects that the card gave, by tag."""
+    """One sale between a card and this terminal. `card` holds the data objects that the card gave, by tag.
+
+    `static_data`: what the card's certificates sign of its records; None where that cannot be told. `combined_key`: the
+    card's key, once its cryptograms are to be signed with it (CDA). `told`: what each of the card's lists has been
+    filled with; a signed cryptogram signs it too.
+    """
 
     def __init__(self, parameters: TerminalParameters, facts: SaleFacts) -> None:
         self.parameters = parameters
@@ -36,12 +43,18 @@ class CardSession:
         self.script_results = b""
         self.cryptogram_kind = ""
         self.commands_left = COMMANDS_MAX
+        self.today = full_date(facts.date)
+        self.static_data: bytes | None = None
+        self.combined_key: RsaKey | None = None
+        self.told: dict[Tag, bytes] = {}
 
     def begin_application(self, application: Application, name: bytes) -> None:
         """Forget all earlier findings: another application of the card is used from here on."""
         self.application = application
         self.card.clear()
         self.tvr = Tvr.NONE
+        self.static_data = self.combined_key = None
+        self.told.clear()
         self.terminal |= {
             Tag.TERMINAL_AID: name,
             Tag.TERMINAL_VERSION: application.version,
@@ -58,7 +71,8 @@ class CardSession:
 
     def filled(self, list_tag: Tag) -> bytes:
         """The data that one of the card's data object lists asks for."""
-        return fill_dol(parse_dol(self.card.get(list_tag, b""), list_tag.name), self.value)
+        self.told[list_tag] = fill_dol(parse_dol(self.card.get(list_tag, b""), list_tag.name), self.value)
+        return self.told[list_tag]
 
     def exchange(self, command: bytes) -> Flow[Response]:
         """Send a command and fetch all of its answer, over the detours of T=0 (61xx, 6Cxx). Raises CardError."""

@@ -5,7 +5,7 @@ from terminal.emv.card_session import CardSession
 from terminal.emv.cryptogram import Cryptogram, generate, request_without_host
 from terminal.emv.faults import CardError, InconsistentError, MalformedError
 from terminal.emv.flags import Aip, Tsi, Tvr
-from terminal.emv.objects import repeated_objects_of
+from terminal.emv.objects import scan
 from terminal.emv.steps import Flow, OnlineAnswer
 from terminal.emv.tags import Tag
 
@@ -51,7 +51,7 @@ def _second(session: CardSession, requested: Cryptogram) -> Flow[Cryptogram]:
 def _issuer_objects(f55: bytes | None) -> IssuerObjects:
     # A field 55 that cannot be read is as good as none: the card decides whether it insists on its issuer.
     try:
-        return repeated_objects_of(f55 or b"", "field 55")
+        return [(tag, value) for tag, value, _ in scan(f55 or b"", "field 55")]
     except MalformedError:
         return []
 
@@ -87,7 +87,7 @@ def _run_script(session: CardSession, template: bytes) -> Flow[bytes]:
     """Send a script's commands until one fails; return its five bytes of DF31: result and number, identifier."""
     identifier, number = bytes(4), 0
     try:
-        for tag, value in repeated_objects_of(template, "issuer script"):
+        for tag, value, _ in scan(template, "issuer script"):
             if tag == Tag.SCRIPT_ID:
                 identifier = value[:4].rjust(4, b"\x00")
             if tag == Tag.SCRIPT_COMMAND:

@@ -4,15 +4,19 @@ from enum import IntEnum
 
 from terminal.emv import apdu
 from terminal.emv.card_session import CardSession
-from terminal.emv.faults import CardError, InconsistentError, MalformedError, MissingError
+from terminal.emv.certificates import CertificateError, RsaKey
+from terminal.emv.faults import CardError, InconsistentError, MalformedError, MissingError, NotAuthenticError
 from terminal.emv.flags import Tvr
-from terminal.emv.objects import objects_of, template
+from terminal.emv.objects import DataObject, objects_of, required, scan, template
+from terminal.emv.offline_authentication import check_combined
 from terminal.emv.steps import Flow
 from terminal.emv.tags import Tag
 
 _WHERE = "GENERATE AC"
 _ALL_BITS = b"\xff" * 5
 _NO_BITS = bytes(5)
+_SIGNED = 0x10
+"""Added to what is asked for: sign it (CDA)."""
 
 
 class Cryptogram(IntEnum):
@@ -53,38 +57,58 @@ def request_without_host(session: CardSession) -> Cryptogram:
 def generate(session: CardSession, requested: Cryptogram, list_tag: Tag) -> Flow[Cryptogram]:
     """Ask for a cryptogram with the data of CDOL1 or CDOL2; keep the answer's data objects. Raises CardError.
 
-    A card may always answer lower than it was asked, never higher.
+    A card may always answer lower than it was asked, never higher. With CDA, approvals and requests must be signed;
+    raises NotAuthenticError if the signature does not hold.
     """
-    response = yield from session.exchange(apdu.generate_ac(requested, session.filled(list_tag)))
+    key = session.combined_key if requested is not Cryptogram.AAC else None
+    command = apdu.generate_ac(requested | (_SIGNED if key else 0), session.filled(list_tag))
+    response = yield from session.exchange(command)
     if not response.ok:
         raise CardError("refused", _WHERE)
-    answer = _parse_answer(response.data)
-    kind = answer[Tag.CRYPTOGRAM_INFORMATION][0] & 0xC0
+    objects = _parse_answer(response.data)
+    answer = {tag: value for tag, value, _ in objects if tag in _ANSWER_TAGS}
+    kind = _kind(answer, requested)
+    if key and kind is not Cryptogram.AAC:
+        answer[Tag.CRYPTOGRAM] = _check_signed(session, objects, key, kind)
+    _check_lengths(answer)
+    session.card |= answer
+    session.cryptogram_kind = kind.name
+    return kind
+
+
+def _kind(answer: dict[int, bytes], requested: Cryptogram) -> Cryptogram:
+    information = required(answer, Tag.CRYPTOGRAM_INFORMATION, Tag.CRYPTOGRAM_INFORMATION.name)
+    kind = information[0] & 0xC0 if len(information) == 1 else None
+    if kind is None:
+        raise MalformedError(_WHERE)
     if kind not in _RANK or _RANK[Cryptogram(kind)] > _RANK[requested]:
         raise InconsistentError(_WHERE)
-    session.card |= answer
-    session.cryptogram_kind = Cryptogram(kind).name
     return Cryptogram(kind)
 
 
-def _parse_answer(data: bytes) -> dict[int, bytes]:
-    answer = _plain_answer(data) if data[:1] == b"\x80" else _tagged_answer(data)
+def _check_signed(session: CardSession, objects: list[DataObject], key: RsaKey, kind: Cryptogram) -> bytes:
+    if Tag.SIGNED_DYNAMIC_DATA not in {tag for tag, _, _ in objects}:
+        raise MissingError(Tag.SIGNED_DYNAMIC_DATA.name)
+    try:
+        return check_combined(session, objects, key)
+    except CertificateError:
+        raise NotAuthenticError(kind) from None
+
+
+def _check_lengths(answer: dict[int, bytes]) -> None:
     for tag, lengths in _LENGTHS.items():
-        if tag not in answer:
-            raise MissingError(tag.name)
-        if len(answer[tag]) not in lengths:
+        if len(required(answer, tag, tag.name)) not in lengths:
             raise MalformedError(_WHERE)
-    return answer
 
 
-def _plain_answer(data: bytes) -> dict[int, bytes]:
-    content = template(data, Tag.RESPONSE_PLAIN, _WHERE)
-    return dict(zip(_ANSWER_TAGS, (content[:1], content[1:3], content[3:11], content[11:]), strict=True))
-
-
-def _tagged_answer(data: bytes) -> dict[int, bytes]:
-    objects = objects_of(template(data, Tag.RESPONSE_TLV, _WHERE), _WHERE)
-    return {tag: objects[tag] for tag in _ANSWER_TAGS if tag in objects}
+def _parse_answer(data: bytes) -> list[DataObject]:
+    if data[:1] == b"\x80":
+        content = template(data, Tag.RESPONSE_PLAIN, _WHERE)
+        values = (content[:1], content[1:3], content[3:11], content[11:])
+        return [DataObject(tag, value, b"") for tag, value in zip(_ANSWER_TAGS, values, strict=True)]
+    content = template(data, Tag.RESPONSE_TLV, _WHERE)
+    objects_of(content, _WHERE)  # each tag once
+    return scan(content, _WHERE)
 
 
 def _action_codes(session: CardSession, issuer_tag: Tag, absent: bytes, terminal_code: Tvr) -> Tvr:

@@ -12,6 +12,7 @@ CardReason = Literal[
     "data_missing",
     "data_inconsistent",
     "too_many_commands",
+    "not_authentic",
 ]
 
 
@@ -43,6 +44,14 @@ class InconsistentError(CardError):
 
     def __init__(self, where: str) -> None:
         super().__init__("data_inconsistent", where)
+
+
+class NotAuthenticError(CardError):
+    """The card's signature over what it has just said does not hold. `kind` is the cryptogram that it claimed."""
+
+    def __init__(self, kind: int) -> None:
+        super().__init__("not_authentic", "GENERATE AC")
+        self.kind = kind
 
 
 class CustomerCancelledError(Exception):

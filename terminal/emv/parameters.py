@@ -6,6 +6,7 @@ Defaults are the widely used UnionPay parameters (download 380). A later downloa
 import re
 from dataclasses import dataclass
 
+from terminal.emv.ca_keys import CaKey
 from terminal.emv.flags import Tvr
 
 AMOUNT_MAX = 10**12 - 1
@@ -23,7 +24,8 @@ class Application:
     `partial_match` (ASI, DF01): a card application whose name begins with `aid` will do. The action codes decide which
     findings decline, ask the issuer, or decline when the issuer cannot be asked. Sales below `floor_limit` may stay
     offline; of those, `random_target_percent` of the ones below `random_threshold` go online all the same, rising to
-    `random_max_percent` at the floor limit (EMV Book 3 §10.6.2).
+    `random_max_percent` at the floor limit (EMV Book 3 §10.6.2). `default_ddol` (DF14) serves cards that have no DDOL;
+    empty if there is none.
     """
 
     aid: bytes
@@ -36,6 +38,7 @@ class Application:
     random_threshold: int = 0
     random_target_percent: int = 99
     random_max_percent: int = 99
+    default_ddol: bytes = bytes.fromhex("9F3704")
 
     def matches(self, name: bytes) -> bool:
         """Say whether a card application of this name is this application."""
@@ -50,8 +53,9 @@ UNIONPAY_APPLICATIONS = tuple(Application(bytes.fromhex(f"A0000003330101{kind}")
 class TerminalParameters:
     """The terminal as EMV sees it. Codes are digits as text; `capabilities` is 9F33, `additional_capabilities` 9F40.
 
-    The default capabilities are the honest ones of this kernel: key entry, stripe and chip; online PIN, signature and
-    no CVM; no offline data authentication. Raises ValueError for what would not fit its tag.
+    The default capabilities are the honest ones of a counter whose PIN pad does not speak with cards: key entry, stripe
+    and chip; online PIN, signature and no CVM; SDA, DDA and CDA. Without `ca_keys` every authentication fails. Raises
+    ValueError for what would not fit its tag.
     """
 
     merchant_name: str
@@ -63,9 +67,10 @@ class TerminalParameters:
     currency: str = "156"
     currency_exponent: int = 2
     terminal_type: str = "22"
-    capabilities: bytes = b"\xe0\x68\x00"
+    capabilities: bytes = b"\xe0\x68\xc8"
     additional_capabilities: bytes = b"\x60\x00\xf0\xa0\x01"
     applications: tuple[Application, ...] = UNIONPAY_APPLICATIONS
+    ca_keys: tuple[CaKey, ...] = ()
 
     def __post_init__(self) -> None:
         _require(r"[ -~]{1,20}", self.merchant_name, "merchant_name: 1 to 20 printable ASCII characters")

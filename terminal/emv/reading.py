@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from terminal.emv import apdu
 from terminal.emv.card_session import CardSession
+from terminal.emv.dates import read_date
 from terminal.emv.faults import CardError, InconsistentError, MalformedError
 from terminal.emv.objects import objects_of, required, template
-from terminal.emv.restrictions import read_date
 from terminal.emv.steps import Flow
 from terminal.emv.tags import Tag
 
@@ -36,15 +36,22 @@ LENGTHS: Mapping[Tag, range] = {
 TRACK2 = re.compile(r"(\d{13,19})D\d{0,23}")
 TRACK2_LENGTH_MAX = 37
 _GET_OPTIONS = "GET PROCESSING OPTIONS"
+_READ_RECORD = "READ RECORD"
+_LAST_EMV_FILE = 10
+"""Records of files up to here are signed without their template, those of later files with it (EMV Book 3 §10.3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRange:
-    """One entry of the application file locator: records `first` to `last` of a short file."""
+    """One entry of the application file locator: records `first` to `last` of a short file.
+
+    The first `authenticated` of them are signed by the card's certificates.
+    """
 
     sfi: int
     first: int
     last: int
+    authenticated: int
 
 
 def initiate(session: CardSession) -> Flow[bool]:
@@ -61,15 +68,27 @@ def initiate(session: CardSession) -> Flow[bool]:
 def read_application(session: CardSession) -> Flow[None]:
     """Read every record that the card names and check that the sale can be made with them. Raises CardError."""
     records: dict[int, bytes] = {}
+    signed: list[bytes] = []
     for entry in parse_file_locator(session.card[Tag.AFL]):
         for number in range(entry.first, entry.last + 1):
-            objects = yield from _read_record(session, entry.sfi, number)
+            record = yield from _read_record(session, entry.sfi, number)
+            where = f"{_READ_RECORD} {entry.sfi}.{number}"
+            content = template(record, Tag.RECORD, where)
+            objects = objects_of(content, where)
             if objects.keys() & records.keys():
-                raise InconsistentError(f"READ RECORD {entry.sfi}.{number}")
+                raise InconsistentError(where)
             records |= objects
+            if number < entry.first + entry.authenticated:
+                signed.append(content if entry.sfi <= _LAST_EMV_FILE else record)
     # What the card said of itself before comes first: a record must not change the application's profile.
     session.card = records | session.card
-    _check(session.card)
+    session.static_data = _static_data(session.card, signed)
+
+
+def _static_data(card: Mapping[int, bytes], signed: list[bytes]) -> bytes | None:
+    """The input of the card's certificates (EMV Book 3 §10.3); None if it wants more signed than EMV knows."""
+    profile = {None: b"", b"\x82": card[Tag.AIP]}.get(card.get(Tag.STATIC_TAG_LIST))
+    return None if profile is None else b"".join(signed) + profile
 
 
 def track2_of(card: Mapping[int, bytes]) -> str:
@@ -93,15 +112,14 @@ def _file_range(entry: bytes) -> FileRange:
     sfi, first, last, authenticated = entry[0] >> 3, *entry[1:]
     if entry[0] & 0x07 or not 1 <= sfi <= 30 or not 1 <= first <= last or authenticated > last - first + 1:
         raise MalformedError("AFL")
-    return FileRange(sfi, first, last)
+    return FileRange(sfi, first, last, authenticated)
 
 
-def _read_record(session: CardSession, sfi: int, number: int) -> Flow[dict[int, bytes]]:
-    where = f"READ RECORD {sfi}.{number}"
+def _read_record(session: CardSession, sfi: int, number: int) -> Flow[bytes]:
     response = yield from session.exchange(apdu.read_record(sfi, number))
     if not response.ok:
-        raise CardError("refused", where)
-    return objects_of(template(response.data, Tag.RECORD, where), where)
+        raise CardError("refused", f"{_READ_RECORD} {sfi}.{number}")
+    return response.data
 
 
 def _processing_options(data: bytes) -> dict[int, bytes]:
@@ -121,7 +139,8 @@ def _tagged_options(data: bytes) -> dict[int, bytes]:
     return {tag: required(objects, tag, tag.name) for tag in (Tag.AIP, Tag.AFL)}
 
 
-def _check(card: dict[int, bytes]) -> None:
+def check_application(card: dict[int, bytes]) -> None:
+    """Check that what the card has given is enough, and fits together; raise CardError."""
     for tag in MANDATORY:
         required(card, tag, tag.name)
     for tag, lengths in LENGTHS.items():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from terminal.emv.card_session import CardSession
-from terminal.emv.faults import MalformedError
+from terminal.emv.dates import read_date
 from terminal.emv.flags import Tvr
 from terminal.emv.tags import Tag
 
@@ -29,7 +29,7 @@ _USAGES: Mapping[str, _Usage] = {
 
 def check_restrictions(session: CardSession) -> None:
     """Compare versions, usage control, effective and expiry date; set TVR byte 2."""
-    card, today = session.card, _century(session.facts.date)
+    card, today = session.card, session.today
     if card.get(Tag.CARD_VERSION, session.application.version) != session.application.version:
         session.tvr |= Tvr.VERSION_MISMATCH
     if not _usage_allowed(session):
@@ -38,14 +38,6 @@ def check_restrictions(session: CardSession) -> None:
         session.tvr |= Tvr.NOT_YET_EFFECTIVE
     if read_date(card[Tag.EXPIRY], "EXPIRY") < today:
         session.tvr |= Tvr.EXPIRED
-
-
-def read_date(value: bytes, where: str) -> str:
-    """Turn a YYMMDD data object into YYYYMMDD, which sorts; raise MalformedError if these are no plausible digits."""
-    digits = value.hex()
-    if not digits.isdecimal() or not ("01" <= digits[2:4] <= "12" and "01" <= digits[4:] <= "31"):
-        raise MalformedError(where)
-    return _century(digits)
 
 
 def _usage_allowed(session: CardSession) -> bool:
@@ -58,7 +50,3 @@ def _usage_allowed(session: CardSession) -> bool:
         return bool(bits & _NOT_AT_AN_ATM)
     at_home = country == session.terminal[Tag.COUNTRY]
     return bool(bits & _NOT_AT_AN_ATM and bits & (usage.domestic if at_home else usage.international))
-
-
-def _century(date: str) -> str:
-    return ("19" if date >= "50" else "20") + date

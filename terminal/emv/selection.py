@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from terminal.emv import apdu
 from terminal.emv.card_session import CardSession
 from terminal.emv.faults import CardError, CustomerCancelledError, MalformedError
-from terminal.emv.objects import objects_of, repeated_objects_of, template
+from terminal.emv.objects import objects_of, scan, template
 from terminal.emv.parameters import Application
 from terminal.emv.steps import Candidate, ChooseApplication, Flow
 from terminal.emv.tags import Tag
@@ -80,7 +80,7 @@ def _read_directory(session: CardSession, sfi: int) -> Flow[list[Candidate]]:
         response = yield from session.exchange(apdu.read_record(sfi, number))
         if not response.ok:
             break
-        for tag, entry in repeated_objects_of(template(response.data, Tag.RECORD, "DIRECTORY"), "DIRECTORY"):
+        for tag, entry, _ in scan(template(response.data, Tag.RECORD, "DIRECTORY"), "DIRECTORY"):
             if tag == Tag.DIRECTORY_ENTRY:
                 found += _candidates(session, objects_of(entry, "DIRECTORY"), Tag.AID)
     return found

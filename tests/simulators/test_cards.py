@@ -1,6 +1,8 @@
 """The virtual card alone: the golden card's answers byte for byte, and its manners."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from simulators.cards import DECK, Card, PulledOutError, load_card
 from simulators.cards.personalisation import personalise
 
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "emv_golden_card.json").read_text("utf-8"))["EMV"]
 GOLDEN = load_card("golden")
 OK = "9000"
 CONTROL = (
@@ -43,6 +46,20 @@ def test_golden_sale() -> None:
     card = Card(GOLDEN)
     assert answers(card, SELECT, OPTIONS) == [CONTROL + OK, "800E7D00080101001001040118010200" + OK]
     assert answers(card, FIRST, AUTHENTICATE, SECOND) == [FIRST_ANSWER + OK, OK, SECOND_ANSWER + OK]
+
+
+def test_golden_signatures() -> None:
+    card = Card(GOLDEN)
+    answers(card, SELECT, OPTIONS)
+    assert answers(card, "0088000004" + "1A2B3C4D" + "00") == ["8070" + VECTORS["SDAD_DDA"] + OK]
+    assert answers(card, FIRST.replace("80AE80", "80AE90")) == [VECTORS["GAC1_CDA_resp"] + OK]
+
+
+def test_offline_pin_is_compared_counted_and_blocked() -> None:
+    card = Card(GOLDEN)
+    right, wrong = ("0020008008" + block for block in ("26123456FFFFFFFF", "26111111FFFFFFFF"))
+    assert answers(card, wrong, right, wrong, wrong, wrong, right) == ["63C2", OK, "63C2", "63C1", "63C0", "6983"]
+    assert answers(card, "80CA9F1700") == ["9F170100" + OK]
 
 
 @pytest.mark.parametrize("record", RECORDS)
@@ -117,13 +134,14 @@ def test_decline_asked_for_is_a_decline_and_the_end() -> None:
         ([SELECT, "00B2050C00"], "6A83"),
         ([SELECT, "80A8000003830100" + "00"], "6700"),
         ([SELECT, OPTIONS, "80AE80000400000000" + "00"], "6700"),
-        ([SELECT, OPTIONS, FIRST.replace("80AE80", "80AE90")], "6A86"),
+        ([SELECT, OPTIONS, FIRST.replace("80AE80", "80AE98")], "6A86"),
         ([SELECT, OPTIONS, FIRST, "008200000100"], "6700"),
         (["00A4040007A000000333010200"], "6A82"),
         (["00A4040208A00000033301010100"], "6A82"),
         (["00A4000002" + "3F0000"], "6A86"),
         (["80CA9F7900"], "6A88"),
-        (["0088000000"], "6D00"),
+        (["0088000000"], "6985"),
+        (["0089000000"], "6D00"),
         (["00A4"], "6D00"),
         (["00A40400FF00"], "6700"),
     ],

@@ -1,11 +1,13 @@
 """A counter around the kernel: a virtual card, an issuer that knows its key, and a customer, all in plain calls."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from iso8583.emv_crypto import arpc, card_key, session_key
 from iso8583.tlv import build_tlv, parse_tlv
-from simulators.cards import Card, Personalisation, PulledOutError, load_card
+from simulators.cards import CA_KEYS_FILE, Card, Personalisation, PulledOutError, load_card
 from terminal.emv import (
     Answer,
     AskPin,
@@ -23,22 +25,26 @@ from terminal.emv import (
     TerminalParameters,
     Transmit,
 )
+from terminal.emv.ca_keys import parse_ca_keys
 from terminal.emv.flags import Tvr
 
+CA_KEYS = parse_ca_keys(CA_KEYS_FILE.read_text("utf-8"))
 PARAMETERS = TerminalParameters(
-    merchant_name="TEST MERCHANT", merchant_id="123456789012345", terminal_id="12345678", ifd_serial="SN000001"
-)
+    merchant_name="TEST MERCHANT", merchant_id="123456789012345", terminal_id="12345678", ifd_serial="SN000001",
+    ca_keys=CA_KEYS,
+)  # fmt: skip
 FACTS = SaleFacts(
     amount=1234, date="260115", time="103045", sequence=3, unpredictable_number=bytes.fromhex("1A2B3C4D"),
     random_percent=50,
 )  # fmt: skip
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "emv_golden_card.json").read_text("utf-8"))["EMV"]
 GOOD = load_card("good")
 GOLDEN = load_card("golden")
 PIN_BLOCK = bytes.fromhex("02635C2F1B247C28")
 ENTERED = PinResult("entered", PIN_BLOCK)
 
 BACKGROUND = Tvr.ODA_NOT_PERFORMED | Tvr.FLOOR_LIMIT_EXCEEDED
-"""What is always found here: no offline authentication, and a floor limit of zero."""
+"""What is always found of the good card: it has nothing to authenticate, and the floor limit is zero."""
 
 Reply = str | Callable[[bytes], bytes] | None
 """What a card answers instead: hexadecimal, a function of the command, or None for having gone."""
@@ -75,6 +81,7 @@ class Counter:
     choice: int | None = 0
     host: Callable[[Card], OnlineAnswer | NoAnswer] = issuer_answer
     steps: list[Step] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
 
     def run(self) -> Outcome:
         kernel = ContactKernel(self.parameters, self.facts)
@@ -87,7 +94,9 @@ class Counter:
     def answer(self, step: Step) -> Answer:
         match step:
             case Transmit(apdu):
-                return self.transmit(apdu)
+                answered = self.transmit(apdu)
+                self.answers.append(answered.hex().upper() if isinstance(answered, bytes) else "")
+                return answered
             case ChooseApplication():
                 return self.choice
             case AskPin():

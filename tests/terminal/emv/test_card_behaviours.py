@@ -238,7 +238,7 @@ def test_ending(case: Case) -> None:
 def test_card_that_leaves_at_any_command_ends_the_sale(card: Personalisation) -> None:
     whole = Counter(Card(card))
     whole.run()
-    request = next(at for at, command in enumerate(whole.commands, 1) if command.startswith("80AE80"))
+    request = next(at for at, command in enumerate(whole.commands, 1) if command.startswith(("80AE80", "80AE90")))
     for at in range(1, len(whole.commands) + 1):
         outcome = Counter(Card(replace(card, pulled_out_at=at))).run()
         assert (outcome.kind, outcome.reason) == ("card_error" if at <= request else "reverse", "removed")

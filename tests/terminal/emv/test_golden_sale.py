@@ -1,26 +1,22 @@
-"""The golden card through a whole sale: every command and every answer is known.
-
-The published data have TVR 0000048000. This kernel does not authenticate offline and says so, so its TVR is 8000048000
-and the cryptograms differ; they are derived here from the published master key, apart from kernel and card.
-"""
+"""The golden card through a whole sale: every command, every answer and every cryptogram is known, byte for byte."""
 
 from dataclasses import replace
 
 import pytest
-from pyemv import mac, tools
+from pyemv import mac
 
 from iso8583.emv_crypto import session_key
 from iso8583.tlv import parse_tlv
 from simulators.cards import Card, load_card
 from terminal.emv import AskPin, Outcome, SaleFacts
-from tests.terminal.emv.rig import FACTS, GOLDEN, PARAMETERS, PIN_BLOCK, Counter
+from tests.terminal.emv.rig import FACTS, GOLDEN, PARAMETERS, PIN_BLOCK, VECTORS, Counter
 
 # pyemv calls the library in ways that it will drop
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 
 UDK = bytes.fromhex("3F83DF6F47623A34E7B54362D40AEF8F")
 SESSION_KEY = bytes.fromhex("5A6234548A10770566028C85287F3822")
-TVR = "8000048000"
+TVR = "0000048000"
 CDOL1 = f"0000000012340000000000000156{TVR}0156260115001A2B3C4D10304554455354204D45524348414E5420202020202020"
 CDOL2 = f"30300000000012340000000000000156{TVR}0156260115001A2B3C4D103045"
 CRYPTOGRAM_INPUT = f"0000000012340000000000000156{TVR}0156260115001A2B3C4D7D000007"
@@ -49,8 +45,6 @@ def test_session_key_is_the_published_one() -> None:
 
 
 def test_commands(sale: tuple[Counter, Outcome]) -> None:
-    arqc = bytes.fromhex(cryptogram("03A00000"))
-    arpc = tools.encrypt_tdes_ecb(SESSION_KEY, bytes(a ^ b for a, b in zip(arqc, b"00" + bytes(6), strict=True)))
     assert sale[0].commands == [
         "00A404000E315041592E5359532E444446303100",
         "00B2010C00",
@@ -58,15 +52,32 @@ def test_commands(sale: tuple[Counter, Outcome]) -> None:
         "00A4040008A00000033301010100",
         "80A800000B830900000000001234015600",
         *("00B2010C00", "00B2011400", "00B2021400", "00B2031400", "00B2041400", "00B2011C00", "00B2021C00"),
-        f"80AE800034{CDOL1}00",
-        f"008200000A{arpc.hex().upper()}3030",
-        f"80AE400022{CDOL2}00",
+        f"80AE900034{CDOL1}00",
+        "008200000ADEF730A40E8071213030",
+        f"80AE500022{CDOL2}00",
     ]
 
 
-def test_field_55_is_the_golden_one_but_for_tvr_and_cryptogram(sale: tuple[Counter, Outcome]) -> None:
-    expected = GOLDEN_F55.replace("950500000480", "950580000480").replace("E59D6F475599E75D", cryptogram("03A00000"))
-    assert sale[0].online.card.f55.hex().upper() == expected
+def test_field_55_is_the_golden_one(sale: tuple[Counter, Outcome]) -> None:
+    assert sale[0].online.card.f55.hex().upper() == GOLDEN_F55
+
+
+def test_cryptograms_are_those_of_another_implementation() -> None:
+    assert (cryptogram("03A00000"), cryptogram("03600000")) == ("E59D6F475599E75D", "C71ECC17AD90CB46")
+
+
+def test_a_terminal_without_cda_gets_the_golden_plain_answers() -> None:
+    golden = Counter(Card(GOLDEN), replace(PARAMETERS, capabilities=bytes.fromhex("E0E1C0")))
+    assert golden.run().reason == "approved_online"
+    answers = dict(zip(golden.commands, golden.answers, strict=True))
+    assert answers["0088000004" + "1A2B3C4D" + "00"] == "8070" + VECTORS["SDAD_DDA"] + "9000"
+    assert answers[f"80AE800034{CDOL1}00"] == VECTORS["GAC1_resp"] + "9000"
+    assert answers[f"80AE400022{CDOL2}00"] == VECTORS["GAC2_resp"] + "9000"
+
+
+def test_a_terminal_with_cda_gets_the_golden_signed_answer(sale: tuple[Counter, Outcome]) -> None:
+    answers = dict(zip(sale[0].commands, sale[0].answers, strict=True))
+    assert answers[f"80AE900034{CDOL1}00"] == VECTORS["GAC1_CDA_resp"] + "9000"
 
 
 def test_card_data(sale: tuple[Counter, Outcome]) -> None:
@@ -75,7 +86,7 @@ def test_card_data(sale: tuple[Counter, Outcome]) -> None:
     assert card.track2 == "6299990000000009D301222000000000"
     assert (card.entry_mode, card.cvm, card.pin_block) == ("051", "online_pin", PIN_BLOCK)
     assert (card.aid, card.label) == ("A000000333010101", "PBOC DEBIT")
-    assert card.reversal_f55.hex().upper() == "950580000480009F1E08534E3030303030319F100807010103A00000019F36020007"
+    assert card.reversal_f55.hex().upper() == "950500000480009F1E08534E3030303030319F100807010103A00000019F36020007"
 
 
 def test_pin_is_asked_for_this_card_and_amount(sale: tuple[Counter, Outcome]) -> None:
@@ -96,19 +107,19 @@ def test_receipt_lines(sale: tuple[Counter, Outcome]) -> None:
         ("TVR", TVR),
         ("AID", "A000000333010101"),
         ("PAN SN", "01"),
-        ("TSI", "6800"),
+        ("TSI", "E800"),
         ("ATC", "0007"),
         ("APPLAB", "PBOC DEBIT"),
         ("APPNAME", "PBOC DEBIT"),
     ]
     assert sale[1].receipt["TC"] == cryptogram("03600000")
-    assert sale[1].receipt["TSI"] == "7800"
+    assert sale[1].receipt["TSI"] == "F800"
 
 
-def test_the_honest_default_capabilities_claim_no_offline_authentication() -> None:
+def test_the_honest_default_capabilities_claim_no_offline_pin() -> None:
     golden = Counter(Card(GOLDEN))
     golden.run()
-    assert parse_tlv(golden.online.card.f55)[0x9F33] == bytes.fromhex("E06800")
+    assert parse_tlv(golden.online.card.f55)[0x9F33] == bytes.fromhex("E068C8")
 
 
 def test_next_sale_has_the_next_counter() -> None:
