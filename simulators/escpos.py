@@ -58,15 +58,20 @@ class _Mode:
 
 @dataclass(slots=True)
 class Interpreter:
-    """One printer's brain. `cover_open` and `roll` may be changed at any time; call `run` after that."""
+    """One printer's brain. `cover_open` and `roll` may be changed at any time; call `run` or `changed` after that.
+
+    `real_time` false: one of those cheap printers that do not answer DLE EOT, only GS a and GS r.
+    """
 
     roll: Roll
     cover_open: bool = False
+    real_time: bool = True
     unknown: Counter[str] = field(default_factory=Counter)
     lost_bytes: int = 0
     mode: _Mode = field(default_factory=_Mode)
     _buffer: bytearray = field(default_factory=bytearray)
     _tail: bytes = b""
+    _told: bytes = b""
     _events: list[Event] = field(default_factory=list)
 
     def receive(self, data: bytes) -> list[Event]:
@@ -75,9 +80,9 @@ class Interpreter:
         for command in _REAL_TIME.finditer(joined):
             if command.end() <= len(self._tail):
                 continue  # it was obeyed when its last byte came
-            if command[1]:
+            if command[1] and self.real_time:
                 self.emit(Answer(bytes([self._status(command[1][0])])))
-            else:
+            elif not command[1]:
                 self.forget()
                 self.emit(Answer(_CLEARED))
                 kept_from = command.end()
@@ -90,7 +95,20 @@ class Interpreter:
         while self._buffer and not self.blocked and (used := self._next()):
             del self._buffer[:used]
         events, self._events = self._events, []
-        return events
+        return [*events, *self.changed()]
+
+    def changed(self) -> list[Answer]:
+        """Tell the status by itself where that was asked for (GS a), and it is another than was told last."""
+        if not self._told or self._told == (block := self._block()):
+            return []
+        self._told = block
+        return [Answer(block)]
+
+    def tell_changes(self, *, on: bool) -> None:
+        """GS a: tell the status now, and from now on whenever it changes."""
+        self._told = self._block() if on else b""
+        if on:
+            self.emit(Answer(self._told))
 
     @property
     def blocked(self) -> bool:
@@ -106,6 +124,13 @@ class Interpreter:
         """ESC @: back to plain type."""
         self.mode = _Mode()
         self.roll.forget_line()
+
+    def switch_off(self) -> None:
+        """The power is gone: everything but the paper is forgotten."""
+        self.forget()
+        self.reset()
+        self._events.clear()
+        self._tail = self._told = b""
 
     def tear_off(self) -> list[Event]:
         """A person tears off what sticks out of the printer."""
@@ -133,6 +158,11 @@ class Interpreter:
         """DLE EOT 1 printer, 2 cause of being offline, 3 error, 4 paper; bits 1 and 4 are always set."""
         reasons = (0x08 * self.blocked, 0x04 * self.cover_open | 0x20 * self.roll.empty, 0, 0x60 * self.roll.empty)
         return 0x12 | reasons[number - 1]
+
+    def _block(self) -> bytes:
+        """The four bytes of the automatic status; of the first, bit 4 is set and bits 0, 1 and 7 never are."""
+        first = 0x10 | 0x08 * self.blocked | 0x20 * self.cover_open
+        return bytes([first, 0, 0x0C * self.roll.empty, 0x0F])
 
     def _next(self) -> int:
         """Obey the command or set the character at the head; return the bytes used, 0 if some are still to come."""
@@ -231,6 +261,10 @@ def _kick(printer: Interpreter, _: bytes) -> None:
     printer.emit(DrawerKicked())
 
 
+def _tell_changes(printer: Interpreter, parameters: bytes) -> None:
+    printer.tell_changes(on=bool(parameters[0]))
+
+
 def _answer(printer: Interpreter, _: bytes) -> None:
     """GS r: answered in its turn, so when all before it is on paper; without paper its turn does not come."""
     printer.emit(Answer(b"\x00"))
@@ -305,7 +339,7 @@ _COMMANDS: dict[bytes, tuple[Length, Act]] = {
     b"\x1c!": (3, _styled(lambda n: {"scale_x": 1 + (n >> 2 & 1), "scale_y": 1 + (n >> 3 & 1)})),
     b"\x1d!": (3, _styled(lambda n: {"scale_x": 1 + (n >> 4 & 7), "scale_y": 1 + (n & 7)})),
     b"\x1dB": (3, _styled(lambda n: {"inverse": bool(n & 1)})),
-    b"\x1da": (3, _ignore),
+    b"\x1da": (3, _tell_changes),
     b"\x1dL": (4, _ignore),
     b"\x1dW": (4, _ignore),
     b"\x1dr": (3, _answer),

@@ -1,4 +1,4 @@
-"""A receipt printer on a TCP port that prints on virtual paper: every slip becomes a PNG, and text for tests.
+"""A receipt printer on a TCP port or a serial line that prints on virtual paper: slips become PNGs, and text for tests.
 
 It speaks ESC/POS as real printers do (`simulators.escpos`), serves one client at a time, and has the troubles of real
 ones as switches: paper, cover, power, and a connection that breaks in the middle of a job.
@@ -6,17 +6,19 @@ ones as switches: paper, cover, power, and a connection that breaks in the middl
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from simulators.escpos import Answer, DrawerKicked, Event, Interpreter, SheetOut
 from simulators.paper_roll import Roll, Sheet
+from simulators.pseudo_terminal import PseudoTerminal
 from simulators.slip_image import render
 
 SLIPS_KEPT_MAX = 500
 _READ_BYTES_MAX = 4096
+_LINE_READS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,19 @@ class VirtualPrinter:
         self._one_client = asyncio.Lock()
         self._server: asyncio.Server | None = None
         self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self._client: asyncio.StreamWriter | None = None
-        self._bytes_until_drop: int | None = None
+        self._line: _Line | None = None
+        self._answer_to: Callable[[bytes], None] | None = None
+        self._then: Callable[[], None] | None = None
+        self._bytes_left = 0
 
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
         """Switch on and listen; port 0 takes a free one, then `port` tells which."""
-        self._server = await asyncio.start_server(self._serve, host, port)
+        self._server = await asyncio.start_server(self._accept, host, port)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def plug_in(self, path: Path) -> None:
+        """Switch on at the end of a serial line: the terminal opens `path`."""
+        self._line = _Line(path, self._take)
 
     async def close(self) -> None:
         """Stop listening and drop all connections."""
@@ -67,6 +75,8 @@ class VirtualPrinter:
         for writer in self._clients.values():
             writer.transport.abort()
         await asyncio.gather(*self._clients)
+        if self._line:
+            self._line.unplug()
 
     async def wait_for(self, count: int) -> list[PrintedSlip]:
         """Wait until `count` slips have come out since the start; return the latest ones, at most `SLIPS_KEPT_MAX`."""
@@ -79,6 +89,7 @@ class VirtualPrinter:
     def run_out_of_paper(self, after_dots: int = 0) -> None:
         """Let the paper end, at once or `after_dots` dots (1/8 mm) further on: in the middle of the next slip."""
         self.interpreter.roll.dots_left = after_dots
+        self._tell_change()
 
     async def load_paper(self) -> None:
         """Put in a new roll; what hangs out is torn off, and the printer goes on with what it still has."""
@@ -88,6 +99,7 @@ class VirtualPrinter:
     def open_cover(self) -> None:
         """Open the cover: printing stops."""
         self.interpreter.cover_open = True
+        self._tell_change()
 
     async def close_cover(self) -> None:
         """Close the cover; what hangs out is torn off, and the printer goes on with what it still has."""
@@ -96,48 +108,85 @@ class VirtualPrinter:
 
     async def lose_power(self) -> None:
         """Pull the plug: connections break, and everything but the paper is forgotten."""
+        self._power_off()
         await self.close()
-        self.interpreter.forget()
-        self.interpreter.reset()
 
     async def restore_power(self) -> None:
-        """Plug in again, on the same port; what hangs out is torn off."""
-        await self.start(self.port)
+        """Plug in again, on the same port or line; what hangs out is torn off."""
+        if self._line:
+            self._line.plug()
+        else:
+            await self.start(self.port)
         await self._tended()
 
     def drop_connection_after(self, count: int) -> None:
         """Break the connection, once, when `count` more bytes have come."""
-        self._bytes_until_drop = count
+        self._bytes_left, self._then = count, self._hang_up
+
+    def lose_power_after(self, count: int) -> None:
+        """Lose the power, once, when `count` more bytes have come: what they print is on paper, the rest is gone."""
+        self._bytes_left, self._then = count, self._lose_power_now
 
     async def _tended(self) -> None:
         await self._carry_out(self.interpreter.tear_off())
         await self._carry_out(self.interpreter.run())
 
+    def _tell_change(self) -> None:
+        """What a person did may be told at once, if the client has asked for that."""
+        for event in self.interpreter.changed():
+            self._answer(event.data)
+
+    def _power_off(self) -> None:
+        self.interpreter.switch_off()
+        self._answer_to = self._then = None
+
+    def _hang_up(self) -> None:
+        if self._line:
+            self._line.unplug()
+            self._line.plug()
+        for writer in self._clients.values():
+            writer.transport.abort()
+
+    def _lose_power_now(self) -> None:
+        self._power_off()
+        if self._server:
+            self._server.close()
+            self._server = None
+        if self._line:
+            self._line.unplug()
+        for writer in self._clients.values():
+            writer.transport.abort()
+
     # Wire
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:  # it came in the moment in which the power went
+            writer.transport.abort()
+            return
+        task = asyncio.create_task(self._serve(reader, writer))
         self._clients[task] = writer
+        task.add_done_callback(self._clients.pop)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):  # clients come and go
             async with self._one_client:
-                await self._read(reader, writer)
+                while not writer.is_closing() and (data := await reader.read(_READ_BYTES_MAX)):
+                    await self._take(data, writer.write)
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
-        del self._clients[task]
 
-    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._client = writer
-        while data := await reader.read(_READ_BYTES_MAX):
-            taken = data[: self._bytes_until_drop]
-            await self._carry_out(self.interpreter.receive(taken))
-            if self._bytes_until_drop is None:
-                continue
-            self._bytes_until_drop -= len(taken)
-            if not self._bytes_until_drop:
-                self._bytes_until_drop = None
-                writer.transport.abort()
+    async def _take(self, data: bytes, answer: Callable[[bytes], None]) -> None:
+        self._answer_to = answer
+        if self._then is None:
+            await self._carry_out(self.interpreter.receive(data))
+            return
+        taken = data[: self._bytes_left]
+        self._bytes_left -= len(taken)
+        await self._carry_out(self.interpreter.receive(taken))
+        if not self._bytes_left and self._then is not None:
+            then, self._then = self._then, None
+            then()
 
     async def _carry_out(self, events: list[Event]) -> None:
         async with self._in_turn:
@@ -151,8 +200,9 @@ class VirtualPrinter:
                         self.drawer_kicks += 1
 
     def _answer(self, data: bytes) -> None:
-        if self._client and not self._client.is_closing():
-            self._client.write(data)
+        if self._answer_to:
+            with suppress(OSError):  # nobody listens any more
+                self._answer_to(data)
 
     # Paper
 
@@ -166,6 +216,35 @@ class VirtualPrinter:
         async with self._printed:
             self._printed_count += 1
             self._printed.notify_all()
+
+
+class _Line:
+    """The printer's end of a serial line, read in turn."""
+
+    def __init__(self, path: Path, take: Callable[[bytes, Callable[[bytes], None]], Awaitable[None]]) -> None:
+        self._take = take
+        self._terminal = PseudoTerminal(path, self._receive)
+        self._begin()
+
+    def plug(self) -> None:
+        self._terminal.plug()
+        self._begin()
+
+    def unplug(self) -> None:
+        self._terminal.unplug()
+        if self._reads is not asyncio.current_task():  # else it ends by itself
+            self._reads.cancel()
+
+    def _begin(self) -> None:
+        self._came = asyncio.Queue[bytes](_LINE_READS_MAX)
+        self._reads = asyncio.create_task(self._read(self._came))
+
+    def _receive(self, data: bytes, _: float) -> None:
+        self._came.put_nowait(data)
+
+    async def _read(self, came: asyncio.Queue[bytes]) -> None:
+        while came is self._came and self._terminal.plugged:
+            await self._take(await came.get(), self._terminal.write)
 
 
 def _last_number(folder: Path | None) -> int:

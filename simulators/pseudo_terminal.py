@@ -36,6 +36,11 @@ class PseudoTerminal:
         self.path.unlink(missing_ok=True)
         self.path.symlink_to(os.ttyname(theirs))
 
+    @property
+    def plugged(self) -> bool:
+        """Whether the line is there."""
+        return self._ends is not None
+
     def unplug(self) -> None:
         """Take the line away while it is in use; harmless if it is not there."""
         if self._ends is None:

@@ -96,9 +96,9 @@ async def open_devices(where: Devices) -> CounterDevices:
 
         devices.pin_pad = SerialPinPad(where.pin_pad_path)
     if where.printer_address:
-        from terminal.devices.printer_tcp import TcpPrinter  # noqa: PLC0415
+        from terminal.devices.printer_tcp import tcp_printer  # noqa: PLC0415
 
-        devices.printer = TcpPrinter(where.printer_address, where.printer_port)
+        devices.printer = tcp_printer(where.printer_address, where.printer_port)
     return devices
 
 

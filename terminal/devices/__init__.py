@@ -4,7 +4,8 @@ A driver is asyncio code that speaks a device's own bytes and nothing else. It n
 touches the journal. Each kind has one contract test that runs on every driver of it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 HealthState = Literal["ready", "attention", "unknown"]
@@ -108,11 +109,18 @@ class PrinterStatus:
     reason: str = ""
 
 
+BeforeFirstByte = Callable[[], Awaitable[None]]
+"""Awaited when a printer is ready and nothing of the job has been sent; may raise PrinterTrouble to stop it there."""
+
+
 class Printer(Protocol):
     """A slip printer."""
 
-    async def print(self, job: bytes) -> None:
-        """Print a job; return only when the printer itself says that all of it is out, else raise PrinterTrouble."""
+    async def print(self, job: bytes, begin: BeforeFirstByte | None = None) -> None:
+        """Print a job; return only when the printer itself says that all of it is out, else raise PrinterTrouble.
+
+        If it was raised before `begin` was called, nothing of the job is on paper; afterwards, all of it may be.
+        """
 
     async def status(self) -> PrinterStatus:
         """Ask the printer how it is."""

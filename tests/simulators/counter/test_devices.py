@@ -13,7 +13,7 @@ from terminal.devices import CardGone, PrinterTrouble
 from terminal.devices.card_reader_vpcd import VpcdCardReader
 from terminal.devices.escpos import build
 from terminal.devices.pin_pad_serial import SerialPinPad
-from terminal.devices.printer_tcp import TcpPrinter
+from terminal.devices.printer_tcp import tcp_printer
 from terminal.devices.scanner_serial import SerialScanner
 from terminal.receipts import slip_lines
 from tests.in_a_loop import in_a_loop
@@ -150,7 +150,7 @@ async def test_the_pads_battery_keeps_the_working_key_over_a_kill(tmp_path: Path
 @in_a_loop
 async def test_slips_come_out_as_picture_and_text_and_outlive_the_process(tmp_path: Path) -> None:
     async with counter(tmp_path) as devices:
-        await TcpPrinter("127.0.0.1", devices.printer.port).print(JOB)
+        await tcp_printer("127.0.0.1", devices.printer.port).print(JOB)
         (slip,) = devices.state()["slips"]
         assert slip["number"] == 1
         assert "MERCHANT COPY" in slip["text"]
@@ -172,7 +172,7 @@ async def test_the_printers_switches_are_felt_by_the_terminal(
     tmp_path: Path, order: str, bad: str, good: str, reason: str
 ) -> None:
     async with counter(tmp_path) as devices:
-        printer = TcpPrinter("127.0.0.1", devices.printer.port)
+        printer = tcp_printer("127.0.0.1", devices.printer.port)
         await devices.obey(order, bad)
         with pytest.raises(PrinterTrouble, match=reason):
             await printer.print(JOB)

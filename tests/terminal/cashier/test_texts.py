@@ -17,7 +17,7 @@ from iso8583.transactions import TYPES
 from terminal import payment
 from terminal.cashier.texts import LANGUAGES, Texts, texts_in
 from terminal.cashier.words import FAMILIES
-from terminal.devices.printer_tcp import _REASONS as PRINTER_REASONS
+from terminal.devices.printer_answers import PRINTER_SAYS
 from terminal.emv.faults import CardReason
 from terminal.emv.steps import Reason
 from terminal.errands import ERRANDS, REMEMBERED
@@ -90,7 +90,7 @@ def said_by(file: str) -> set[str]:
     return (keywords(file, "Place", "said") | assigned(file, "refusal")) - form_fields
 
 
-PRINTER = {reason for _, _, reason in PRINTER_REASONS} | reasons_of_devices("PrinterTrouble")
+PRINTER = PRINTER_SAYS | reasons_of_devices("PrinterTrouble")
 CARDS = {f"card_{reason}" for reason in {*get_args(CardReason), *get_args(get_args(Reason)[-1])} - AFTER_THE_HOST}
 FACTS: dict[str, set[str]] = {
     "reason.": (
