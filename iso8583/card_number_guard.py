@@ -59,3 +59,14 @@ def _numbers(text: str) -> Iterator[str]:
 def held_by(text: str, known: Pieces) -> bool:
     """Whether `text` holds one of the pieces."""
     return any(text[at : at + size] in known for size in (PIECE, LONG_PIECE) for at in range(len(text) - size + 1))
+
+
+def value_holds(value: str | bytes, known: Pieces) -> bool:
+    """Whether a value of a field holds a piece: text, or bytes in packed digits or ASCII.
+
+    Zeros stand everywhere in bytes, so runs of one or two digits are not looked for in them.
+    """
+    if isinstance(value, str):
+        return held_by(value, known)
+    telling = frozenset(piece for piece in known if len(set(piece)) > 2)
+    return held_by(f"{value.hex()} {value.decode('latin-1')}", telling)

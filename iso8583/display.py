@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from iso8583.card_number_guard import Pieces, held_by, pieces_of_card_numbers
+from iso8583.card_number_guard import Pieces, held_by, pieces_of_card_numbers, value_holds
 from iso8583.masking import hidden, mask_value
 from iso8583.parts import Part
 from iso8583.plausibility import is_doubtful
@@ -46,7 +46,7 @@ class Display:
 
     def has_card_number(self, value: str | bytes) -> bool:
         """Whether a piece of a card number of this message is in the value."""
-        return held_by(value if isinstance(value, str) else f"{value.hex()} {value.decode('latin-1')}", self.numbers)
+        return value_holds(value, self.numbers)
 
     def text(self, row: Field | Part | None, value: str | bytes) -> str:
         """The value as it may be shown, in printable characters."""

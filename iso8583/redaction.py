@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from iso8583.card_number_guard import Pieces, held_by, pieces
+from iso8583.card_number_guard import Pieces, pieces, value_holds
 from iso8583.dialect import Dialect
 from iso8583.errors import Iso8583Error
 from iso8583.masking import CODE_LENGTHS, PAN_LENGTHS
@@ -58,7 +58,7 @@ class Redactor:
         numbers = self._card_numbers(message)
         fields = {number: self._field(message, number, dialect) for number in message}
         for number, value in fields.items():
-            if value == message[number] and _holds(value, numbers):
+            if value == message[number] and value_holds(value, numbers):
                 fields[number] = self._filled(str(number), value, dialect.table.fields[number].content)
         return Message.of(message.mti, fields, dialect.table.fields)
 
@@ -244,7 +244,3 @@ def filler_bytes(value: bytes) -> bytes:
     if value.isascii() and value.decode("ascii").isprintable():
         return filler(value.decode("ascii"), "ans").encode("ascii")
     return bytes(len(value))
-
-
-def _holds(value: Value, numbers: Pieces) -> bool:
-    return held_by(value if isinstance(value, str) else f"{value.hex()} {value.decode('latin-1')}", numbers)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from iso8583 import load_dialect
+from iso8583 import Message, load_dialect
 from iso8583.dialects import NAMES
 from iso8583.envelope import LENGTHS, Envelope
 from iso8583.self_measure import sample
@@ -195,11 +195,21 @@ def test_the_language_is_that_of_the_shell(iso: Run, monkeypatch: pytest.MonkeyP
 
 
 def test_ambiguity_is_said(iso: Run) -> None:
-    outcome = iso("decode", load_dialect("iso87_bcd").encode(sample(load_dialect("iso87_bcd"), "network")).hex())
+    message = Message("0800", {11: "000001", 41: "12345678", 42: "898110053110001"})
+    wire = load_dialect("unionpay_pos").encode(message)
+    assert "It decodes as unionpay_pos too, but makes less sense so." in iso("decode", wire.hex()).out
+    outcome = iso("decode", (TPDU + wire).hex())
     assert outcome.code == 0
-    dialect = load_dialect("iso87_ascii")
-    twice = iso("decode", "--json", dialect.encode(sample(dialect, "network")).hex())
-    assert {"tried", "ambiguous", "others", "form"} == set(twice.rows[0]["reading"])
+    assert "Ambiguous: it makes as much sense as TPDU, unionpay_pos. Say which with --dialect" in outcome.out
+    reading = iso("decode", "--json", (TPDU + wire).hex()).rows[0]["reading"]
+    assert reading == {
+        "form": "hex",
+        "tried": reading["tried"],
+        "ambiguous": True,
+        "others": [["none", "tpdu", "unionpay_pos"]],
+    }
+    told = iso("decode", "--dialect", "unionpay_pos", (TPDU + wire).hex())
+    assert "Ambiguous" not in told.out
 
 
 def test_a_broken_message_says_what_is_wrong_and_what_is_sure(iso: Run) -> None:
