@@ -14,6 +14,10 @@ Digits = Annotated[str, Field(pattern=r"^\d+$")]
 # Field 48 of a settlement counts with three digits.
 BATCH_COUNT_MAX = 999
 
+# What a scanner puts around a code. An end that could be a part of a code would cut it.
+ScannerPrefix = Annotated[str, Field(pattern=r"^[!-~]{1,8}$")]
+ScannerSuffix = Annotated[str, Field(pattern=r"^[\x00-\x20#$%&*;|~]{1,4}$")]
+
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -49,10 +53,23 @@ class Limits(_Part):
 
 
 class Devices(_Part):
-    """What stands on the counter: where each driver finds its device. An empty entry means that there is none."""
+    """What stands on the counter: where each driver finds its device. An empty entry means that there is none.
+
+    Codes may be read by a scanner on a serial line, by one that types on the page's keyboard, and by a camera: the
+    number of one (``"0"``), or the path of a film, or an ``http`` or ``rtsp`` address.
+    """
 
     card_reader_port: int = 0
     scanner_path: str = ""
+    scanner_baud: Annotated[int, Field(ge=300, le=921_600)] = 9600
+    scanner_prefixes: Annotated[tuple[ScannerPrefix, ...], Field(strict=False, max_length=8)] = ()
+    scanner_suffixes: Annotated[tuple[ScannerSuffix, ...], Field(strict=False, min_length=1, max_length=4)] = (
+        "\r",
+        "\n",
+    )
+    scanner_repeat_s: Annotated[float, Field(ge=0, le=60)] = 1.0
+    scanner_keyboard: bool = False
+    camera: str = ""
     pin_pad_path: str = ""
     printer_address: str = ""
     printer_port: int = 9100

@@ -17,6 +17,7 @@ from terminal.events import (
     CancelRequested,
     CardCompleted,
     CardPresented,
+    CodeIgnored,
     CodePresented,
     DevicesSeen,
     Effect,
@@ -112,7 +113,13 @@ class Counter:
             case CodePresented(code) if refusal := self.codes.refusal_of(code):
                 self._say(refusal, self.payments.current)
                 return []
+            case CodeIgnored(reason):
+                if self.notice is None and self.stage == "card_or_code":  # why the code before it failed matters more
+                    self._say(reason, self.payments.current)
+                return []
             case CardPresented() | CodePresented():
+                if self.notice is not None and self.notice.key == self.payments.current:
+                    self.notice = None  # what was wrong with another code is over
                 self.stage = "host"
                 return self.payments.presented(event, now)
             case CardCompleted():

@@ -130,6 +130,13 @@ class CodePresented:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeIgnored:
+    """Something was scanned that is no code for this payment; `reason` is a key of the catalogue."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MeansFailed:
     """The card or the code could not be used; `reason` is a key of the catalogue."""
 
@@ -231,7 +238,7 @@ class Tick:
 
 Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
-    | SettleRequested | CardPresented | CodePresented | MeansFailed | CardCompleted | Progress | SlipPrinted
+    | SettleRequested | CardPresented | CodePresented | CodeIgnored | MeansFailed | CardCompleted | Progress | SlipPrinted
     | SlipFailed | LinkUp | LinkLost | Received | KeysLoaded | KeysLost | KeysBack
     | RoomMeasured | DevicesSeen | Tick
 )  # fmt: skip

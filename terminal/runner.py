@@ -17,11 +17,12 @@ from iso8583 import Iso8583Error, Message
 from terminal import messages
 from terminal.card_dialogue import CardDialogue
 from terminal.counter import Counter, Notice
-from terminal.devices import CardReader, DeviceHealth, PinPad, PinPadFault, Printer, Scanner
+from terminal.devices import CardReader, DeviceHealth, PinPad, PinPadFault, Printer, Scanned, Scanner
 from terminal.emv.steps import NoAnswer, OnlineAnswer
 from terminal.events import (
     AskForMeans,
     BalanceRequested,
+    CodeIgnored,
     CodePresented,
     CompleteCard,
     DevicesSeen,
@@ -283,9 +284,9 @@ class Runner:
     async def _watch_scanner(self, scanner: Scanner) -> None:
         """Take codes only while a payment wants one: a code scanned by accident pays for nothing."""
         while True:
-            code = await scanner.next_code()
+            scan = await scanner.next_scan()
             if self._codes_wanted:
-                self.post(CodePresented(code))
+                self.post(CodePresented(scan.code) if isinstance(scan, Scanned) else CodeIgnored(scan.reason))
 
     async def _watch_room(self) -> None:
         """Measure now and then; start over when writes go through again, or the clock was set."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from firmware_config.profile import Devices, TerminalProfile, load_profile
+from terminal.devices import Scanner
 from terminal.events import Effect
 from terminal.journal import Journal, JournalError
 from terminal.key_link import KeyLink
@@ -87,10 +88,7 @@ async def open_devices(where: Devices) -> CounterDevices:
         from terminal.devices.card_reader_vpcd import VpcdCardReader  # noqa: PLC0415
 
         devices.card_reader = await VpcdCardReader.listen(where.card_reader_port)
-    if where.scanner_path:
-        from terminal.devices.scanner_serial import SerialScanner  # noqa: PLC0415
-
-        devices.scanner = SerialScanner(where.scanner_path)
+    devices.scanner = open_scanners(where)
     if where.pin_pad_path:
         from terminal.devices.pin_pad_serial import SerialPinPad  # noqa: PLC0415
 
@@ -100,6 +98,21 @@ async def open_devices(where: Devices) -> CounterDevices:
 
         devices.printer = tcp_printer(where.printer_address, where.printer_port)
     return devices
+
+
+def open_scanners(where: Devices) -> Scanner | None:
+    """Open whatever reads codes here. A terminal without a camera never imports OpenCV."""
+    scanners: list[Scanner] = []
+    if where.scanner_path:
+        from terminal.devices.scanner_serial import ScanLines, SerialScanner  # noqa: PLC0415
+
+        lines = ScanLines(where.scanner_prefixes, where.scanner_suffixes, where.scanner_repeat_s)
+        scanners.append(SerialScanner(where.scanner_path, lines, baud=where.scanner_baud))
+    if len(scanners) < 2:
+        return scanners[0] if scanners else None
+    from terminal.devices.scanner_several import SeveralScanners  # noqa: PLC0415
+
+    return SeveralScanners(scanners)
 
 
 async def run(folder: Path, after_effect: Callable[[Effect], None] = lambda _: None) -> None:

@@ -66,11 +66,28 @@ class CardReader(Protocol):
         """Release the reader."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A code that was scanned: ASCII, without prefix, suffix and control characters."""
+
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanIgnored:
+    """A scan that is no code for anybody, and why: `reason` is a stable key such as ``scan_repeated``."""
+
+    reason: str
+
+
+Scan = Scanned | ScanIgnored
+
+
 class Scanner(Protocol):
     """A code scanner."""
 
-    async def next_code(self) -> str:
-        """Return the next code that is scanned, without prefix, suffix and control characters."""
+    async def next_scan(self) -> Scan:
+        """Return the next code that is scanned, or why there was none: nothing that was seen is dropped in silence."""
 
     def health(self) -> DeviceHealth:
         """Say how the scanner is."""

@@ -1,67 +1,81 @@
-"""A code scanner on a serial line: each scan is a line of ASCII that ends with CR, LF or both.
+"""A code scanner on a serial line: each scan is a line of ASCII that ends as the scanner is set up to end it.
 
-`ScanLines` is the pure part. A code is handed over once, even if the scanner, or a hand that held still, sent it again
-and again within the repeat window. A line that is too long, or holds anything but ASCII, is noise and is dropped whole:
-half a payment code may be another's.
+`ScanLines` is the pure part: it cuts what comes into codes. A line that is too long, or holds anything but ASCII, is
+noise and is dropped whole, and said so.
 """
 
-import asyncio
+from collections.abc import Sequence
 
-from terminal.devices import DeviceHealth
+from terminal.devices import DeviceHealth, Scan, ScanIgnored
+from terminal.devices.scanner_readings import CODE_LENGTH_MAX, REPEAT_WINDOW_S, Repeats, WaitingScans, judged
 from terminal.devices.serial_line import HealthChanged, SerialLine
-
-CODE_LENGTH_MAX = 512
-"""More than a QR code of version 11 holds; payment codes have 16 to 24 digits."""
 
 GAP_MAX_S = 0.5
 """A scanner sends a code in one go (512 characters at 9600 baud take 0.54 s, without a pause)."""
 
-REPEAT_WINDOW_S = 1.0
-CODES_WAITING_MAX = 8
-_ENDS = b"\r\n"
-_CONTROLS = bytes(range(0x20)) + b"\x7f"
+SUFFIXES = ("\r", "\n")
+BAUD = 9600
 
 
 class ScanLines:
-    """Cuts what a scanner sends into codes. Pure: time comes in as `now`, in seconds."""
+    """Cuts what a scanner sends into codes. Pure: time comes in as `now`, in seconds.
 
-    def __init__(self, repeat_window_s: float = REPEAT_WINDOW_S) -> None:
-        self._repeat_window_s = repeat_window_s
+    Args:
+        prefixes: what the scanner puts before a code, such as ``]Q1`` and ``]C0`` (how it names the kind of code). The
+            longest that fits is taken off; with prefixes, a line without any of them did not come from a whole scan.
+        suffixes: each of them ends a code.
+        repeat_window_s: how long the same code again is ignored.
+    """
+
+    def __init__(
+        self,
+        prefixes: Sequence[str] = (),
+        suffixes: Sequence[str] = SUFFIXES,
+        repeat_window_s: float = REPEAT_WINDOW_S,
+    ) -> None:
+        assert all((*suffixes, suffixes)), "without an end there is no code"
+        self._prefixes = sorted(prefixes, key=len, reverse=True)
+        self._suffixes = tuple(suffix.encode("latin-1") for suffix in suffixes)
+        self._suffix_max = max(map(len, self._suffixes))
+        self._repeats = Repeats(repeat_window_s)
         self._line = bytearray()
         self._too_long = False
-        self._heard_at = 0.0
-        self._last = ""
-        self._last_at = float("-inf")
+        self._heard_at = float("-inf")
 
-    def feed(self, data: bytes, now: float) -> list[str]:
-        """Take bytes as they come; return the codes that are complete."""
-        if now - self._heard_at > GAP_MAX_S:
-            self._start_line()
+    def feed(self, data: bytes, now: float) -> list[Scan]:
+        """Take bytes as they come; return the scans that are complete."""
+        scans: list[Scan] = []
+        if self._line and now - self._heard_at > GAP_MAX_S:
+            scans.append(ScanIgnored("scan_broken_off"))
+            self.start_line()
         self._heard_at = now
-        codes: list[str] = []
         for byte in data:
-            if byte in _ENDS:
-                codes += self._finish_line(now)
-            elif len(self._line) < CODE_LENGTH_MAX:
-                self._line.append(byte)
-            else:
+            self._line.append(byte)
+            if self._line.endswith(self._suffixes):
+                scans += self._finish_line(now)
+            elif len(self._line) > 2 * CODE_LENGTH_MAX:
                 self._too_long = True
-        return codes
+                del self._line[: -self._suffix_max]
+        return scans
 
-    def _start_line(self) -> None:
+    def start_line(self) -> None:
+        """Forget what was heard of a line that has not ended."""
         self._line.clear()
         self._too_long = False
 
-    def _finish_line(self, now: float) -> list[str]:
-        line = bytes(self._line).translate(None, _CONTROLS).strip()
-        usable = line and line.isascii() and not self._too_long
-        self._start_line()
-        return self._once(line.decode("ascii"), now) if usable else []
+    def _finish_line(self, now: float) -> list[Scan]:
+        suffix = max((suffix for suffix in self._suffixes if self._line.endswith(suffix)), key=len)
+        scan = ScanIgnored("scan_too_long") if self._too_long else self._judged(bytes(self._line[: -len(suffix)]))
+        self.start_line()
+        told = scan and self._repeats.told(scan, now)
+        return [told] if told else []
 
-    def _once(self, code: str, now: float) -> list[str]:
-        again = code == self._last and now - self._last_at < self._repeat_window_s
-        self._last, self._last_at = code, now
-        return [] if again else [code]
+    def _judged(self, line: bytes) -> Scan | None:
+        scan = judged(line.decode("latin-1"))
+        if scan is None or isinstance(scan, ScanIgnored) or not self._prefixes:
+            return scan
+        prefix = next((prefix for prefix in self._prefixes if scan.code.startswith(prefix)), None)
+        return ScanIgnored("scan_without_prefix") if prefix is None else judged(scan.code.removeprefix(prefix))
 
 
 class SerialScanner:
@@ -71,22 +85,17 @@ class SerialScanner:
     """
 
     def __init__(
-        self,
-        path: str,
-        *,
-        baud: int = 9600,
-        repeat_window_s: float = REPEAT_WINDOW_S,
+        self, path: str, lines: ScanLines | None = None, *, baud: int = BAUD,
         health_changed: HealthChanged | None = None,
-    ) -> None:
-        self._repeat_window_s = repeat_window_s
-        self._lines = ScanLines(repeat_window_s)
-        self._codes: asyncio.Queue[str] = asyncio.Queue(CODES_WAITING_MAX)
+    ) -> None:  # fmt: skip
+        self._lines = lines or ScanLines()
+        self._scans = WaitingScans()
         self._health_changed = health_changed
         self._line = SerialLine(path, self._receive, self._changed, baud=baud)
 
-    async def next_code(self) -> str:
-        """Return the next code that is scanned."""
-        return await self._codes.get()
+    async def next_scan(self) -> Scan:
+        """Return the next scan."""
+        return await self._scans.next()
 
     def health(self) -> DeviceHealth:
         """Say whether the scanner is plugged in."""
@@ -97,12 +106,10 @@ class SerialScanner:
         self._line.close()
 
     def _receive(self, data: bytes, now: float) -> None:
-        for code in self._lines.feed(data, now):
-            if self._codes.full():
-                self._codes.get_nowait()
-            self._codes.put_nowait(code)
+        for scan in self._lines.feed(data, now):
+            self._scans.put(scan)
 
     def _changed(self, health: DeviceHealth) -> None:
-        self._lines = ScanLines(self._repeat_window_s)  # what was heard before a plug was pulled is no part of a code
+        self._lines.start_line()  # what was heard before a plug was pulled is no part of a code
         if self._health_changed is not None:
             self._health_changed(health)

@@ -31,6 +31,11 @@ def test_what_is_said_is_read(tmp_path):
     assert (read.host.address, read.host.port, read.limits.sale_amount_max) == ("10.0.0.1", 9000, 100)
 
 
+def test_what_a_scanner_puts_around_a_code_is_read(tmp_path):
+    read = profile(tmp_path, NEEDED + '[devices]\nscanner_prefixes = ["]C0"]\nscanner_suffixes = ["\\t", "\\r\\n"]\n')
+    assert read.devices.scanner_prefixes == ("]C0",) and read.devices.scanner_suffixes == ("\t", "\r\n")
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -38,6 +43,10 @@ def test_what_is_said_is_read(tmp_path):
         (NEEDED.replace('"898110053110001"', '"8981"'), "merchant_id"),
         ("\n".join(NEEDED.splitlines()[:-1]), "merchant_name_en"),
         (NEEDED + "colour = 1\n", "colour"),
+        (NEEDED + "[devices]\nscanner_suffixes = []\n", "devices.scanner_suffixes"),
+        (NEEDED + '[devices]\nscanner_suffixes = ["\\r", "1"]\n', "devices.scanner_suffixes.1"),
+        (NEEDED + '[devices]\nscanner_prefixes = ["\\u0002"]\n', "devices.scanner_prefixes.0"),
+        (NEEDED + "payment_codes_key = 'AB'\n", "payment_codes_key"),
         (NEEDED + 'currency = "CNY"\n', "currency"),
         (NEEDED + "[host]\nport = 70000\n", "host.port"),
         (NEEDED + '[host]\ntpdu = "1234567890"\n', "host.tpdu"),

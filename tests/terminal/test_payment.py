@@ -12,6 +12,7 @@ from terminal.events import (
     CancelRequested,
     CardCompleted,
     CardPresented,
+    CodeIgnored,
     CodePresented,
     CompleteCard,
     Effect,
@@ -497,3 +498,26 @@ def test_code_that_cannot_pay_is_refused_with_the_reason_and_the_sale_goes_on_wa
     till.on(SaleRequested("a", 2500, "01"))
     assert till.on(CodePresented(code)) == []
     assert till.said() == reason and till.counter.busy
+
+
+def test_a_scan_that_was_ignored_is_said_unless_something_else_matters_more():
+    till = ready_till()
+    till.on(CodeIgnored("scan_repeated"))
+    assert till.counter.notice is None
+    till.on(SaleRequested("a", 2500, "01"))
+    assert till.on(CodeIgnored("scan_repeated")) == [] and till.said() == "scan_repeated"
+    till.on(CancelRequested(till.counter.payments.current))
+    till.on(SaleRequested("b", 2500, "01"))
+    till.on(CodePresented("9" * 18))
+    till.on(CodeIgnored("scan_repeated"))
+    assert till.said() == "code_unknown"
+
+
+def test_what_was_wrong_with_another_code_is_no_longer_said_when_one_is_taken():
+    till = ready_till()
+    till.on(SaleRequested("a", 2500, "01"))
+    till.on(CodePresented("9" * 18))
+    till.on(CodePresented(CODE))
+    assert till.counter.notice is None
+    till.on(CodeIgnored("scan_repeated"))
+    assert till.counter.notice is None

@@ -1,5 +1,6 @@
 """Whose a scanned code is, why it is refused, and tables of codes: the shipped one, the host's, and broken ones."""
 
+import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -35,7 +36,7 @@ def table(*rows: Mapping[str, object], version: object = 3) -> bytes:
     lines = [f"version = {version}"]
     for row in rows:
         lines.append("[[code]]")
-        lines += [f"{key} = {str(v).lower() if isinstance(v, bool) else repr(v)}" for key, v in row.items()]
+        lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in row.items()]  # TOML as well
     return "\n".join(lines).encode()
 
 

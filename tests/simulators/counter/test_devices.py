@@ -9,7 +9,7 @@ import pytest
 
 from iso8583.security import key_check_value, wrap_key
 from simulators.counter.devices import DECK_ORDER, PIN, Devices, OrderRefused, Places
-from terminal.devices import CardGone, PrinterTrouble
+from terminal.devices import CardGone, PrinterTrouble, Scanned
 from terminal.devices.card_reader_vpcd import VpcdCardReader
 from terminal.devices.escpos import build
 from terminal.devices.pin_pad_serial import SerialPinPad
@@ -108,7 +108,7 @@ async def test_the_phone_is_scanned_and_shows_a_fresh_code(tmp_path: Path) -> No
         assert shown.startswith("62")
         assert len(shown) == 19
         await devices.obey("scan")
-        assert await asyncio.wait_for(scanner.next_code(), WAIT_S) == shown
+        assert await asyncio.wait_for(scanner.next_scan(), WAIT_S) == Scanned(shown)
         assert devices.phone.code != shown
         await scanner.close()
 

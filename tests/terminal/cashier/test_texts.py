@@ -98,7 +98,7 @@ FACTS: dict[str, set[str]] = {
         | arguments("counter.py", "_say", "cancel") | returned("counter.py", "_unauthorised")
         | arguments("payment.py", "cancel") | keywords("payment.py", "_Facts", "reason")
         | returned("payment.py", "_act_cancel")
-        | returned("payment_codes.py", "refusal_of")
+        | returned("payment_codes.py", "refusal_of") | reasons_of_devices("ScanIgnored")
         | returned("operators.py", "check") - {"supervisor", "cashier"}
         | arguments("card_dialogue.py", "MeansFailed") | CARDS | reasons_of_devices("CardGone", "throw_out")
         | {f"printer_{reason}" for reason in PRINTER | arguments("printing.py", "SlipFailed")}
