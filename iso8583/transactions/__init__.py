@@ -4,7 +4,6 @@ To add one: its file, and its line in `_ALL`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from iso8583.message import Message
@@ -25,9 +24,18 @@ from iso8583.transactions import (
     sign_on,
     status_upload,
 )
-from iso8583.transactions.transaction_type import TOGETHER, TransactionType
+from iso8583.transactions.field_check import FieldCheck, missing_fields, missing_in_answer
+from iso8583.transactions.transaction_type import TransactionType
 
-__all__ = ["TYPES", "FieldCheck", "TransactionType", "missing_fields", "type_of"]
+__all__ = [
+    "TYPES",
+    "FieldCheck",
+    "TransactionType",
+    "missing_fields",
+    "missing_in_answer",
+    "type_of",
+    "type_of_answer",
+]
 
 _ALL: Final = (
     sale.TYPE,
@@ -75,33 +83,14 @@ def type_of(message: Message) -> TransactionType | None:
     return _BY_KEY.get((mti, code, condition, block[:2], block[8:11], entry.startswith("03")))
 
 
-@dataclass(frozen=True, slots=True)
-class FieldCheck:
-    """What is wrong with the fields of a message; false if nothing is.
+def type_of_answer(message: Message) -> TransactionType | None:
+    """The type of the request that `message` answers; None for a request and for an answer of no known type.
 
-    Attributes:
-        missing: fields that must be there and are not; 2 stands for any place of the card number.
-        not_allowed: fields that must not be there and are.
+    An answer lacks field 22, so of a scanned and a card payment, whose answers have the same fields, the latter is
+    named. Never raises.
     """
-
-    missing: tuple[int, ...]
-    not_allowed: tuple[int, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.missing or self.not_allowed)
-
-
-def missing_fields(message: Message, kind: TransactionType) -> FieldCheck:
-    """Every field that a request of type `kind` lacks or has too much, all at once.
-
-    >>> from iso8583 import Message
-    >>> missing_fields(Message("0820", {41: "12345678", 4: "000000000001"}), TYPES["echo"])
-    FieldCheck(missing=(42, 60), not_allowed=(4,))
-    """
-    present = frozenset(message.fields)
-    needed = kind.mandatory.union(*(TOGETHER[number] for number in TOGETHER.keys() & present))
-    missing = needed - present
-    if kind.one_of and not kind.one_of & present:
-        missing |= {min(kind.one_of)}
-    not_allowed = present - kind.mandatory - kind.conditional
-    return FieldCheck(tuple(sorted(missing)), tuple(sorted(not_allowed)))
+    mti = message.mti
+    if len(mti) != 4 or mti[2] not in "135":
+        return None
+    asked = Message(f"{mti[:2]}{int(mti[2]) - 1}0", message.fields)
+    return type_of(asked)

@@ -11,4 +11,6 @@ TYPE = TransactionType(
     mandatory=FINANCIAL - {4},
     conditional=CARD_DATA,
     one_of=CARD,
+    own_answer=frozenset({54}),
+    absent_answer=frozenset({4}),
 )

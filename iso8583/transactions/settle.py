@@ -14,4 +14,6 @@ TYPE = TransactionType(
     mac=False,
     mandatory=frozenset({11, 41, 42, 48, 49, 60, 63}),
     conditional=frozenset(),
+    own_answer=frozenset({11, 48}),
+    absent_answer=frozenset({39}),
 )

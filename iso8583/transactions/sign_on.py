@@ -14,4 +14,5 @@ TYPE = TransactionType(
     mac=False,
     mandatory=frozenset({11, 41, 42, 60, 63}),
     conditional=frozenset({59, 62}),
+    own_answer=frozenset({11, 12, 13, 62}),
 )

@@ -30,6 +30,9 @@ class TransactionType:
         mandatory: fields that must be there.
         conditional: fields that may be there.
         one_of: at least one of these must be there (none if empty).
+        own_answer: fields that an approval must have beside those of every approval of a financial or a management
+            request, as 62 with the keys of a sign-on.
+        absent_answer: fields that it lacks, although the others have them.
     """
 
     name: str
@@ -45,13 +48,39 @@ class TransactionType:
     scan: bool = False
     mac: bool = True
     one_of: frozenset[int] = field(default=frozenset())
+    own_answer: frozenset[int] = field(default=frozenset())
+    absent_answer: frozenset[int] = field(default=frozenset())
 
     @property
     def management_code(self) -> str:
         """60.3, the usual value."""
         return self.management_codes[0]
 
+    @property
+    def answer_mandatory(self) -> frozenset[int]:
+        """Fields that an approval must have."""
+        return (FINANCIAL_ANSWER if self.mac else MANAGEMENT_ANSWER) - self.absent_answer | self.own_answer
+
+    @property
+    def refusal_mandatory(self) -> frozenset[int]:
+        """Fields that a refusal must have: the code, and what it is matched with its request by."""
+        return frozenset({39}) | REFUSAL & self.mandatory
+
+    @property
+    def answer_conditional(self) -> frozenset[int]:
+        """Fields that an answer may have."""
+        common = FINANCIAL_ANSWER | FINANCIAL_ANSWER_DATA if self.mac else MANAGEMENT_ANSWER | MANAGEMENT_ANSWER_DATA
+        return common - self.answer_mandatory
+
 
 # Fields of every financial request, and those that any card payment may add.
 FINANCIAL: Final = frozenset({3, 4, 11, 22, 25, 41, 42, 49, 60, 64})
 CARD_DATA: Final = frozenset({2, 14, 23, 26, 35, 36, 52, 53, 55, 59})
+
+# Fields of the answers. The issuer's and the acquirer's names (44) are counted among those of every approval by the
+# specification; hosts leave them out where no issuer was asked, as in a reversal.
+FINANCIAL_ANSWER: Final = frozenset({3, 4, 11, 12, 13, 15, 25, 32, 37, 39, 41, 42, 49, 60, 64})
+FINANCIAL_ANSWER_DATA: Final = frozenset({2, 14, 22, 23, 26, 38, 44, 53, 54, 55, 59, 62, 63})
+MANAGEMENT_ANSWER: Final = frozenset({39, 41, 42, 60})
+MANAGEMENT_ANSWER_DATA: Final = frozenset({11, 12, 13, 15, 32, 37, 48, 49, 55, 59, 62, 63})
+REFUSAL: Final = frozenset({3, 11, 41, 42})

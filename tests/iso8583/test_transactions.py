@@ -2,8 +2,8 @@
 
 import pytest
 
-from iso8583 import Message
-from iso8583.transactions import TYPES, FieldCheck, missing_fields, type_of
+from iso8583 import Message, load_dialect
+from iso8583.transactions import TYPES, FieldCheck, missing_fields, missing_in_answer, type_of, type_of_answer
 from iso8583.transactions.transaction_type import TransactionType
 from tests.iso8583.vectors import GOLDEN
 
@@ -125,3 +125,101 @@ def test_a_scanned_sale_carries_no_card() -> None:
 )
 def test_unknown_messages_have_no_type(message: Message) -> None:
     assert type_of(message) is None
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+ROWS = load_dialect("unionpay_pos").table.fields
+
+
+def approval_of(kind: TransactionType) -> Message:
+    """The shortest approval of a type."""
+    fields: dict[int, str | bytes] = dict.fromkeys(kind.answer_mandatory, "x")
+    return Message(request_of(kind).response({}).mti, fields | ({39: "00"} if 39 in fields else {}))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("sign_on_answer", "sign_on"), ("sale_answer", "sale")])
+def test_golden_answers_are_recognised_and_complete(name: str, kind: str) -> None:
+    answer = Message(GOLDEN[name].mti, GOLDEN[name].fields)
+    assert type_of_answer(answer) is TYPES[kind]
+    assert not missing_in_answer(answer, TYPES[kind])
+
+
+@EVERY
+def test_every_answer_is_recognised(kind: TransactionType) -> None:
+    request = request_of(kind)
+    answer = request.response({number: request[number] for number in (3, 25, 60) if number in request})
+    like_by_card = {"qr_sale": "sale", "qr_void": "sale_void", "qr_refund": "refund"}.get(kind.name, kind.name)
+    assert type_of_answer(answer) is TYPES[like_by_card]
+    assert type_of_answer(request) is None
+
+
+@EVERY
+def test_every_field_of_an_approval_is_missed_and_strangers_are_named(kind: TransactionType) -> None:
+    approval = approval_of(kind)
+    assert not missing_in_answer(approval, kind)
+    for number in kind.answer_mandatory - {39}:
+        assert missing_in_answer(approval.without(number), kind).missing == (number,)
+    assert missing_in_answer(approval.with_({52: bytes(8), 35: "x"}), kind).not_allowed == (35, 52)
+    every = approval.with_(dict.fromkeys(kind.answer_conditional, "x")).with_({39: "00"})
+    assert not missing_in_answer(every, kind)
+
+
+@EVERY
+def test_a_refusal_says_no_and_to_whom(kind: TransactionType) -> None:
+    refusal = Message("0210", dict.fromkeys(kind.refusal_mandatory, "x")).with_({39: "30"})
+    assert not missing_in_answer(refusal, kind)
+    assert missing_in_answer(refusal.without(41), kind).missing == (41,)
+    assert missing_in_answer(refusal.with_({39: "00"}), kind).missing
+
+
+def test_what_counts_as_an_approval() -> None:
+    partial = approval_of(TYPES["sale"]).with_({39: "10"}).without(37)
+    assert missing_in_answer(partial, TYPES["sale"]).missing == (37,)
+    assert not missing_in_answer(partial.with_({39: "51"}), TYPES["sale"])
+    assert not missing_in_answer(partial.with_({39: b"00"}), TYPES["sale"])
+    nothing_to_reverse = approval_of(TYPES["reversal"]).with_({39: "25"}).without(37)
+    assert missing_in_answer(nothing_to_reverse, TYPES["reversal"]).missing == (37,)
+
+
+def test_an_inquiry_brings_a_balance_and_no_amount_a_settlement_no_code() -> None:
+    assert missing_in_answer(approval_of(TYPES["sale"]), TYPES["balance_inquiry"]).missing == (54,)
+    assert 39 not in approval_of(TYPES["settle"])
+    assert not missing_in_answer(approval_of(TYPES["settle"]).with_({39: "00"}), TYPES["settle"])
+
+
+@pytest.mark.parametrize(("mti", "numbers"), load_dialect("unionpay_pos").table.messages)
+def test_the_messages_that_the_dialect_declares_are_complete(mti: str, numbers: tuple[int, ...]) -> None:
+    message = Message(mti, dict.fromkeys(numbers, "x"))
+    is_answer = mti[2] in "135"
+    check = missing_in_answer if is_answer else missing_fields
+    kinds = [kind for kind in TYPES.values() if (f"{mti[:2]}{int(mti[2]) - is_answer}0") == kind.mti]
+    assert any(not check(message, kind) for kind in kinds)
+
+
+# --- in words ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_check_in_words() -> None:
+    check = missing_fields(
+        request_of(TYPES["sale"]).without(2, 35, 36, 4).with_({52: bytes(8), 99: "x"}), TYPES["sale"]
+    )
+    assert check.in_words(ROWS) == (
+        "missing: 2 primary account number, or 35 or 36 instead, 4 amount, 26 PIN capture length, which goes with 52, "
+        "53 security control, which goes with 52; not allowed: 99"
+    )
+    assert check.in_words(ROWS, "zh") == (
+        "缺少:2 主账号(或35、36)、4 交易金额、26 服务点PIN获取码(须与52同时出现)、"
+        "53 安全控制信息(须与52同时出现);不允许:99"
+    )
+
+
+def test_nothing_wrong_in_words() -> None:
+    check = missing_fields(request_of(TYPES["echo"]), TYPES["echo"])
+    assert (check.in_words(ROWS), check.in_words(ROWS, "zh")) == ("nothing is missing, nothing is too much", "字段完整")
+
+
+def test_words_without_names() -> None:
+    check = missing_in_answer(Message("0830", {4: "x"}), TYPES["echo"])
+    assert check.in_words({}) == "missing: 39, 41, 42, 60; not allowed: 4"
+    assert check == FieldCheck((39, 41, 42, 60), (4,))
