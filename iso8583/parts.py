@@ -150,12 +150,14 @@ class Form:
         mtis: the types of those messages.
         path: a sub-field of another field that tells more; empty if the type says it all.
         values: what that sub-field may be.
+        length: of the whole field in this form; 0 if it tells nothing.
     """
 
     parts: Parts
     mtis: frozenset[str]
     path: str = ""
     values: frozenset[str] = frozenset()
+    length: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,16 +127,20 @@ def open_field(table: Table, message: Message, number: int) -> SubField:
     if row is None:
         raise Iso8583Error(number, 0, f"{table.name} does not define field {number}")
     value = message[number]
-    parts = _form_of(table, message, row.parts)
     path = str(number)
-    return SubField(path, row, value, 0, _opened(parts, _units(row, value, path), path) if parts else ())
+    if row.parts is None:
+        return SubField(path, row, value)
+    data = _units(row, value, path)
+    parts = _form_of(table, message, row.parts, len(data))
+    return SubField(path, row, value, 0, _opened(parts, data, path) if parts else ())
 
 
-def _form_of(table: Table, message: Message, parts: Parts | None) -> Parts | None:
-    """The layout that a field has in this message."""
+def _form_of(table: Table, message: Message, parts: Parts, length: int) -> Parts | None:
+    """The layout that a field of `length` has in this message."""
     if not isinstance(parts, Forms):
         return parts
-    return next((form.parts for form in parts.forms if _has_form(table, message, form)), None)
+    fitting = (form for form in parts.forms if form.length in {0, length} and _has_form(table, message, form))
+    return next((form.parts for form in fitting), None)
 
 
 def _has_form(table: Table, message: Message, form: Form) -> bool:

@@ -1,0 +1,63 @@
+"""Field 62 opened to its parts agrees with its typed views."""
+
+import pytest
+
+from iso8583 import Message, load_dialect
+from iso8583.field62 import LAYOUTS, PARAMETER_LENGTHS, STATUS_LENGTHS, Parameters62, Status62, WorkingKeys62
+from iso8583.field62_parts import KEY_LENGTHS, PARAMETERS, STATUS
+from iso8583.sub_fields import SubField
+from tests.iso8583.refusals import refused
+from tests.iso8583.vectors import GOLDEN
+
+UNIONPAY = load_dialect("unionpay_pos")
+
+
+def opened(value: bytes, mti: str, code: str) -> SubField:
+    return UNIONPAY.open(Message(mti, {60: f"00000001{code}", 62: value}), 62)
+
+
+def test_rows_and_views_agree_on_every_length() -> None:
+    assert {tag: part.length for tag, part in PARAMETERS.tags.items()} == PARAMETER_LENGTHS
+    assert {tag: part.length for tag, part in STATUS.tags.items()} == STATUS_LENGTHS
+    assert tuple(LAYOUTS.values()) == KEY_LENGTHS
+
+
+def test_the_golden_keys() -> None:
+    answer = GOLDEN["sign_on_answer"]
+    field = UNIONPAY.open(Message(answer.mti, answer.fields), 62)
+    keys = WorkingKeys62.parse(Message(answer.mti, answer.fields).binary(62))
+    assert [field[f"62.{part}"].value for part in (1, 2, 4, 5, 6)] == [
+        keys.pin_key, keys.pin_check, keys.mac_check, keys.track_key, keys.track_check,
+    ]  # fmt: skip
+    assert keys.pin_key.hex().upper() not in repr(field)
+    assert field["62.2"].shown == keys.pin_check.hex().upper()
+
+
+@pytest.mark.parametrize("length", LAYOUTS)
+def test_every_layout_of_keys_builds_back(length: int) -> None:
+    field = opened(bytes(range(length)), "0810", "003")
+    assert sum(len(part.value) for part in field.parts) == length
+    assert UNIONPAY.build(62, field.leaves) == field.value
+    assert opened(bytes(length + 1), "0810", "003").parts == ()
+
+
+def test_parameters() -> None:
+    parameters = Parameters62(60, "示例商店")
+    field = opened(parameters.to_bytes(), "0810", "360")
+    assert field["62/12"].value == "60"
+    assert str(field["62/22"].value).rstrip() == "示例商店"
+    assert UNIONPAY.build(62, field.leaves) == parameters.to_bytes()
+    error = refused(opened, b"1260" + b"99", "0810", "360")
+    assert (error.field, error.offset) == ("62", 4)
+
+
+def test_status() -> None:
+    status = Status62(pin_pad=True, printer=False, application="60", reply_timeout_s=30)
+    field = opened(status.to_bytes(), "0820", "362")
+    assert field.leaves == {"62/02": "1", "62/04": "0", "62/11": "60", "62/12": "30"}
+    assert UNIONPAY.build(62, field.leaves) == status.to_bytes()
+
+
+def test_in_other_messages_it_is_whole() -> None:
+    assert opened(b"00", "0810", "380").parts == ()
+    assert opened(b"00", "0800", "001").parts == ()
