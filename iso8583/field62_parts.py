@@ -23,7 +23,7 @@ def _keys(lengths: tuple[int, int, int]) -> Positional:
         for (name, zh), length in zip(_KEYS, lengths, strict=True):
             if length:
                 yield Part(f"{name}, encrypted", "b", length, "hide", f"{zh}密文")
-                yield Part(f"{name}, check value", "b", CHECK_BYTES, "show", f"{zh}校验值")
+                yield Part(f"{name}, check value", "b", CHECK_BYTES, "hide", f"{zh}校验值")
 
     parts = tuple(rows())
     return Positional(parts, len(parts))

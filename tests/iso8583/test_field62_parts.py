@@ -29,8 +29,7 @@ def test_the_golden_keys() -> None:
     assert [field[f"62.{part}"].value for part in (1, 2, 4, 5, 6)] == [
         keys.pin_key, keys.pin_check, keys.mac_check, keys.track_key, keys.track_check,
     ]  # fmt: skip
-    assert keys.pin_key.hex().upper() not in repr(field)
-    assert field["62.2"].shown == keys.pin_check.hex().upper()
+    assert {part.shown for part in field.parts} == {"<16 bytes>", "<4 bytes>"}
 
 
 @pytest.mark.parametrize("length", LAYOUTS)
