@@ -16,6 +16,7 @@ from terminal.events import (
     BalanceRequested,
     CancelRequested,
     CardCompleted,
+    CardErased,
     CardPresented,
     CodeIgnored,
     CodePresented,
@@ -144,6 +145,8 @@ class Counter:
                 return []
             case KeysLoaded():
                 return self.session.keys_loaded(event, now)
+            case CardErased(key):
+                return self.payments.card_erased(key, now)
             case KeysLost():
                 return self.session.keys_lost(event)
             case KeysBack():

@@ -217,6 +217,13 @@ class KeysBack:
 
 
 @dataclass(frozen=True, slots=True)
+class CardErased:
+    """A payment cannot be asked for again: its card number was sealed by keys that have been erased since."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
 class RoomMeasured:
     """How the journal's disk is: free bytes, and whether the last write went through."""
 
@@ -239,7 +246,7 @@ class Tick:
 Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
     | SettleRequested | CardPresented | CodePresented | CodeIgnored | MeansFailed | CardCompleted | Progress | SlipPrinted
-    | SlipFailed | LinkUp | LinkLost | Received | KeysLoaded | KeysLost | KeysBack
+    | SlipFailed | LinkUp | LinkLost | Received | KeysLoaded | KeysLost | KeysBack | CardErased
     | RoomMeasured | DevicesSeen | Tick
 )  # fmt: skip
 

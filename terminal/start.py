@@ -31,6 +31,7 @@ class Terminal:
     profile: TerminalProfile
     runner: Runner
     operators: Operators
+    keys: KeyLink
 
 
 @asynccontextmanager
@@ -52,7 +53,7 @@ async def opened(folder: Path, after_effect: Callable[[Effect], None] = lambda _
     try:
         await keys.opened()
         runner = Runner(profile, journal, keys, devices, after_effect, codes_of(folder, profile.payment_codes_key))
-        yield Terminal(profile, runner, Operators(folder / "operators.json"))
+        yield Terminal(profile, runner, Operators(folder / "operators.json"), keys)
     finally:
         for device in (devices.card_reader, devices.pin_pad, devices.scanner, devices.printer):
             if device:

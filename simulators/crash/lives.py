@@ -37,13 +37,14 @@ class Stuck(Exception):
 
 
 class Trigger:
-    """Counts effects of both sides in memory that all processes share, and kills after one of them.
+    """Counts effects of each side in memory that all processes share, and kills after one of them.
 
-    Nothing is counted before `arm`, which any process may call.
+    The key process has no effects: it is killed after one of the terminal's. Nothing is counted before `arm`, which any
+    process may call.
     """
 
-    SIDES = ("terminal", "host")
-    _FORM = struct.Struct("=?xxxIIII")  # armed, counts of both sides, after which of each to kill (0: none)
+    SIDES = ("terminal", "host", "keys")
+    _FORM = struct.Struct("=?xxx6I")  # armed, counts of the sides, after which of each to kill (0: none)
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, self._FORM.size)
@@ -51,7 +52,7 @@ class Trigger:
     def reset(self, side: str = "", after: int = 0, *, armed: bool = False) -> None:
         """Begin to count anew; `side` is to be killed after that effect."""
         kills = [after if name == side else 0 for name in self.SIDES]
-        self._FORM.pack_into(self._memory, 0, armed, 0, 0, *kills)
+        self._FORM.pack_into(self._memory, 0, armed, *(0 for _ in self.SIDES), *kills)
 
     def arm(self) -> None:
         """From now on effects count."""
@@ -60,18 +61,23 @@ class Trigger:
     @property
     def counts(self) -> dict[str, int]:
         """How many effects each side has carried out since `arm`."""
-        return dict(zip(self.SIDES, self._FORM.unpack_from(self._memory)[1:3], strict=True))
+        return dict(zip(self.SIDES, self._FORM.unpack_from(self._memory)[1 : 1 + len(self.SIDES)], strict=True))
 
-    def effect(self, side: str) -> None:
-        """Count one effect of this process; if it is the one, the process does not return from here."""
+    def effect(self, side: str, victim: int = 0) -> bool:
+        """Count one effect; if it is the one, kill this process, which does not return from here, or `victim`.
+
+        Return whether somebody else was killed.
+        """
         armed, *values = self._FORM.unpack_from(self._memory)
         if not armed:
-            return
+            return False
         place = self.SIDES.index(side)
         values[place] += 1
         struct.pack_into("=I", self._memory, 4 + 4 * place, values[place])
-        if values[place] == values[len(self.SIDES) + place]:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if values[place] != values[len(self.SIDES) + place]:
+            return False
+        os.kill(victim or os.getpid(), signal.SIGKILL)
+        return True
 
 
 class Ear:

@@ -127,6 +127,8 @@ class CrashShop:
                 self._begin(name)
                 if name == "customer":
                     self._lives.tell(name, self._wish)
+            case Said(_, {"died": name}):  # and is started again by its parent
+                self.deaths.append(name)
             case Said(_, {"customer": word}):
                 self._wish = word
                 self._lives.tell("customer", word)

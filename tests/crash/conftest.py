@@ -12,6 +12,7 @@ SALE, VOID, SETTLEMENT = (next(p for p in PLANS if p.name == name) for name in (
 CASES = (
     *(Case(SALE, "terminal", effect) for effect in (1, 4, 5)),
     *(Case(SALE, "host", effect) for effect in (1, 3)),
+    *(Case(SALE, "keys", effect) for effect in (1, 4, 6)),
     Case(VOID, "terminal", 2), Case(VOID, "host", 2), Case(SETTLEMENT, "terminal", 3), Case(SETTLEMENT, "host", 1),
     Case(BUSY_HOUR, moments=(("issuer", 0.3), ("host", 0.6))),
 )  # fmt: skip

@@ -14,6 +14,7 @@ def test_an_undisturbed_run_tells_whom_to_kill(found: list[Outcome]) -> None:
     cases = after_every_effect(found[0])
     assert [(case.victim, case.effect) for case in cases] == [
         *(("terminal", effect) for effect in range(1, 11)), *(("host", effect) for effect in range(1, 5)),
+        *(("keys", effect) for effect in range(1, 11)),
     ]  # fmt: skip
 
 

@@ -106,7 +106,7 @@ def test_nothing_counts_before_it_is_armed_and_the_third_effect_kills(tmp_path: 
     *news, counts = apart(partial(kill_after_the_third_effect, tmp_path))
     said = [Said("host", {"counted": count}) for count in (0, 1, 2)]
     assert news == [*said, Died("host", -9)]
-    assert counts == {"terminal": 0, "host": 3}
+    assert counts == dict.fromkeys(Trigger.SIDES, 0) | {"host": 3}
 
 
 def test_a_child_that_fails_is_blamed_with_its_last_words(tmp_path: Path) -> None:

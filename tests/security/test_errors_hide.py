@@ -12,6 +12,7 @@ from host_switch.connections import decoded
 from iso8583 import Iso8583Error, Message
 from iso8583.tlv import build_text_tlv
 from iso8583.unionpay import Frame
+from terminal.key_store import KeyStore
 from terminal.vault import Vault, VaultError
 from tests.host_switch.till import Till
 from tests.security.canaries import canary_card, canary_code, canary_pin
@@ -105,8 +106,8 @@ def test_encoding_what_does_not_fit(number, value):
 
 def test_a_sealed_number_that_does_not_open(tmp_path):
     path = tmp_path / "vault.json"
-    Vault.create(path, bytes(range(16)))
-    vault = Vault(path)
+    KeyStore.create(path, bytes(range(16)))
+    vault = Vault(KeyStore(path))
     sealed = vault.seal(CARD.pan)
     for broken in (sealed[:-2], sealed[:-2] + "00", sealed[2:], "00" * 40, CARD.pan, CARD.pan + "X"):
         with pytest.raises(VaultError) as caught:

@@ -1,5 +1,6 @@
 """`tillgate terminal …` as a technician types it."""
 
+import io
 import json
 import socket
 import sqlite3
@@ -59,6 +60,30 @@ def test_keys_are_given_once(tmp_path, capsys):
     assert "check value" in capsys.readouterr().out
     assert main(command) == 1
     assert "has keys already" in capsys.readouterr().err
+
+
+def test_tampered_keys_are_erased_and_new_ones_are_taken(tmp_path, capsys):
+    (tmp_path / "tmk.hex").write_text("11111111111111112222222222222222")
+    give = ["terminal", "keys", "--data", str(tmp_path), "--master-key-file", str(tmp_path / "tmk.hex")]
+    erase = ["terminal", "tamper", "--data", str(tmp_path), "--yes"]
+    assert main(give) == 0
+    assert main(erase) == 0
+    assert "erased" in capsys.readouterr().out and not (tmp_path / "vault.json").exists()
+    assert main([*erase, "--json"]) == 0  # there is nothing left to erase
+    assert json.loads(capsys.readouterr().out) == {"erased": True}
+    assert main(give) == 0
+
+
+def test_nothing_is_erased_before_somebody_has_said_yes(tmp_path, capsys, monkeypatch):
+    KeyStore.create(tmp_path / "vault.json", bytes(16))
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert main(["terminal", "tamper", "--data", str(tmp_path)]) == 1
+    assert (tmp_path / "vault.json").exists()
+
+
+def test_no_keys_of_a_folder_that_is_not_there(tmp_path, capsys):
+    assert main(["terminal", "tamper", "--data", str(tmp_path / "typo"), "--yes"]) == 1
+    assert "no folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", ["", "zz" * 16, "11" * 8])

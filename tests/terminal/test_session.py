@@ -1,9 +1,13 @@
 """Sign-on, echo, lost links, and the order to sign on again in the host's headers."""
 
+import pytest
+
 from iso8583 import Message
 from terminal.events import (
     CodePresented,
+    KeysBack,
     KeysLoaded,
+    KeysLost,
     LinkLost,
     LinkUp,
     LoadKeys,
@@ -13,7 +17,7 @@ from terminal.events import (
     SaleRequested,
     Send,
 )  # fmt: skip
-from terminal.records import SignedOn
+from terminal.records import ReversalDue, SignedOn
 from terminal.session import SessionState
 from tests.terminal.rig import CODE, KEYS, PROFILE, Till, answer, from_host, ready_till, sign_on_answer
 
@@ -159,3 +163,53 @@ def test_echo_that_is_answered_late_does_not_end_a_sign_on():
     assert till.counter.session.state is SessionState.SIGNING_ON
     till.on(echo_answer())
     assert till.counter.session.state is SessionState.SIGNING_ON
+
+
+@pytest.mark.parametrize("reason", ["keys_erased", "key_process"])
+def test_without_a_key_process_the_terminal_is_out_of_service_and_no_time_mends_it(reason):
+    till = ready_till()
+    assert till.on(KeysLost(reason)) == []
+    assert (till.counter.session.state, till.counter.session.refusal) == (SessionState.REFUSED, reason)
+    till.on(SaleRequested("a", 100, "01"))
+    assert till.said() == "no_link"
+    assert till.wait(3600) == []
+
+
+def test_a_line_that_comes_up_without_a_key_process_signs_nobody_on():
+    till = Till()
+    till.on(KeysLost("no_keys"))
+    assert till.on(LinkUp()) == []
+    assert till.counter.session.refusal == "no_keys"
+    till.on(LinkLost())
+    assert till.on(KeysBack()) == []
+    till.on(LinkUp())
+    assert till.sent().mti == "0800"
+
+
+def test_a_key_process_that_is_back_gets_its_keys_by_a_new_sign_on():
+    till = ready_till()
+    till.on(KeysLost("key_process"))
+    till.on(KeysBack())
+    assert till.sent().mti == "0800"
+    till.on(Received(sign_on_answer(trace=till.sent().text(11)), "absent"))
+    till.on(KeysLoaded(accepted=True))
+    assert till.counter.session.ready
+
+
+def test_keys_that_were_on_their_way_to_a_process_that_died_are_not_believed():
+    till = Till()
+    till.on(LinkUp())
+    till.on(Received(sign_on_answer(trace=till.sent().text(11)), "absent"))
+    till.on(KeysLost("key_process"))
+    till.on(KeysLoaded(accepted=True))
+    assert not till.counter.session.ready
+
+
+def test_what_awaits_an_answer_when_the_keys_go_is_reversed_when_they_are_back():
+    till = ready_till()
+    till.sell()
+    assert [type(record) for record in till.on(KeysLost("key_process")) and till.persisted()] == [ReversalDue]
+    till.on(KeysBack())
+    till.on(Received(sign_on_answer(trace=till.sent().text(11)), "absent"))
+    till.on(KeysLoaded(accepted=True))
+    assert till.sent().mti == "0400"

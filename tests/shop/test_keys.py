@@ -1,0 +1,186 @@
+"""The key process dies or its keys are erased, while a whole shop is at work: no sale is taken, none lost or doubled."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from simulators.issuer import Mood
+from terminal import key_link
+from terminal.events import CompleteCard, LoadKeys, Persist, Send
+from terminal.key_process import erase_keys
+from terminal.key_store import KeyStore
+from terminal.records import Sent, Started
+from tests.in_a_loop import in_a_loop
+from tests.shop.rig import MASTER_KEY, Refused, Shop, shop
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch):
+    """Somebody who brings new keys is not waited for longer than a test has to."""
+    monkeypatch.setattr(key_link, "LOOK_AGAIN_S", 0.01)
+
+
+def kill_keys(s: Shop) -> None:
+    os.kill(s.runner._keys.pid, signal.SIGKILL)
+
+
+def vault_of(s: Shop):
+    return s.folder / "terminal" / "vault.json"
+
+
+async def until_out_of_service(s: Shop, reason: str) -> None:
+    view = await s.until(lambda view: view["session"]["refusal"] == reason)
+    assert view["session"]["state"] == "refused"
+    with pytest.raises(Refused, match="no_link"):
+        await s.charge(100)
+
+
+@in_a_loop
+async def test_a_key_process_that_dies_between_two_sales_costs_a_sign_on(tmp_path):
+    async with shop(tmp_path) as s:
+        await s.sell_by_card(2500)
+        kill_keys(s)
+        await s.until(lambda view: view["session"]["refusal"] == "key_process")
+        await s.until_ready()
+        assert (await s.sell_by_card(1200))["state"] == "approved"
+        await s.prove()
+
+
+def _is_request(effect):
+    return isinstance(effect, Send) and effect.message.mti == "0200"
+
+
+MOMENTS = {
+    "before it is recorded": (lambda effect: isinstance(effect, Persist) and isinstance(effect.record, Started), "cancelled"),
+    "before it is sent": (lambda effect: isinstance(effect, Persist) and isinstance(effect.record, Sent), "reversed"),
+    "while the answer is awaited": (_is_request, "reversed"),
+    "while the chip completes": (lambda effect: isinstance(effect, CompleteCard), "approved"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@in_a_loop
+async def test_a_key_process_that_dies_in_the_middle_of_a_sale(tmp_path, moment):
+    is_now, ends = MOMENTS[moment]
+    async with shop(tmp_path) as s:
+        killed = []
+
+        def kill_once(effect):
+            if is_now(effect) and not killed:
+                killed.append(effect)
+                kill_keys(s)
+
+        s.on_effect = kill_once
+        sale = await s.sell_by_card(2500)
+        assert killed and sale["state"] == ends
+        await s.until_ready()
+        assert (await s.sell_by_code(100, "6288123456789012345"))["state"] == "approved"
+        await s.prove()
+
+
+@in_a_loop
+async def test_a_key_process_that_dies_while_keys_are_loaded(tmp_path):
+    async with shop(tmp_path) as s:
+        await s.stop_terminal()
+        killed = []
+
+        def kill_once(effect):
+            if isinstance(effect, LoadKeys) and not killed:
+                killed.append(effect)
+                kill_keys(s)
+
+        s.on_effect = kill_once
+        await s.restart_terminal()
+        assert killed and (await s.sell_by_card(2500))["state"] == "approved"
+        await s.prove()
+
+
+@in_a_loop
+async def test_erased_keys_put_the_terminal_out_of_service_until_there_are_new_ones_whatever_is_restarted(tmp_path):
+    async with shop(tmp_path) as s:
+        sale = await s.sell_by_card(2500)
+        erase_keys(vault_of(s))
+        await until_out_of_service(s, "keys_erased")
+        await s.stop_terminal()
+        await s.restart_terminal(ready=False)
+        await until_out_of_service(s, "keys_erased")
+        assert s.payment(sale["key"])["amount"] == 2500 and s.runner.journal.verify().intact
+        KeyStore.create(vault_of(s), MASTER_KEY)
+        await s.until_ready()
+        assert (await s.sell_by_card(1200))["state"] == "approved"
+        await s.prove()
+
+
+@in_a_loop
+async def test_what_is_due_when_the_keys_are_erased_waits_and_is_shown_and_ends_with_new_ones(tmp_path):
+    async with shop(tmp_path) as s:
+        s.mood(Mood("lose", times=1))
+        key = await s.charge(2500)
+        await s.present("good")
+        await s.host_until(lambda books: len(books.transactions) == 1)
+        erase_keys(vault_of(s))
+        await s.until_payment(key, lambda payment: payment["state"] == "reversal due")
+        await until_out_of_service(s, "keys_erased")
+        await s.take_card()
+        await s.stop_terminal()
+        await s.restart_terminal(ready=False)
+        view = await s.until(lambda view: view["session"]["refusal"] == "keys_erased")
+        assert [payment["key"] for payment in view["open"]] == [key]
+        KeyStore.create(vault_of(s), MASTER_KEY)
+        assert (await s.until_final(key))["state"] == "reversed"
+        await s.prove()
+
+
+@in_a_loop
+async def test_a_refund_whose_card_cannot_be_unsealed_any_more_waits_for_a_person(tmp_path):
+    """Its number went with the storage key. Without it the host would take the repeat for another refund."""
+    async with shop(tmp_path) as s:
+        sale = await s.sell_by_card(2500)
+        s.mood(Mood("lose"))
+        refund = asyncio.create_task(s.refund(sale["key"], 700))
+        await s.host_until(lambda books: len(books.transactions) == 2)
+        (key,) = (payment["key"] for payment in s.runner.view()["payments"] if payment["type"] == "refund")
+        erase_keys(vault_of(s))
+        await until_out_of_service(s, "keys_erased")
+        s.mood(Mood())
+        KeyStore.create(vault_of(s), MASTER_KEY)
+        payment = await s.until_payment(key, lambda payment: payment["attention"])
+        assert payment["attention"] == "card_erased" and payment["state"] == "sent"
+        refund.cancel()
+        assert (await s.sell_by_card(1200))["state"] == "approved"
+
+
+@in_a_loop
+async def test_a_void_of_a_sale_whose_card_cannot_be_unsealed_any_more_names_the_sale_alone(tmp_path):
+    async with shop(tmp_path) as s:
+        sale = await s.sell_by_card(2500)
+        erase_keys(vault_of(s))
+        await until_out_of_service(s, "keys_erased")
+        KeyStore.create(vault_of(s), MASTER_KEY)
+        await s.until_ready()
+        await s.sell_by_code(100, "6288123456789012345")
+        assert (await s.void(sale["key"]))["state"] == "approved"
+        await s.prove()
+
+
+@in_a_loop
+async def test_a_batch_whose_cards_cannot_be_unsealed_any_more_can_be_settled(tmp_path):
+    async with shop(tmp_path) as s:
+        await s.sell_by_card(2500)
+        erase_keys(vault_of(s))
+        await until_out_of_service(s, "keys_erased")
+        KeyStore.create(vault_of(s), MASTER_KEY)
+        await s.until_ready()
+        await s.sell_by_code(100, "6288123456789012345")
+        assert (await s.settle())["balanced"]
+
+
+@in_a_loop
+async def test_a_terminal_that_never_had_keys_opens_and_says_so(tmp_path):
+    async with shop(tmp_path) as s:
+        await s.stop_terminal()
+        vault_of(s).unlink()
+        await s.restart_terminal(ready=False)
+        await until_out_of_service(s, "no_keys")
