@@ -20,7 +20,14 @@ from iso8583.meanings import HARMLESS, PARTS, Words, field_meaning
 from iso8583.message import Message
 from iso8583.sub_fields import SubField, open_field
 from iso8583.table import Field
-from iso8583.transactions import FieldCheck, TransactionType, missing_fields, type_of
+from iso8583.transactions import (
+    FieldCheck,
+    TransactionType,
+    missing_fields,
+    missing_in_answer,
+    type_of,
+    type_of_answer,
+)
 
 LANGUAGES: Final[Mapping[str, int]] = {"zh": 0, "en": 1}
 AMOUNT_DIGITS: Final = 12
@@ -125,15 +132,14 @@ def opened(message: Message, dialect: Dialect, number: int) -> tuple[SubField, .
 
 def transaction_of(message: Message, dialect: Dialect) -> tuple[TransactionType, bool] | None:
     """The kind of transaction, and whether the message is its answer; None if it is of no known kind."""
-    if dialect.name != POS_DIALECT or len(message.mti) != 4 or not message.mti.isdigit():
+    if dialect.name != POS_DIALECT:
         return None
-    answers = int(message.mti[2]) % 2 == 1
-    request = Message(f"{message.mti[:2]}{int(message.mti[2]) - answers}0", message.fields)
-    kind = type_of(request)
-    return (kind, answers) if kind else None
+    asked, answered = type_of(message), type_of_answer(message)
+    if asked:
+        return asked, False
+    return (answered, True) if answered else None
 
 
-def check(message: Message, dialect: Dialect) -> FieldCheck | None:
-    """Which fields the request lacks or has too much; None if nobody knows."""
-    found = transaction_of(message, dialect)
-    return None if found is None or found[1] else missing_fields(message, found[0])
+def check(message: Message, kind: TransactionType, *, is_answer: bool) -> FieldCheck:
+    """Which fields a message lacks or has too much."""
+    return missing_in_answer(message, kind) if is_answer else missing_fields(message, kind)

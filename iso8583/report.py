@@ -208,17 +208,15 @@ def transaction_lines(found: Found, language: int) -> Iterator[str]:
     known = transaction_of(found.message, found.dialect)
     if known is None:
         return
-    kind, answers = known
+    kind, is_answer = known
     zh, en = TRANSACTIONS.get(kind.name, (kind.name, kind.name))
-    yield (f"交易:{zh}{'的应答' if answers else ''}", f"Transaction: {'answer to a ' if answers else ''}{en}")[language]
-    faults = check(found.message, found.dialect)
-    rows = found.dialect.table.fields
-    for title, numbers in (
-        ((("缺少", "Missing"), faults.missing), (("不应有", "Not allowed"), faults.not_allowed)) if faults else ()
-    ):
-        named = ", ".join(f"{number} {row_name(rows.get(number))[language]}" for number in numbers)
-        if named:
-            yield f"{title[language]}: {named}"
+    yield (f"交易:{zh}{'的应答' if is_answer else ''}", f"Transaction: {'answer to a ' if is_answer else ''}{en}")[
+        language
+    ]
+    faults = check(found.message, kind, is_answer=is_answer)
+    if faults:
+        words = faults.in_words(found.dialect.table.fields, "en" if language else "zh")
+        yield f"{('字段检查', 'Its fields')[language]}: {words}"
 
 
 def described_json(found: Found, display: Display, language: int) -> dict[str, Any]:
@@ -240,11 +238,10 @@ def described_json(found: Found, display: Display, language: int) -> dict[str, A
         facts["fields"].append({"path": line.path, "name": line.name[language], "value": line.shown, "means": means})
     known = transaction_of(message, found.dialect) if found.error is None else None
     if known:
-        faults = check(message, found.dialect)
-        facts["transaction"] = {"name": known[0].name, "answer": known[1]}
-        facts["transaction"] |= (
-            {"missing": list(faults.missing), "not_allowed": list(faults.not_allowed)} if faults is not None else {}
-        )
+        transaction, is_answer = known
+        faults = check(message, transaction, is_answer=is_answer)
+        lacks = {"missing": list(faults.missing), "not_allowed": list(faults.not_allowed)}
+        facts["transaction"] = {"name": transaction.name, "answer": is_answer, **lacks}
     return facts
 
 

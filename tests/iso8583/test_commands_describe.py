@@ -90,11 +90,13 @@ def test_the_transaction_is_named_and_what_it_lacks(iso: Run) -> None:
     message = load_dialect("unionpay_pos").decode(SALE.message)
     lacking = pos(message.without(49, 53).with_({61: "000001000002"}))
     shown = iso("describe", lacking).out
-    assert "Missing: 49 currency, 53 security control\n" in shown
-    assert "Not allowed: 61 original transaction\n" in shown
+    assert "Its fields: missing: 49 currency, 53 security control, which goes with 52; not allowed: 61 origin" in shown
     (row,) = iso("describe", "--json", lacking).rows
     assert row["transaction"] == {"name": "sale", "answer": False, "missing": [49, 53], "not_allowed": [61]}
-    assert "缺少: 49 交易货币代码" in iso("describe", "--lang", "zh", lacking).out
+    answer = load_dialect("unionpay_pos").decode(ANSWER.message)
+    (row,) = iso("describe", "--json", pos(answer.without(37))).rows
+    assert row["transaction"] == {"name": "sale", "answer": True, "missing": [37], "not_allowed": []}
+    assert "字段检查: 缺少:49 交易货币代码" in iso("describe", "--lang", "zh", lacking).out
 
 
 def test_every_known_transaction_has_its_words() -> None:

@@ -152,7 +152,7 @@ def test_every_dialect_is_redacted(iso: Run, name: str) -> None:
     dialect = load_dialect(name)
     for shape in ("purchase", "network"):
         wire = Envelope("2-byte").around(dialect.encode(sample(dialect, shape)))
-        outcome = iso("redact", "--dialect", name, wire.hex())
+        outcome = iso("redact", "--key", "ours", "--dialect", name, wire.hex())
         assert outcome.code == 0
         clean = bytes.fromhex(outcome.out.strip())
         assert len(clean) == len(wire)
@@ -163,7 +163,7 @@ def test_every_dialect_is_redacted(iso: Run, name: str) -> None:
 
 def test_what_does_not_decode_is_left_out_and_said(iso: Run) -> None:
     good, bad = GOLDEN["sale"].wire.hex(), GOLDEN["sale"].wire.hex()[:-6]
-    outcome = iso("redact", stdin=f"{good}\n{bad}\n")
+    outcome = iso("redact", "--key", "ours", stdin=f"{good}\n{bad}\n")
     assert outcome.code == 1
     assert len(outcome.out.split()) == 1
     assert "does not decode" in outcome.err
