@@ -5,7 +5,7 @@
 A difference is told with the seed that it came from; an input that a parser failed on is kept under build/fuzz. What is
 counted beside them keeps the command honest: the share of the cases that were accepted, that were refused inside a
 field, and that went through a compiled plan. At last each parser is timed on inputs that take it long, and on such of
-eight times the size.
+16 times the size.
 """
 
 import argparse
@@ -32,8 +32,8 @@ PROGRESS_S: Final = 5.0
 FOLDER: Final = figures.ROOT / "build" / "fuzz"
 SHOWN_LINES: Final = 25
 
-SIZE: Final = 8_192
-TIMES_LARGER: Final = 8
+SIZE: Final = 4_096
+TIMES_LARGER: Final = 16
 BEST_OF: Final = 5
 NEGLIGIBLE_S: Final = 0.0002  # if 64 KiB take no longer, their cost grows with nothing that matters
 
@@ -114,7 +114,7 @@ def _fuzz(name: str, executions: int, runs: Runs) -> None:
 
 
 def growth(target: Target) -> float:
-    """How much longer a byte takes in inputs that are eight times as large, at worst: 1 is linear, 8 quadratic."""
+    """How much longer a byte takes in inputs that are 16 times as large, at worst: 1 is linear, 16 quadratic."""
     worst = 0.0
     for small, large in zip(target.swollen(SIZE), target.swollen(TIMES_LARGER * SIZE), strict=True):
         larger_s = _best_s(target.run, large)

@@ -13,11 +13,11 @@ from typing import Final
 
 import atheris
 
-with atheris.instrument_imports(include=["iso8583"]):
+with atheris.instrument_imports(include=["iso8583", "terminal.devices"]):
     from tests.fuzz.targets import targets
 
 TOLD_EVERY: Final = 10_000
-OPTIONS: Final = ("-seed=1", "-max_len=640", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=0")
+OPTIONS: Final = ("-seed=1", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=0")
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
         if done == executions:
             os._exit(0)
 
-    atheris.Setup([name, *OPTIONS, f"-artifact_prefix={place}/", str(corpus)], once)
+    atheris.Setup([name, *OPTIONS, f"-max_len={target.longest}", f"-artifact_prefix={place}/", str(corpus)], once)
     atheris.Fuzz()
 
 

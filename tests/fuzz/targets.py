@@ -23,12 +23,14 @@ from iso8583.field60 import Block60, Original61
 from iso8583.field62 import Parameters62, Status62, WorkingKeys62
 from iso8583.fields import writer
 from iso8583.framing import FrameBuffer, with_length
+from iso8583.hexdump import dump
 from iso8583.parts import Forms, Parts
 from iso8583.sub_fields import build_field, open_field
 from iso8583.table import Field, Table
 from iso8583.tlv import build_text_tlv, build_tlv, iterate_tlv, parse_text_tlv, parse_tlv
 from iso8583.unionpay import Frame
 from iso8583.unionpay_switch import SwitchFrame
+from tests.fuzz import printer_answers, scan_bytes
 from tests.fuzz.both_paths import outcome, tried, watch_plans
 from tests.fuzz.drawn import shapes, text_of
 from tests.iso8583.vectors import GOLDEN
@@ -49,25 +51,30 @@ class Target:
         run: returns if all is well with some bytes, raises if not.
         seeds: where the search starts.
         swollen: inputs of about so many bytes that take it long.
+        longest: of what atheris makes, in bytes.
     """
 
     name: str
     run: Run
     seeds: list[bytes]
     swollen: Inputs
+    longest: int = 640
 
 
 def targets() -> dict[str, Target]:
     """All of them, by name."""
     found = [
         *(_dialect(name) for name in NAMES),
-        Target("framing", _framing, _streams(), _swollen_streams),
+        Target("framing", _framing, _streams(), _swollen_streams, longest=200),  # each byte of it is fed alone
         Target("pos-frame", _pos_frame, [golden.frame for golden in GOLDEN.values()], _behind(_pos_heads())),
         Target("switch-frame", _switch_frame, _switch_seeds(), _behind(_switch_seeds()[:1])),
         Target("ber-tlv", _ber_tlv, _chip_data(), _swollen_objects),
         Target("text-tlv", _text_tlv, [_latin(text) for text in _texts(59)], _swollen_texts),
+        Target("hexdump", _hexdump, _hexdump_seeds(), _swollen_hexdumps, longest=120),  # a slow one
         Target("sub-fields", _sub_fields, _sub_field_seeds(), _swollen_sub_fields),
         Target("field-values", _field_values, _value_seeds(), _swollen_values),
+        Target("printer-answers", printer_answers.run, printer_answers.SEEDS, printer_answers.swollen, longest=200),
+        Target("scan-bytes", scan_bytes.run, scan_bytes.SEEDS, scan_bytes.swollen, longest=200),
     ]
     return {target.name: target for target in found}
 
@@ -266,6 +273,27 @@ def _swollen_texts(size: int) -> list[bytes]:
     distinct = "".join(f"{one}{other}000" for one in letters for other in letters)
     filled = "".join(f"{one}{other}999" + "0" * 999 for one in letters for other in letters)
     return [distinct[:size].encode(), filled[:size].encode(), *(filler * size for filler in FILLERS)]
+
+
+# Hex dumps -----------------------------------------------------------------------------------------------------------
+
+
+def _hexdump(data: bytes) -> None:
+    """The first byte chooses the dialect. Nothing is refused: what is wrong is drawn."""
+    dialect = load_dialect(NAMES[data[0] % len(NAMES)] if data else NAMES[0])
+    text = dump(dialect, data[1:])
+    assert text.startswith("0000  ")
+    assert all(line.isprintable() for line in text.splitlines())
+
+
+def _hexdump_seeds() -> list[bytes]:
+    return [bytes([place]) + seed for place, name in enumerate(NAMES) for seed in _wires(load_dialect(name))[::4]]
+
+
+def _swollen_hexdumps(size: int) -> list[bytes]:
+    """A good message and a broken one of each dialect."""
+    swollen = [_swollen_wires(load_dialect(name), size)[:2] for name in NAMES]
+    return [bytes([place]) + wire for place, wires in enumerate(swollen) for wire in wires]
 
 
 # Parts of fields -----------------------------------------------------------------------------------------------------
