@@ -23,6 +23,8 @@ from terminal.devices.pin_pad_frames import (
     KEY_WRONG,
     NAK,
     NOT_UNDERSTOOD,
+    TAMPER_COMMAND,
+    TAMPERED,
     TIMED_OUT,
     TRIES_MAX,
     Frame,
@@ -32,6 +34,7 @@ from terminal.devices.pin_pad_frames import (
 PIN_MIN, PIN_MAX = 4, 12
 CHECK_VALUE_LENGTH = 4
 IDLE = ("欢迎光临 WELCOME",)
+LOCKED = ("已锁定 LOCKED", "请报修 CALL SERVICE")
 _ASKING_LENGTH = 12 + 12 + 3 + 3
 _CURRENCIES = {"156": "¥"}
 
@@ -42,9 +45,10 @@ class PinPadMachine:
     """The pad without its line. `handle`, `press` and `expire` return the answers that are due, if any."""
 
     def __init__(self, master_key: bytes, on_display: Callable[[Display], None] | None = None) -> None:
-        self._master_key = master_key
+        self._master_key = bytearray(master_key)
+        self._tampered = False
         self._on_display = on_display
-        self._keys: dict[bytes, bytes] = {}
+        self._keys: dict[bytes, bytearray] = {}
         self._asking: Frame | None = None
         self._pin = bytearray()
         self.display: Display = IDLE
@@ -55,6 +59,11 @@ class PinPadMachine:
         return self._asking is not None
 
     @property
+    def is_tampered(self) -> bool:
+        """Somebody has opened the case; only another pad will do."""
+        return self._tampered
+
+    @property
     def seconds(self) -> int:
         """How long the terminal lets somebody take for the PIN that is being asked for."""
         assert self._asking is not None, "nothing is being asked for"
@@ -62,6 +71,8 @@ class PinPadMachine:
 
     def handle(self, frame: Frame) -> list[Frame]:
         """Carry out a command."""
+        if self._tampered:
+            return [_answer(frame, TAMPERED)]
         ended = self._end(CANCELLED)
         handler = _COMMANDS.get(frame.command)
         if handler is None:
@@ -88,16 +99,27 @@ class PinPadMachine:
         """The time for the PIN is over."""
         return self._end(TIMED_OUT)
 
+    def tamper(self) -> list[Frame]:
+        """Somebody opens the case: all keys are overwritten, and nothing works any more."""
+        for key in (self._master_key, *self._keys.values()):
+            wipe(key)
+        self._keys.clear()
+        ended = self._end(TAMPERED)
+        self._tampered = True
+        self._show(LOCKED)
+        return [*ended, Frame(0, TAMPER_COMMAND)]
+
     def _greet(self, _frame: Frame) -> str:
         return DONE
 
     def _load_key(self, frame: Frame) -> str:
         slot, check_value = frame.data[:1], frame.data[1 : 1 + CHECK_VALUE_LENGTH]
         try:
-            self._keys[slot] = unwrap_key(self._master_key, frame.data[1 + CHECK_VALUE_LENGTH :], check_value)
+            key = unwrap_key(bytes(self._master_key), frame.data[1 + CHECK_VALUE_LENGTH :], check_value)
         except ValueError:
             self._keys.pop(slot, None)
             return KEY_WRONG
+        self._keys[slot] = bytearray(key)
         return DONE
 
     def _show_text(self, frame: Frame) -> str:
@@ -120,7 +142,7 @@ class PinPadMachine:
             return []
         # The check digit is not part of a PIN block, so any digit stands in for it.
         block = pin_block_iso0(self._pin, asking.data[:12].decode("ascii") + "0")
-        return self._end(DONE, encrypt_pin_block(self._keys[b"P"], block))
+        return self._end(DONE, encrypt_pin_block(bytes(self._keys[b"P"]), block))
 
     def _end(self, status: str, data: bytes = b"") -> list[Frame]:
         asking, self._asking = self._asking, None
@@ -204,6 +226,12 @@ class VirtualPinPad:
         """Press a digit, ``enter``, ``cancel`` or ``clear``."""
         self._send(self._machine.press(key))
 
+    def tamper(self) -> None:
+        """Open the case: what was kept is gone, and the terminal is told."""
+        if self._memory is not None:
+            self._memory.unlink(missing_ok=True)
+        self._send(self._machine.tamper())
+
     def script(self, keys: Iterable[str]) -> None:
         """Leave keys for the next time that a PIN is asked for; scripts are used in the order in which they were left.
 
@@ -245,7 +273,7 @@ class VirtualPinPad:
         self._last = frame.sequence
         self._answers.clear()
         self._send(self._machine.handle(frame))
-        if self._memory is not None and frame.command == "K":
+        if self._memory is not None and frame.command == "K" and not self._machine.is_tampered:
             self._memory.write_bytes(frame.data)
         if self._machine.asks_for_pin:
             self._expiry = asyncio.get_running_loop().call_later(self._machine.seconds, self._expire)

@@ -31,6 +31,7 @@ from terminal.key_frames import (
     NoWorkingKey,
     VaultError,
 )  # fmt: skip
+from terminal.key_process import erase_keys
 
 START_WITHIN_S: Final = 15.0
 ANSWER_WITHIN_S: Final = 1.0
@@ -125,7 +126,7 @@ class KeyLink:
             report(KeysBack())
 
     def _tell(self, report: Callable[[Event], None]) -> None:
-        log.error("keys_lost", reason=SENTENCES[self.trouble])
+        (log.error if self.trouble in _OF_THE_FILE else log.warning)("keys_lost", reason=SENTENCES[self.trouble])
         report(KeysLost(self.trouble))
 
     def close(self) -> None:
@@ -165,9 +166,11 @@ class KeyLink:
         return self._ask(b"U", sealed).decode("ascii")
 
     def erase(self) -> None:
-        """Somebody tampers with the devices: let the keys and their file be erased. Harmless if there are none."""
+        """Somebody tampers with the devices: let keys and file be erased, whether there is a process or not."""
         with suppress(VaultError):
             self._ask(b"X", b"")
+        if self._vault.exists():
+            erase_keys(self._vault)
 
     def _ask(self, operation: bytes, data: bytes) -> bytes:
         if self._socket is None:

@@ -223,6 +223,8 @@ class Runner:
         try:
             pans = [self._unsealed(card, message) for card in cards]
             self._link.send(self._vault.protect(messages.with_cards(message, pans)))
+        except KeysGone as error:  # the counter hears of it; what must be sent is sent when there are keys again
+            log.warning("message_not_sent", mti=message.mti, reason=str(error))
         except (VaultError, Iso8583Error) as error:
             log.error("message_not_sent", mti=message.mti, reason=str(error))
 

@@ -49,7 +49,7 @@ async def opened(folder: Path, after_effect: Callable[[Effect], None] = lambda _
     except JournalError:
         keys.close()
         raise
-    devices = await open_devices(profile.devices)
+    devices = await open_devices(profile.devices, keys.erase)
     try:
         await keys.opened()
         runner = Runner(profile, journal, keys, devices, after_effect, codes_of(folder, profile.payment_codes_key))
@@ -82,8 +82,8 @@ def codes_of(folder: Path, public_key: str) -> CodeTable:
     return SHIPPED
 
 
-async def open_devices(where: Devices) -> CounterDevices:
-    """Open the drivers that the profile names; each is imported only then."""
+async def open_devices(where: Devices, tampered: Callable[[], None]) -> CounterDevices:
+    """Open the drivers that the profile names; each is imported only then. `tampered` is for the one that notices."""
     devices = CounterDevices()
     if where.card_reader_port:
         from terminal.devices.card_reader_vpcd import VpcdCardReader  # noqa: PLC0415
@@ -93,7 +93,7 @@ async def open_devices(where: Devices) -> CounterDevices:
     if where.pin_pad_path:
         from terminal.devices.pin_pad_serial import SerialPinPad  # noqa: PLC0415
 
-        devices.pin_pad = SerialPinPad(where.pin_pad_path)
+        devices.pin_pad = SerialPinPad(where.pin_pad_path, tampered=tampered)
     if where.printer_address:
         from terminal.devices.printer_tcp import tcp_printer  # noqa: PLC0415
 

@@ -124,6 +124,10 @@ class Devices:
                 raise OrderRefused(f"no key {key!r}: the pad has {', '.join(PAD_KEYS)}")
             self.pin_pad.press(key)
 
+    async def tamper(self, _value: str) -> None:
+        """Open the PIN pad's case: it erases its keys and says so to the terminal. Only a new pad works again."""
+        self.pin_pad.tamper()
+
     async def scan(self, _value: str) -> None:
         """Hold the phone under the scanner; then it shows another code."""
         self.scanner.scan(self.phone.code)
@@ -168,6 +172,7 @@ ORDERS: Mapping[str, Callable[[Devices, str], Awaitable[None]]] = {
     "insert_card": Devices.insert_card,
     "remove_card": Devices.remove_card,
     "press": Devices.press,
+    "tamper": Devices.tamper,
     "scan": Devices.scan,
     "fresh_code": Devices.fresh_code,
     "paper": Devices.paper,

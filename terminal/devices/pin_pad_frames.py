@@ -15,6 +15,9 @@ The terminal commands, the pad answers with the command's sequence, its letter i
  X     end the asking                                                               -
 =====  ==========================================================================  =====================================
 
+Only one thing does the pad say unasked, and until it is acknowledged: ``T``, sequence 0, without data. Somebody has
+opened it, or tampers with it otherwise; it has erased its keys, and answers every command with status 7 from then on.
+
 Sequences count 1 to 255 and begin again. A command that comes twice with one sequence was not heard to be acknowledged:
 it is acknowledged and carried out once, and if it has been answered the answer is sent again. A new command ends an
 asking that is still open. A PIN in clear is never on the line, in neither direction; nor is a whole card number.
@@ -32,8 +35,9 @@ GAP_MAX_S = 0.2
 
 ACKNOWLEDGE_WITHIN_S = 0.5
 TRIES_MAX = 3
+TAMPER_COMMAND = "T"
 
-DONE, CANCELLED, BYPASSED, TIMED_OUT, KEY_MISSING, KEY_WRONG, NOT_UNDERSTOOD = "0123456"
+DONE, CANCELLED, BYPASSED, TIMED_OUT, KEY_MISSING, KEY_WRONG, NOT_UNDERSTOOD, TAMPERED = "01234567"
 """Status digits of an answer."""
 
 Signal = Literal["ack", "nak", "spoiled"]

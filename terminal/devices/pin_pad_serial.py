@@ -4,11 +4,11 @@ The pad keeps its keys: working keys go to it encrypted under its master key, an
 block encrypted under its PIN key. Of the card number it is told the twelve digits that a PIN block needs.
 
 Reasons in `PinPadFault` and `health`: those of the serial line, ``pin_pad_silent``, ``pin_pad_refused``,
-``pin_key_missing``, ``pin_key_wrong``. In `PinCancelled`: ``pin_cancelled``, ``pin_timeout``.
+``pin_key_missing``, ``pin_key_wrong``, ``pin_pad_tampered``. In `PinCancelled`: ``pin_cancelled``, ``pin_timeout``.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from terminal.devices import DeviceError, DeviceHealth, PinBypassed, PinCancelled, PinPadFault
 from terminal.devices.pin_pad_frames import (
@@ -21,6 +21,8 @@ from terminal.devices.pin_pad_frames import (
     KEY_WRONG,
     NAK,
     NOT_UNDERSTOOD,
+    TAMPER_COMMAND,
+    TAMPERED,
     TIMED_OUT,
     TRIES_MAX,
     Frame,
@@ -40,11 +42,15 @@ _FAILURES: Mapping[str, tuple[type[DeviceError], str]] = {
     KEY_MISSING: (PinPadFault, "pin_key_missing"),
     KEY_WRONG: (PinPadFault, "pin_key_wrong"),
     NOT_UNDERSTOOD: (PinPadFault, "pin_pad_refused"),
+    TAMPERED: (PinPadFault, "pin_pad_tampered"),
 }
 
 
 class SerialPinPad:
-    """A `PinPad` on a serial line. Needs a running loop. One command at a time; others wait for their turn."""
+    """A `PinPad` on a serial line. Needs a running loop. One command at a time; others wait for their turn.
+
+    `tampered` is called when the pad says that somebody tampers with it; it is of no use any more until it is replaced.
+    """
 
     def __init__(
         self,
@@ -55,11 +61,14 @@ class SerialPinPad:
         answer_within_s: float = ANSWER_WITHIN_S,
         acknowledge_within_s: float = ACKNOWLEDGE_WITHIN_S,
         health_changed: HealthChanged | None = None,
+        tampered: Callable[[], None] = lambda: None,
     ) -> None:
         self._pin_within_s = pin_within_s
         self._answer_within_s = answer_within_s
         self._acknowledge_within_s = acknowledge_within_s
         self._health_changed = health_changed
+        self._on_tampered = tampered
+        self._tampered = False
         self._turn = asyncio.Lock()
         self._sequence = 0
         self._greeted = False
@@ -87,6 +96,8 @@ class SerialPinPad:
     def health(self) -> DeviceHealth:
         """Say whether the pad is plugged in and answered last time."""
         line = self._line.health()
+        if self._tampered:
+            return DeviceHealth("attention", "pin_pad_tampered")
         return DeviceHealth("attention", "pin_pad_silent") if self._silent and line.state == "ready" else line
 
     async def close(self) -> None:
@@ -117,6 +128,11 @@ class SerialPinPad:
         finally:
             self._exchange = None
         self._set_silent(False)
+        if answer[:1] == TAMPERED.encode("ascii"):
+            self._tamper()
+        elif self._tampered:
+            self._tampered = False  # another pad
+            self._tell()
         return _result(answer)
 
     async def _deliver(self, exchange: "_Exchange") -> None:
@@ -152,12 +168,20 @@ class SerialPinPad:
         for item in self._frames.feed(data, now):
             if isinstance(item, Frame):
                 self._line.write(bytes((ACK,)))
-                if self._exchange is not None:
+                if item.command == TAMPER_COMMAND:
+                    self._tamper()
+                elif self._exchange is not None:
                     self._exchange.take(item)
             elif item == "spoiled":
                 self._line.write(bytes((NAK,)))
             elif self._exchange is not None:
                 self._exchange.signal(acknowledged=item == "ack")
+
+    def _tamper(self) -> None:
+        if not self._tampered:
+            self._tampered = True
+            self._tell()
+            self._on_tampered()
 
     def _changed(self, health: DeviceHealth) -> None:
         self._greeted = self._silent = False

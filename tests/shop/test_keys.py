@@ -1,4 +1,4 @@
-"""The key process dies or its keys are erased, while a whole shop is at work: no sale is taken, none lost or doubled."""
+"""The key process dies or its keys are erased while a whole shop is at work: nothing is lost or doubled."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ import pytest
 
 from simulators.issuer import Mood
 from terminal import key_link
-from terminal.events import CompleteCard, LoadKeys, Persist, Send
+from terminal.events import CompleteCard, Effect, LoadKeys, Persist, Send
 from terminal.key_process import erase_keys
 from terminal.key_store import KeyStore
 from terminal.records import Sent, Started
@@ -52,9 +52,13 @@ def _is_request(effect):
     return isinstance(effect, Send) and effect.message.mti == "0200"
 
 
+def _is_record(kind):
+    return lambda effect: isinstance(effect, Persist) and isinstance(effect.record, kind)
+
+
 MOMENTS = {
-    "before it is recorded": (lambda effect: isinstance(effect, Persist) and isinstance(effect.record, Started), "cancelled"),
-    "before it is sent": (lambda effect: isinstance(effect, Persist) and isinstance(effect.record, Sent), "reversed"),
+    "before the card is read": (_is_record(Started), "cancelled"),
+    "before it is sent": (_is_record(Sent), "reversed"),
     "while the answer is awaited": (_is_request, "reversed"),
     "while the chip completes": (lambda effect: isinstance(effect, CompleteCard), "approved"),
 }  # fmt: skip
@@ -65,7 +69,7 @@ MOMENTS = {
 async def test_a_key_process_that_dies_in_the_middle_of_a_sale(tmp_path, moment):
     is_now, ends = MOMENTS[moment]
     async with shop(tmp_path) as s:
-        killed = []
+        killed: list[Effect] = []
 
         def kill_once(effect):
             if is_now(effect) and not killed:
@@ -84,7 +88,7 @@ async def test_a_key_process_that_dies_in_the_middle_of_a_sale(tmp_path, moment)
 async def test_a_key_process_that_dies_while_keys_are_loaded(tmp_path):
     async with shop(tmp_path) as s:
         await s.stop_terminal()
-        killed = []
+        killed: list[Effect] = []
 
         def kill_once(effect):
             if isinstance(effect, LoadKeys) and not killed:
@@ -184,3 +188,27 @@ async def test_a_terminal_that_never_had_keys_opens_and_says_so(tmp_path):
         vault_of(s).unlink()
         await s.restart_terminal(ready=False)
         await until_out_of_service(s, "no_keys")
+
+
+@in_a_loop
+async def test_a_pin_pad_that_is_opened_takes_the_terminals_keys_with_it(tmp_path):
+    async with shop(tmp_path) as s:
+        sale = await s.sell_by_card(2500)
+        s.pin_pad.tamper()
+        await until_out_of_service(s, "keys_erased")
+        assert not vault_of(s).exists()
+        assert s.runner.view()["devices"]["pin_pad"]["reason"] == "pin_pad_tampered"
+        assert s.payment(sale["key"])["state"] == "approved"
+
+
+@in_a_loop
+async def test_a_pin_pad_that_is_opened_under_the_question_costs_nobody_money(tmp_path):
+    async with shop(tmp_path) as s:
+        key = await s.charge(2500)
+        await s.present("good", pin="")
+        await s.until(lambda view: s.pin_pad.asks_for_pin or view["current"]["stage"] == "pin")
+        s.pin_pad.tamper()
+        assert (await s.until_final(key))["state"] == "cancelled"
+        await until_out_of_service(s, "keys_erased")
+        await s.take_card()
+        await s.prove()
