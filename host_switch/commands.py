@@ -202,7 +202,7 @@ def give_parameters(
     from host_switch import start
     from host_switch.events import ParametersGiven
     from iso8583 import Iso8583Error
-    from iso8583.field62 import Parameters62
+    from iso8583.unionpay_fields.field62 import Parameters62
 
     parameters = Parameters62(reply_timeout_s, merchant_name)
     try:

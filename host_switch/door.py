@@ -13,7 +13,7 @@ from typing import Any
 from host_switch.events import CommandGiven, Order, ParametersGiven, TerminalRegistered
 from host_switch.listener import Listener
 from host_switch.store import StoreError
-from iso8583.field62 import Parameters62
+from iso8583.unionpay_fields.field62 import Parameters62
 
 SOCKET_NAME = "host.sock"
 LINE_MAX = 4096

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from host_switch.channels import ChannelAnswer, ChannelCall
 from host_switch.records import Batch, Detail, Entry, Event, Severity, Terminal, Transaction
 from iso8583 import Message
-from iso8583.field62 import Parameters62
 from iso8583.transactions import TransactionType
+from iso8583.unionpay_fields.field62 import Parameters62
 
 # --- inputs -----------------------------------------------------------------------------------------------------------
 

@@ -17,9 +17,9 @@ from host_switch.orders import COMMANDS
 from host_switch.records import Event, Key, Terminal, WorkingKeys
 from host_switch.settlement import SETTLEMENT
 from iso8583 import Iso8583Error
-from iso8583.field62 import Status62
 from iso8583.transactions import missing_fields
 from iso8583.unionpay import WorkingKeys62
+from iso8583.unionpay_fields.field62 import Status62
 
 DOUBLE_LENGTH, WITH_TRACK_KEY = "003", "004"
 PARAMETERS_TAKEN = "361"

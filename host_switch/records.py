@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from iso8583.field62 import Parameters62
+from iso8583.unionpay_fields.field62 import Parameters62
 
 
 class Key(NamedTuple):

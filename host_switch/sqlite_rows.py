@@ -6,7 +6,7 @@ from typing import Any
 from host_switch.keys import KeyRoom
 from host_switch.ledger import Record
 from host_switch.records import Batch, Event, Key, Leg, Outcome, Terminal, Transaction, WorkingKeys
-from iso8583.field62 import Parameters62
+from iso8583.unionpay_fields.field62 import Parameters62
 
 SCHEMA_VERSION = 2
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from iso8583.plausibility import luhn_valid
+from iso8583.tool.plausibility import luhn_valid
 
 PIECE: Final = 7  # digits in a row: of a masked number six remain
 LONG_PIECE: Final = 10  # of one or two different digits, such as zeros, which stand everywhere

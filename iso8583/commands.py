@@ -17,19 +17,19 @@ from typing import Annotated, Any
 
 import typer
 
-from iso8583 import command_input, description, message_json, report
-from iso8583.command_input import Input, WrongUseError, dialects, json_source, one_of, read_all, rules
 from iso8583.dialect import Dialect
 from iso8583.dialects import NAMES, load_dialect
-from iso8583.differences import differences
-from iso8583.display import Display
-from iso8583.envelope import HEADS, LENGTHS
 from iso8583.errors import Iso8583Error
-from iso8583.recognition import Found, Reading, Rules
-from iso8583.redacted_copy import clean_capture, clean_wire
-from iso8583.redaction import KEY_BYTES, Redactor
-from iso8583.text_columns import columns
-from iso8583.wire_input import FORMS, InputError
+from iso8583.tool import command_input, description, message_json, report
+from iso8583.tool.command_input import Input, WrongUseError, dialects, json_source, one_of, read_all, rules
+from iso8583.tool.differences import differences
+from iso8583.tool.display import Display
+from iso8583.tool.envelope import HEADS, LENGTHS
+from iso8583.tool.recognition import Found, Reading, Rules
+from iso8583.tool.redacted_copy import clean_capture, clean_wire
+from iso8583.tool.redaction import KEY_BYTES, Redactor
+from iso8583.tool.text_columns import columns
+from iso8583.tool.wire_input import FORMS, InputError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -387,7 +387,7 @@ def bench(
 
     例 / Example: tillgate iso bench --dialect unionpay_pos
     """
-    from iso8583.self_measure import measure
+    from iso8583.tool.self_measure import measure
 
     with _in_one_sentence():
         rows = []

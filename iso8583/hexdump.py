@@ -25,7 +25,7 @@ from iso8583.errors import Iso8583Error
 from iso8583.masking import hidden, mask_field
 from iso8583.reference import Place
 from iso8583.table import BITMAP, MTI, Field, Table
-from iso8583.text_columns import visible
+from iso8583.tool.text_columns import visible
 
 BYTES_A_LINE: Final = 16
 DOTS: Final = "··"

@@ -13,14 +13,14 @@ from typing import Final, Literal
 from iso8583.dialect import Dialect
 from iso8583.dialects import load_dialect
 from iso8583.errors import Iso8583Error
-from iso8583.field48 import Detail48, Details48, Totals, Totals48
-from iso8583.field53 import security53
-from iso8583.field54 import Balance54
-from iso8583.field59 import Data59, TerminalIdentity59
-from iso8583.field60 import Block60, Original61
-from iso8583.field62 import WorkingKeys62
 from iso8583.message import Message
 from iso8583.security import equal_macs, unionpay_mac
+from iso8583.unionpay_fields.field48 import Detail48, Details48, Totals, Totals48
+from iso8583.unionpay_fields.field53 import security53
+from iso8583.unionpay_fields.field54 import Balance54
+from iso8583.unionpay_fields.field59 import Data59, TerminalIdentity59
+from iso8583.unionpay_fields.field60 import Block60, Original61
+from iso8583.unionpay_fields.field62 import WorkingKeys62
 
 __all__ = [
     "Balance54",

@@ -26,8 +26,8 @@ from host_switch.events import Decision, Persist, Report
 from host_switch.ledger import CLEARING
 from host_switch.records import Batch, Entry, Event, Transaction
 from iso8583 import Message
-from iso8583.field62 import Parameters62
 from iso8583.transactions import TYPES
+from iso8583.unionpay_fields.field62 import Parameters62
 from simulators.audit_checks import (
     CHECKS_AT_THE_END,
     answer_is_stored,

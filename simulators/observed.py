@@ -12,8 +12,8 @@ from host_switch.events import Decision
 from host_switch.records import Batch, Event, Transaction
 from host_switch.store import Books
 from iso8583 import Message
-from iso8583.field62 import Parameters62
 from iso8583.transactions import TYPES
+from iso8583.unionpay_fields.field62 import Parameters62
 from simulators.issuer import Movement
 from terminal.records import (
     Answered,

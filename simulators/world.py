@@ -16,8 +16,8 @@ from random import Random
 
 from firmware_config.profile import HostEndpoint, Limits
 from host_switch.events import CommandGiven, Order, ParametersGiven
-from iso8583.field62 import Parameters62
 from iso8583.unionpay import Frame
+from iso8583.unionpay_fields.field62 import Parameters62
 from simulators.engine import START, Node, Trace
 from simulators.issuer import Mood
 from simulators.lines import HEAD_BYTES, parsed

@@ -18,8 +18,8 @@ from math import ceil
 
 from firmware_config.profile import TerminalProfile
 from iso8583 import Iso8583Error, Message
-from iso8583.field62 import Parameters62, Status62
 from iso8583.message import response_mti
+from iso8583.unionpay_fields.field62 import Parameters62, Status62
 from terminal import host_parameters, messages
 from terminal.book import Book
 from terminal.events import Effect, Persist, Received, Send

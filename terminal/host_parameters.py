@@ -1,7 +1,7 @@
 """The parameters that the host sets for this terminal: how far it may, and what is in force then.
 
 They come without a MAC, so whoever can write to the line can send them. A time to wait is believed only within bounds
-that let a host be heard and a cashier go on; a name only if it can be printed (`iso8583.field62`). If one thing is not
+that let a host be heard and a cashier go on; a name only if it can be printed (`field62`). If one thing is not
 so, nothing that came with it is taken.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from firmware_config.profile import TerminalProfile
 from iso8583 import Iso8583Error
-from iso8583.field62 import Parameters62
+from iso8583.unionpay_fields.field62 import Parameters62
 from terminal.records import ParametersTaken
 
 # Below, good answers of a slow issuer would come too late, and every sale would be reversed; above, a counter stands.

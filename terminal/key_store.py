@@ -25,8 +25,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from iso8583.errors import Iso8583Error
-from iso8583.field62 import WorkingKeys62
 from iso8583.security import encrypt_track2, equal_macs, unionpay_mac, wipe
+from iso8583.unionpay_fields.field62 import WorkingKeys62
 from terminal.key_frames import KeysDiffer, KeysGone, NoWorkingKey, VaultError
 
 MASTER_BYTES: Final = 16

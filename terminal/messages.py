@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from firmware_config.profile import TerminalProfile
 from iso8583 import Message
-from iso8583.field62 import Status62
 from iso8583.transactions import TYPES
 from iso8583.transactions.transaction_type import Recovery
 from iso8583.unionpay import Block60, Data59, Detail48, Details48, Original61, Totals48, security53
 from iso8583.unionpay import Totals as WireTotals
+from iso8583.unionpay_fields.field62 import Status62
 from terminal.book import Payment, Totals
 from terminal.events import CardPresented, CodePresented, Original
 

@@ -4,14 +4,14 @@ LL is one BCD byte and LLL two; both count digits in n and z fields and bytes in
 """
 
 from iso8583.emv_tags import EMV
-from iso8583.field48 import PARTS48
-from iso8583.field53 import PARTS53
-from iso8583.field54 import PARTS54
-from iso8583.field59 import PARTS59
-from iso8583.field60 import PARTS60, PARTS61
-from iso8583.field62_parts import PARTS62
-from iso8583.field63 import PARTS63
 from iso8583.table import Field, Prefix, Table
+from iso8583.unionpay_fields.field48 import PARTS48
+from iso8583.unionpay_fields.field53 import PARTS53
+from iso8583.unionpay_fields.field54 import PARTS54
+from iso8583.unionpay_fields.field59 import PARTS59
+from iso8583.unionpay_fields.field60 import PARTS60, PARTS61
+from iso8583.unionpay_fields.field62_parts import PARTS62
+from iso8583.unionpay_fields.field63 import PARTS63
 
 LL = Prefix("bcd", 2)
 LLL = Prefix("bcd", 3)

@@ -1,4 +1,4 @@
-"""Parameter download (参数传递): the answer's field 62 brings the terminal's parameters (`iso8583.field62`). No MAC.
+"""Parameter download (参数传递): the answer's field 62 brings the terminal's parameters. No MAC.
 
 60.3 = 360 asks, again and again until an answer brings nothing new; 361 says that all has been taken.
 """

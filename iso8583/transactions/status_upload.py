@@ -1,4 +1,4 @@
-"""Status upload (状态上送): how the terminal is, in field 62 (`iso8583.field62`). No MAC."""
+"""Status upload (状态上送): how the terminal is, in field 62 (`iso8583.unionpay_fields.field62`). No MAC."""
 
 from iso8583.transactions.transaction_type import TransactionType
 

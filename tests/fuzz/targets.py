@@ -16,11 +16,6 @@ from iso8583 import Iso8583Error, Message, load_dialect
 from iso8583.dialect import Dialect
 from iso8583.dialects import NAMES
 from iso8583.encodings import FieldError
-from iso8583.field48 import Details48, Totals48
-from iso8583.field54 import Balance54
-from iso8583.field59 import Data59, TerminalIdentity59
-from iso8583.field60 import Block60, Original61
-from iso8583.field62 import Parameters62, Status62, WorkingKeys62
 from iso8583.fields import writer
 from iso8583.framing import FrameBuffer, with_length
 from iso8583.hexdump import dump
@@ -29,6 +24,11 @@ from iso8583.sub_fields import build_field, open_field
 from iso8583.table import Field, Table
 from iso8583.tlv import build_text_tlv, build_tlv, iterate_tlv, parse_text_tlv, parse_tlv
 from iso8583.unionpay import Frame
+from iso8583.unionpay_fields.field48 import Details48, Totals48
+from iso8583.unionpay_fields.field54 import Balance54
+from iso8583.unionpay_fields.field59 import Data59, TerminalIdentity59
+from iso8583.unionpay_fields.field60 import Block60, Original61
+from iso8583.unionpay_fields.field62 import Parameters62, Status62, WorkingKeys62
 from iso8583.unionpay_switch import SwitchFrame
 from tests.fuzz import printer_answers, scan_bytes
 from tests.fuzz.both_paths import outcome, tried, watch_plans

@@ -11,7 +11,7 @@ from host_switch.events import CommandGiven, Order, ParametersGiven, TerminalReg
 from host_switch.keys import KeyRoom
 from host_switch.listener import Listener
 from host_switch.store import MemoryStore
-from iso8583.field62 import Parameters62
+from iso8583.unionpay_fields.field62 import Parameters62
 from tests.host_switch.room import POLICY
 from tests.host_switch.till import MASTER_KEY, MERCHANT
 from tests.in_a_loop import in_a_loop

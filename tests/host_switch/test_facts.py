@@ -17,8 +17,8 @@ from host_switch.events import (
 from host_switch.facts import Wanted, reference_number, wanted
 from host_switch.records import Key
 from iso8583 import Message
-from iso8583.field62 import Parameters62
 from iso8583.unionpay import Totals
+from iso8583.unionpay_fields.field62 import Parameters62
 from tests.host_switch.room import Room
 from tests.host_switch.till import MASTER_KEY, MERCHANT, Till
 

@@ -3,8 +3,8 @@
 import pytest
 
 from host_switch.events import CommandGiven, ParametersGiven, Report, TerminalRegistered
-from iso8583.field62 import Parameters62, Status62
 from iso8583.unionpay import WorkingKeys62
+from iso8583.unionpay_fields.field62 import Parameters62, Status62
 from tests.host_switch.room import Room, command_of
 from tests.host_switch.till import MASTER_KEY, MERCHANT, Till
 

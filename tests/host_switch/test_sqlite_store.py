@@ -12,7 +12,7 @@ from host_switch.keys import KeyRoom, KeyRoomError
 from host_switch.records import Entry, Event, Key, Posting, Terminal
 from host_switch.sqlite_store import SqliteStore
 from host_switch.store import StoreError
-from iso8583.field62 import Parameters62
+from iso8583.unionpay_fields.field62 import Parameters62
 from tests.host_switch.room import POLICY, Room
 from tests.host_switch.till import MASTER_KEY, MERCHANT, PAN, TRACK2
 

@@ -11,8 +11,8 @@ import pytest
 
 from iso8583 import Message, load_dialect
 from iso8583.dialects import NAMES
-from iso8583.envelope import LENGTHS, Envelope
-from iso8583.self_measure import sample
+from iso8583.tool.envelope import LENGTHS, Envelope
+from iso8583.tool.self_measure import sample
 from tests.iso8583.captures import conversation, ethernet, pcap, pcapng
 from tests.iso8583.card_data import leaks
 from tests.iso8583.iso_command import Run

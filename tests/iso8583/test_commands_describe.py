@@ -8,11 +8,11 @@ import re
 import pytest
 
 from iso8583 import Message, load_dialect
-from iso8583.description import LANGUAGES, TRANSACTIONS
 from iso8583.dialects import NAMES
-from iso8583.envelope import HEADS, LENGTHS
-from iso8583.meanings import OPERATIONS, PARTS, Words
-from iso8583.self_measure import sample
+from iso8583.tool.description import LANGUAGES, TRANSACTIONS
+from iso8583.tool.envelope import HEADS, LENGTHS
+from iso8583.tool.meanings import OPERATIONS, PARTS, Words
+from iso8583.tool.self_measure import sample
 from iso8583.transactions import TYPES
 from tests.iso8583.card_data import leaks
 from tests.iso8583.iso_command import Run

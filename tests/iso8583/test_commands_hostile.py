@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from iso8583 import Message, load_dialect
-from iso8583.capture import CaptureError, flows, read_capture
 from iso8583.card_number_guard import held_by, pieces_of_card_numbers
-from iso8583.wire_input import INPUT_MAX, InputError, read_stream
+from iso8583.tool.capture import CaptureError, flows, read_capture
+from iso8583.tool.wire_input import INPUT_MAX, InputError, read_stream
 from tests.iso8583.captures import conversation, ethernet, pcap, pcapng, tcp
 from tests.iso8583.card_data import leaks
 from tests.iso8583.iso_command import Outcome, Run

@@ -8,10 +8,10 @@ import pytest
 
 from iso8583 import Message, load_dialect
 from iso8583.dialects import NAMES
-from iso8583.envelope import Envelope
-from iso8583.plausibility import luhn_valid
-from iso8583.redaction import Redactor, filler, filler_bytes
-from iso8583.self_measure import sample
+from iso8583.tool.envelope import Envelope
+from iso8583.tool.plausibility import luhn_valid
+from iso8583.tool.redaction import Redactor, filler, filler_bytes
+from iso8583.tool.self_measure import sample
 from tests.iso8583.captures import conversation, ethernet, pcap, pcapng, tcp
 from tests.iso8583.card_data import leaks, secrets
 from tests.iso8583.iso_command import Run

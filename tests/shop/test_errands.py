@@ -1,7 +1,7 @@
 """What the host's operators ask of a terminal, through every real part: parameters and status."""
 
 from host_switch.events import CommandGiven, ParametersGiven
-from iso8583.field62 import Parameters62
+from iso8583.unionpay_fields.field62 import Parameters62
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import TERMINAL, shop
 

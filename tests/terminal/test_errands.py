@@ -7,7 +7,7 @@ import pytest
 
 from firmware_config.profile import HostEndpoint
 from iso8583 import Message
-from iso8583.field62 import Parameters62, Status62
+from iso8583.unionpay_fields.field62 import Parameters62, Status62
 from terminal.errands import REST_AFTER_REFUSAL_S, REST_S
 from terminal.events import (
     CancelRequested,

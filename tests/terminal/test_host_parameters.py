@@ -3,7 +3,7 @@
 import pytest
 
 from iso8583 import Iso8583Error
-from iso8583.field62 import Parameters62
+from iso8583.unionpay_fields.field62 import Parameters62
 from terminal.host_parameters import REPLY_TIMEOUT_MAX_S, REPLY_TIMEOUT_MIN_S, in_force, taken
 from terminal.records import ParametersTaken
 from tests.terminal.rig import PROFILE

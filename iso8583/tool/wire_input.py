@@ -2,7 +2,7 @@
 
 Which of these it is, the bytes mostly say themselves. Where they do not (the digits of an ASCII message are hexadecimal
 digits too) every form that fits is offered as an `Offer`, and the one in which messages are found wins
-(`iso8583.recognition`). No sentence made here repeats what was handed in: it may be card data.
+(`iso8583.tool.recognition`). No sentence made here repeats what was handed in: it may be card data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from iso8583.capture import CAPTURE_MAGICS, Capture, CaptureError, Flow, flows, read_capture
+from iso8583.tool.capture import CAPTURE_MAGICS, Capture, CaptureError, Flow, flows, read_capture
 
 INPUT_MAX: Final = 64 << 20  # bytes; a capture of a day's traffic of a large shop is under 20 MiB
 UNITS_MAX: Final = 100_000  # lines or streams; a person who has more has a program

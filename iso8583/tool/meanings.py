@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from iso8583.currencies import CURRENCIES, money
 from iso8583.message import Message
 from iso8583.response_codes import RESPONSE_CODES
 from iso8583.response_codes import meaning as response_meaning
+from iso8583.tool.currencies import CURRENCIES, money
 
 Words = tuple[str, str]
 

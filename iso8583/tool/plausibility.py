@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from iso8583.currencies import CURRENCIES
 from iso8583.dialect import Dialect
 from iso8583.masking import PAN_LENGTHS
 from iso8583.message import Message
+from iso8583.tool.currencies import CURRENCIES
 
 _USUAL_HEADS: Final = {"unionpay_pos": "tpdu+header", "unionpay_switch": "switch"}
 _MONTH_DAY: Final = r"(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
@@ -53,7 +53,7 @@ _TESTS: Final[Mapping[int, Callable[[str], bool]]] = {
 
 
 def usual_head(dialect: Dialect) -> str:
-    """The kind of head that messages of a dialect have, a key of `iso8583.envelope.HEADS`."""
+    """The kind of head that messages of a dialect have, a key of `iso8583.tool.envelope.HEADS`."""
     return _USUAL_HEADS.get(dialect.name, "none")
 
 

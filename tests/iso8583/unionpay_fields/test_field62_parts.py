@@ -3,9 +3,16 @@
 import pytest
 
 from iso8583 import Message, load_dialect
-from iso8583.field62 import LAYOUTS, PARAMETER_LENGTHS, STATUS_LENGTHS, Parameters62, Status62, WorkingKeys62
-from iso8583.field62_parts import KEY_LENGTHS, PARAMETERS, STATUS
 from iso8583.sub_fields import SubField
+from iso8583.unionpay_fields.field62 import (
+    LAYOUTS,
+    PARAMETER_LENGTHS,
+    STATUS_LENGTHS,
+    Parameters62,
+    Status62,
+    WorkingKeys62,
+)
+from iso8583.unionpay_fields.field62_parts import KEY_LENGTHS, PARAMETERS, STATUS
 from tests.iso8583.refusals import refused
 from tests.iso8583.vectors import GOLDEN
 

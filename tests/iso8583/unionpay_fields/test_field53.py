@@ -1,6 +1,6 @@
 """Field 53: how PIN and track are protected."""
 
-from iso8583.field53 import security53
+from iso8583.unionpay_fields.field53 import security53
 from tests.iso8583.vectors import GOLDEN
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from iso8583 import Iso8583Error
-from iso8583.field48 import Detail48, Details48, Totals, Totals48
+from iso8583.unionpay_fields.field48 import Detail48, Details48, Totals, Totals48
 from tests.iso8583.refusals import refused
 from tests.iso8583.vectors import GOLDEN
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iso8583 import Iso8583Error
-from iso8583.field62 import PARAMETER_LENGTHS, STATUS_LENGTHS, Parameters62, Status62, WorkingKeys62
 from iso8583.security import key_check_value, wrap_key
+from iso8583.unionpay_fields.field62 import PARAMETER_LENGTHS, STATUS_LENGTHS, Parameters62, Status62, WorkingKeys62
 from tests.iso8583.refusals import refused
 from tests.iso8583.vectors import KEYS, SECURITY
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from iso8583.dialect import Dialect
-from iso8583.envelope import HEADS, LENGTHS, MESSAGE_MAX, Envelope, cut, lacks
 from iso8583.errors import Iso8583Error
 from iso8583.message import Message
-from iso8583.plausibility import plausibility, usual_head
-from iso8583.wire_input import InputError, Offer, Unit
+from iso8583.tool.envelope import HEADS, LENGTHS, MESSAGE_MAX, Envelope, cut, lacks
+from iso8583.tool.plausibility import plausibility, usual_head
+from iso8583.tool.wire_input import InputError, Offer, Unit
 
 SAMPLE: Final = 4  # messages of a unit, and units of an input, on which every combination is tried
 ALTERNATIVES_MAX: Final = 3
@@ -80,7 +80,7 @@ class Score:
 
     Attributes:
         fit: the share of messages that decode, times the share of bytes that are in messages.
-        plausible: `iso8583.plausibility` of what decodes.
+        plausible: `iso8583.tool.plausibility` of what decodes.
         fields: of what does not, how many fields could be read.
         offset: and how far.
         decoded: the first factor of `fit`.

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iso8583.description import LANGUAGES
 from iso8583.dialect import Dialect
 from iso8583.dialects import NAMES, load_dialect
-from iso8583.envelope import HEADS, LENGTHS
-from iso8583.recognition import Found, Reading, Rules, read_source
-from iso8583.wire_input import FORMS, InputError, Offer, Source, offers, read_argument, read_file, read_stream
+from iso8583.tool.description import LANGUAGES
+from iso8583.tool.envelope import HEADS, LENGTHS
+from iso8583.tool.recognition import Found, Reading, Rules, read_source
+from iso8583.tool.wire_input import FORMS, InputError, Offer, Source, offers, read_argument, read_file, read_stream
 
 
 class WrongUseError(ValueError):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iso8583.field59 import Data59, TerminalIdentity59
+from iso8583.unionpay_fields.field59 import Data59, TerminalIdentity59
 from tests.iso8583.refusals import refused
 from tests.iso8583.vectors import GOLDEN
 

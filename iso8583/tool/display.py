@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from iso8583.card_number_guard import Pieces, held_by, pieces_of_card_numbers, value_holds
 from iso8583.masking import hidden, mask_value
 from iso8583.parts import Part
-from iso8583.plausibility import is_doubtful
-from iso8583.recognition import Found
 from iso8583.sub_fields import SubField
 from iso8583.table import Field
-from iso8583.text_columns import visible
+from iso8583.tool.plausibility import is_doubtful
+from iso8583.tool.recognition import Found
+from iso8583.tool.text_columns import visible
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from iso8583.description import opened, row_name
-from iso8583.display import Display
-from iso8583.meanings import Words
 from iso8583.message import Message
-from iso8583.message_json import envelope_json
-from iso8583.recognition import Found
 from iso8583.sub_fields import SubField
+from iso8583.tool.description import opened, row_name
+from iso8583.tool.display import Display
+from iso8583.tool.meanings import Words
+from iso8583.tool.message_json import envelope_json
+from iso8583.tool.recognition import Found
 
 
 @dataclass(frozen=True, slots=True)

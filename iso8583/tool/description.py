@@ -1,7 +1,7 @@
 """A message in words: every field and sub-field with its name, its value as it may be shown, and what that says.
 
 A meaning is told only of what may be shown. It is a pair of texts, Chinese and English, as everywhere
-(`iso8583.meanings`, `iso8583.chip_meanings`); `LANGUAGES` gives their places.
+(`iso8583.tool.meanings`, `iso8583.tool.chip_meanings`); `LANGUAGES` gives their places.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from iso8583.chip_meanings import tag_meaning
-from iso8583.currencies import money
 from iso8583.dialect import Dialect
-from iso8583.display import Display
 from iso8583.errors import Iso8583Error
-from iso8583.meanings import HARMLESS, PARTS, Words, field_meaning
 from iso8583.message import Message
 from iso8583.sub_fields import SubField, open_field
 from iso8583.table import Field
+from iso8583.tool.chip_meanings import tag_meaning
+from iso8583.tool.currencies import money
+from iso8583.tool.display import Display
+from iso8583.tool.meanings import HARMLESS, PARTS, Words, field_meaning
 from iso8583.transactions import (
     FieldCheck,
     TransactionType,

@@ -21,11 +21,11 @@ from iso8583.card_number_guard import Pieces, pieces, value_holds
 from iso8583.dialect import Dialect
 from iso8583.errors import Iso8583Error
 from iso8583.masking import CODE_LENGTHS, PAN_LENGTHS
-from iso8583.meanings import HARMLESS, Words
 from iso8583.message import Message
-from iso8583.plausibility import luhn_valid
 from iso8583.sub_fields import SubField, build_field, open_field
 from iso8583.table import Content
+from iso8583.tool.meanings import HARMLESS, Words
+from iso8583.tool.plausibility import luhn_valid
 
 KEY_BYTES: Final = 32
 EXPIRY: Final = "4912"  # in place of every expiry date: a month that exists, and that stands out

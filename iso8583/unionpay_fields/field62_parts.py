@@ -1,7 +1,7 @@
 """Field 62 as rows: working keys, terminal parameters and terminal status, told apart by the message.
 
-Where the tags and lengths come from stands in `iso8583.field62`; this file needs none of its cryptography, so that a
-dialect is loaded without it. Parts that no source explains are hidden.
+Where the tags and lengths come from stands in `field62`; this file needs none of its cryptography, so that a dialect
+is loaded without it. Parts that no source explains are hidden.
 """
 
 from collections.abc import Iterator

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from iso8583.display import Display
-from iso8583.envelope import HEADS, LENGTHS, SWITCH_HEADER_BYTES, TPDU_BYTES, Envelope
 from iso8583.masking import hidden
 from iso8583.message import Message
 from iso8583.sub_fields import SubField, build_field, open_field
 from iso8583.table import Field, Table
-from iso8583.wire_input import InputError
+from iso8583.tool.display import Display
+from iso8583.tool.envelope import HEADS, LENGTHS, SWITCH_HEADER_BYTES, TPDU_BYTES, Envelope
+from iso8583.tool.wire_input import InputError
 
 MESSAGES_MAX: Final = 200_000
 # Read by people and programs, of no use for encoding.

@@ -1,6 +1,7 @@
 """What the bits and codes of a chip's data objects say: TVR, CVM results, capabilities (EMV Books 3 and 4).
 
-As in `iso8583.meanings`, a meaning is a pair (Chinese, English). Of a bit field there is one for each bit that is set.
+As in `iso8583.tool.meanings`, a meaning is a pair (Chinese, English). Of a bit field there is one for each bit that is
+set.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from iso8583.currencies import CURRENCIES, money
-from iso8583.meanings import OPERATIONS, Words
+from iso8583.tool.currencies import CURRENCIES, money
+from iso8583.tool.meanings import OPERATIONS, Words
 
 # (byte, bit) -> what it says when it is set; bit 8 is the highest.
 _Bits = Mapping[tuple[int, int], Words]

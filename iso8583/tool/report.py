@@ -1,6 +1,6 @@
 """What the commands print, as lines of text and as JSON, without printing it.
 
-`language` is 0 for Chinese and 1 for English (`iso8583.description.LANGUAGES`).
+`language` is 0 for Chinese and 1 for English (`iso8583.tool.description.LANGUAGES`).
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from iso8583.description import TRANSACTIONS, Line, check, described, opened, row_name, transaction_of
 from iso8583.dialect import Dialect
-from iso8583.differences import Difference
-from iso8583.display import Display
-from iso8583.envelope import HEADS, LENGTHS, Envelope
 from iso8583.errors import Iso8583Error
 from iso8583.hexdump import DOTS, HEX_AT, explain
-from iso8583.meanings import Words, header_meaning, mti_meaning
-from iso8583.message_json import envelope_json, message_json, parts_json
-from iso8583.recognition import Found, Reading, Way
-from iso8583.self_measure import Measured
-from iso8583.text_columns import columns
+from iso8583.tool.description import TRANSACTIONS, Line, check, described, opened, row_name, transaction_of
+from iso8583.tool.differences import Difference
+from iso8583.tool.display import Display
+from iso8583.tool.envelope import HEADS, LENGTHS, Envelope
+from iso8583.tool.meanings import Words, header_meaning, mti_meaning
+from iso8583.tool.message_json import envelope_json, message_json, parts_json
+from iso8583.tool.recognition import Found, Reading, Way
+from iso8583.tool.self_measure import Measured
+from iso8583.tool.text_columns import columns
 
 FORM_WORDS: Final[Mapping[str, Words]] = {
     "hex": ("十六进制", "hex"),

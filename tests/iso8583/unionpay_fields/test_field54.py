@@ -2,7 +2,7 @@
 
 import pytest
 
-from iso8583.field54 import Balance54
+from iso8583.unionpay_fields.field54 import Balance54
 from tests.iso8583.refusals import refused
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from iso8583 import Iso8583Error
-from iso8583.field60 import Block60, Original61
+from iso8583.unionpay_fields.field60 import Block60, Original61
 from tests.iso8583.refusals import refused
 from tests.iso8583.vectors import GOLDEN
 

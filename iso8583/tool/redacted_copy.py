@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from iso8583.capture import with_payloads, write_capture
 from iso8583.errors import Iso8583Error
-from iso8583.recognition import Found, Reading
-from iso8583.redaction import Redactor
-from iso8583.wire_input import Offer
+from iso8583.tool.capture import with_payloads, write_capture
+from iso8583.tool.recognition import Found, Reading
+from iso8583.tool.redaction import Redactor
+from iso8583.tool.wire_input import Offer
 
 
 def clean_wire(found: Found, redactor: Redactor) -> bytes | None:
