@@ -17,16 +17,12 @@ from typing import Final
 
 from iso8583.errors import Iso8583Error
 from iso8583.security import key_check_value, unwrap_key, wrap_key
+from iso8583.unionpay_fields.field62_parts import CHECK_BYTES, KEY_LENGTHS, PARAMETERS, STATUS
 
-CHECK_BYTES: Final = 4
 # Length of the field -> lengths of PIN, MAC and track key in it. 24 answers 60.3 = 001, 40 answers 003, 60 answers 004.
 # A single-length MAC key travels with 8 zero bytes behind it; some hosts leave those out, which makes 32 and 52.
 LAYOUTS: Final[Mapping[int, tuple[int, int, int]]] = {
-    24: (8, 8, 0),
-    32: (16, 8, 0),
-    40: (16, 16, 0),
-    52: (16, 8, 16),
-    60: (16, 16, 16),
+    sum(lengths) + CHECK_BYTES * sum(map(bool, lengths)): lengths for lengths in KEY_LENGTHS
 }
 
 
@@ -98,16 +94,8 @@ def _unwrapped(part: int, master_key: bytes, key: bytes, check: bytes) -> bytes:
 
 # Tag -> bytes of its value. Digits, but for telephone numbers (14 to 17, padded with blanks on the right), the
 # merchant's name (22, GBK, padded likewise) and the transactions that may be done (26, a bit each).
-PARAMETER_LENGTHS: Final[Mapping[str, int]] = {
-    "11": 2, "12": 2, "13": 1, "14": 14, "15": 14, "16": 14, "17": 14, "18": 1, "19": 2, "20": 1, "21": 1, "22": 40,
-    "23": 1, "24": 1, "25": 1, "26": 4,
-}  # fmt: skip
-STATUS_LENGTHS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("01", "02", "03", "04", "05"), 1),  # keyboard, PIN pad, card reader, printer, display: 1 well
-    **{tag: length for tag, length in PARAMETER_LENGTHS.items() if tag not in {"22", "26"}},
-    "27": 2,
-    "51": 12,
-}
+PARAMETER_LENGTHS: Final = {tag: part.length for tag, part in PARAMETERS.tags.items()}
+STATUS_LENGTHS: Final = {tag: part.length for tag, part in STATUS.tags.items()}
 TELEPHONES: Final = frozenset({"14", "15", "16", "17"})
 NOT_DIGITS: Final = frozenset({"22", "26"})
 NAME_CHARSET: Final = "gbk"

@@ -4,15 +4,7 @@ import pytest
 
 from iso8583 import Message, load_dialect
 from iso8583.sub_fields import SubField
-from iso8583.unionpay_fields.field62 import (
-    LAYOUTS,
-    PARAMETER_LENGTHS,
-    STATUS_LENGTHS,
-    Parameters62,
-    Status62,
-    WorkingKeys62,
-)
-from iso8583.unionpay_fields.field62_parts import KEY_LENGTHS, PARAMETERS, STATUS
+from iso8583.unionpay_fields.field62 import LAYOUTS, Parameters62, Status62, WorkingKeys62
 from tests.iso8583.refusals import refused
 from tests.iso8583.vectors import GOLDEN
 
@@ -21,12 +13,6 @@ UNIONPAY = load_dialect("unionpay_pos")
 
 def opened(value: bytes, mti: str, code: str) -> SubField:
     return UNIONPAY.open(Message(mti, {60: f"00000001{code}", 62: value}), 62)
-
-
-def test_rows_and_views_agree_on_every_length() -> None:
-    assert {tag: part.length for tag, part in PARAMETERS.tags.items()} == PARAMETER_LENGTHS
-    assert {tag: part.length for tag, part in STATUS.tags.items()} == STATUS_LENGTHS
-    assert tuple(LAYOUTS.values()) == KEY_LENGTHS
 
 
 def test_the_golden_keys() -> None:
