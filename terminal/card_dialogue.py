@@ -1,43 +1,60 @@
 """One card at the counter: lets the EMV kernel talk to the reader and the PIN pad, and reports what comes of it.
 
 Shell code. The kernel decides what to say to the chip; the payment machine decides about the money. The PIN block
-arrives here already encrypted and leaves with the request.
+arrives here already encrypted and leaves with the request; a PIN that the card compares goes from the pad straight to
+the card, and is overwritten.
 """
 
 import asyncio
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from firmware_config.profile import TerminalProfile
-from terminal.devices import CardGone, CardReader, PinBypassed, PinCancelled, PinPad, PinPadFault
+from terminal.devices import CardGone, CardReader, OfflinePinPad, PinBypassed, PinCancelled, PinPad, PinPadFault
+from terminal.emv.contactless import ContactlessKernel
 from terminal.emv.kernel import ContactKernel
-from terminal.emv.parameters import SaleFacts, TerminalParameters
+from terminal.emv.offline_pin import padding_bytes, verify_command
+from terminal.emv.parameters import SHIPPED, DownloadedParameters, SaleFacts, TerminalParameters
 from terminal.emv.steps import (
     Answer,
     AskPin,
     CardData,
     CardRemoved,
+    CheckDocument,
     ChooseApplication,
+    DocumentChecked,
     Finished,
     GoOnline,
     NoAnswer,
+    OfflinePinResult,
     OnlineAnswer,
     Outcome,
     PinResult,
     Step,
     Transmit,
+    VerifyOfflinePin,
 )  # fmt: skip
 from terminal.events import CardCompleted, CardPresented, Event, MeansFailed, Progress
 from terminal.key_frames import VaultError
 
+_OFFLINE_PINS = 0x90
+"""Plain and enciphered offline PIN, of terminal capabilities byte 2."""
+
 
 class CardDialogue:
-    """Reads one card for one payment. `answer` gives it the host's word; `release` lets the card go."""
+    """Reads one card for one payment. `answer` gives it the host's word.
+
+    `contactless`: the reader's cards are tapped, not inserted.
+    """
 
     def __init__(
-        self, reader: CardReader, pin_pad: PinPad | None, seal: Callable[[str], str], report: Callable[[Event], None]
-    ) -> None:
+        self, reader: CardReader, pin_pad: PinPad | None, seal: Callable[[str], str], report: Callable[[Event], None],
+        downloaded: DownloadedParameters = SHIPPED, *, contactless: bool = False,
+    ) -> None:  # fmt: skip
+        self._downloaded = downloaded
+        self._kernel = ContactlessKernel if contactless else ContactKernel
         self._reader = reader
         self._pin_pad = pin_pad
         self._seal = seal
@@ -53,7 +70,7 @@ class CardDialogue:
             await self._reader.wait_for_card()
             self._report(Progress("card"))
             facts = _facts(profile, amount, trace, inquiry)
-            outcome = await self._converse(ContactKernel(_parameters(profile), facts))
+            outcome = await self._converse(self._kernel(self._parameters(profile), facts))
         except CardGone as error:
             self._report(MeansFailed(error.reason))
             return
@@ -75,7 +92,7 @@ class CardDialogue:
         """The chip has been read and must still hear the answer."""
         return self._online is not None
 
-    async def _converse(self, kernel: ContactKernel) -> Outcome:
+    async def _converse(self, kernel: ContactKernel | ContactlessKernel) -> Outcome:
         step: Step = kernel.start()
         while not isinstance(step, Finished):
             step = kernel.resume(await self._perform(step))
@@ -89,6 +106,10 @@ class CardDialogue:
                 return 0
             case AskPin(pan, amount):
                 return await self._ask_pin(pan, amount)
+            case VerifyOfflinePin():
+                return await self._verify_offline_pin(step)
+            case CheckDocument():  # not among this counter's capabilities, so that no card comes to it
+                return DocumentChecked(False)
             case GoOnline(card):
                 return await self._go_online(card)
             case Finished():
@@ -111,6 +132,25 @@ class CardDialogue:
         except PinCancelled:
             return PinResult("cancelled")
 
+    async def _verify_offline_pin(self, step: VerifyOfflinePin) -> OfflinePinResult | CardRemoved:
+        if not isinstance(self._pin_pad, OfflinePinPad):
+            return OfflinePinResult("no_pin_pad")
+        self._report(Progress("pin"))
+        try:
+            block = await self._pin_pad.enter_offline_pin(step.amount, self._currency, step.tries_left)
+        except PinBypassed:
+            return OfflinePinResult("bypassed")
+        except PinCancelled:
+            return OfflinePinResult("cancelled")
+        command = verify_command(step, block, secrets.token_bytes(padding_bytes(step)))
+        try:
+            answer = await self._transmit(bytes(command))
+        finally:
+            block[:], command[:] = bytes(len(block)), bytes(len(command))
+        if isinstance(answer, CardRemoved) or len(answer) < 2:
+            return CardRemoved()
+        return OfflinePinResult("presented", int.from_bytes(answer[-2:], "big"))
+
     async def _go_online(self, card: CardData) -> OnlineAnswer | NoAnswer:
         self._online = asyncio.get_running_loop().create_future()
         self._report(
@@ -128,12 +168,18 @@ class CardDialogue:
         else:
             self._report(CardCompleted(outcome.kind == "approved", dict(outcome.receipt)))
 
-
-def _parameters(profile: TerminalProfile) -> TerminalParameters:
-    return TerminalParameters(
-        merchant_name=profile.merchant_name_en[:20], merchant_id=profile.merchant_id,
-        terminal_id=profile.terminal_id, ifd_serial=profile.terminal_id, currency=profile.currency,
-    )  # fmt: skip
+    def _parameters(self, profile: TerminalProfile) -> TerminalParameters:
+        known = TerminalParameters(
+            merchant_name=profile.merchant_name_en[:20], merchant_id=profile.merchant_id,
+            terminal_id=profile.terminal_id, ifd_serial=profile.terminal_id, currency=profile.currency,
+            applications=self._downloaded.applications, ca_keys=self._downloaded.ca_keys,
+            known_cards=self._downloaded.known_cards,
+            offline_sales=False,  # a tapped card's approval would have to wait for the host in the journal
+        )  # fmt: skip
+        if not isinstance(self._pin_pad, OfflinePinPad):
+            return known
+        first, methods, last = known.capabilities
+        return replace(known, capabilities=bytes((first, methods | _OFFLINE_PINS, last)))
 
 
 def _facts(profile: TerminalProfile, amount: int, trace: str, inquiry: bool) -> SaleFacts:

@@ -18,6 +18,8 @@ from terminal import messages
 from terminal.card_dialogue import CardDialogue
 from terminal.counter import Counter, Notice
 from terminal.devices import CardReader, DeviceHealth, PinPad, PinPadFault, Printer, Scanned, Scanner
+from terminal.emv.parameters import SHIPPED as SHIPPED_EMV
+from terminal.emv.parameters import DownloadedParameters
 from terminal.emv.steps import NoAnswer, OnlineAnswer
 from terminal.events import (
     AskForMeans,
@@ -95,11 +97,13 @@ class Runner:
         devices: CounterDevices,
         after_effect: Callable[[Effect], None] = lambda _: None,
         codes: CodeTable = SHIPPED,
+        emv: DownloadedParameters = SHIPPED_EMV,
     ) -> None:
         self.profile = profile
         self.codes = codes
         self.journal = journal
         self.devices = devices
+        self.emv = emv
         self._keys = keys
         self._vault = Vault(keys)
         self._after_effect = after_effect
@@ -247,7 +251,8 @@ class Runner:
         if self.devices.card_reader is None:
             return
         previous = self._dialogue_task
-        dialogue = CardDialogue(self.devices.card_reader, self.devices.pin_pad, self._vault.seal, self.post)
+        reader, pin_pad = self.devices.card_reader, self.devices.pin_pad
+        dialogue = CardDialogue(reader, pin_pad, self._vault.seal, self.post, self.emv)
         inquiry = effect.means == ("card",)
         run = partial(dialogue.run, self.profile, effect.amount, effect.currency, effect.key.trace, inquiry)
         self._dialogue = dialogue

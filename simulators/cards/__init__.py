@@ -6,6 +6,9 @@ decides by its number; the exceptions, which the card itself decides, stand in i
 
 from simulators.cards.card import Card, PulledOutError
 from simulators.cards.personalisation import CA_KEYS_FILE, DECK, Personalisation, load_card
+from simulators.cards.tapped import TappedCard
 from simulators.cards.vpcd import InsertedCard
 
-__all__ = ["CA_KEYS_FILE", "DECK", "Card", "InsertedCard", "Personalisation", "PulledOutError", "load_card"]
+__all__ = [
+    "CA_KEYS_FILE", "DECK", "Card", "InsertedCard", "Personalisation", "PulledOutError", "TappedCard", "load_card",
+]  # fmt: skip

@@ -13,7 +13,7 @@ from iso8583.security import equal_macs
 from iso8583.tlv import build_tlv
 from simulators.cards.personalisation import CDOL1, CDOL2, DIRECTORY, PDOL, Personalisation, RecordKey
 from simulators.cards.signing import opened, signed
-from terminal.emv.dol import parse_dol
+from terminal.emv.dol import cut_dol, parse_dol
 
 ATR = bytes.fromhex("3B80800101")
 COUNTER_MAX = 0xFFFF
@@ -195,7 +195,7 @@ class Card:
         if len(data) != sum(length for _, length in entries):
             return WRONG_LENGTH
         verification = bytes((0x03, result, findings, 0x00))
-        values = _cut(entries, data)
+        values = cut_dol(entries, data)
         self._cryptogram = application_cryptogram(self._session_key(), self._input(values) + verification)
         issuer_data = b"\x07\x01\x01" + verification + b"\x01"
         self._told += data
@@ -220,16 +220,6 @@ class Card:
 
     def _counter_bytes(self) -> bytes:
         return self.counter.to_bytes(2, "big")
-
-
-def _cut(entries: tuple[tuple[int, int], ...], data: bytes) -> dict[int, bytes]:
-    """The values that a command's data holds, by their tags."""
-    values: dict[int, bytes] = {}
-    at = 0
-    for tag, length in entries:
-        values[tag] = data[at : at + length]
-        at += length
-    return values
 
 
 _INSTRUCTIONS: Mapping[int, Callable[[Card, int, int, bytes], bytes]] = {

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from host_switch import start as host
 from host_switch.events import TerminalRegistered
+from simulators.cards import CA_KEYS_FILE
 from simulators.counter.devices import SLIPS_FOLDER
 from simulators.counter.process import PAD_KEY_FILE
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY
@@ -128,6 +129,7 @@ def set_up(folder: Path, ports: Ports) -> Shop:
         part.mkdir(parents=True, exist_ok=True, mode=0o700)
     _give_zone_keys(shop.host)
     (shop.terminal / "profile.toml").write_text(_profile(shop), "utf-8")
+    (shop.terminal / "ca_keys.json").write_bytes(CA_KEYS_FILE.read_bytes())  # its customers' cards are test cards
     if not (shop.terminal / "vault.json").exists():
         # The vault comes last: with it, everything before it has been done.
         _register(shop)

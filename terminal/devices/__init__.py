@@ -6,7 +6,7 @@ touches the journal. Each kind has one contract test that runs on every driver o
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 HealthState = Literal["ready", "attention", "unknown"]
 
@@ -116,6 +116,17 @@ class PinPad(Protocol):
 
     async def close(self) -> None:
         """Release the pad."""
+
+
+@runtime_checkable
+class OfflinePinPad(PinPad, Protocol):
+    """A PIN pad that can also take the PIN that the card itself compares."""
+
+    async def enter_offline_pin(self, amount: int, currency: str, tries_left: int | None) -> bytearray:
+        """Ask for the PIN; return its format 2 block in clear, which the caller sends to the card and overwrites.
+
+        Raises PinCancelled, PinBypassed or PinPadFault.
+        """
 
 
 @dataclass(frozen=True, slots=True)

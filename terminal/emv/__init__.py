@@ -1,6 +1,9 @@
-"""The EMV kernel: a pure machine that reads a chip card and decides with it; see `terminal.emv.kernel`."""
+"""The EMV kernel: pure machines that read a chip card and decide with it; see `terminal.emv.kernel`."""
 
+from terminal.emv.ca_keys import CaKey
+from terminal.emv.contactless import ContactlessKernel, offers_tap
 from terminal.emv.kernel import ContactKernel
+from terminal.emv.known_cards import KnownCards
 from terminal.emv.parameters import UNIONPAY_APPLICATIONS, Application, SaleFacts, TerminalParameters
 from terminal.emv.steps import (
     Answer,
@@ -8,15 +11,19 @@ from terminal.emv.steps import (
     Candidate,
     CardData,
     CardRemoved,
+    CheckDocument,
     ChooseApplication,
+    DocumentChecked,
     Finished,
     GoOnline,
     NoAnswer,
+    OfflinePinResult,
     OnlineAnswer,
     Outcome,
     PinResult,
     Step,
     Transmit,
+    VerifyOfflinePin,
 )  # fmt: skip
 
 __all__ = [
@@ -24,14 +31,20 @@ __all__ = [
     "Answer",
     "Application",
     "AskPin",
+    "CaKey",
     "Candidate",
     "CardData",
     "CardRemoved",
+    "CheckDocument",
     "ChooseApplication",
     "ContactKernel",
+    "ContactlessKernel",
+    "DocumentChecked",
     "Finished",
     "GoOnline",
+    "KnownCards",
     "NoAnswer",
+    "OfflinePinResult",
     "OnlineAnswer",
     "Outcome",
     "PinResult",
@@ -39,4 +52,6 @@ __all__ = [
     "Step",
     "TerminalParameters",
     "Transmit",
+    "VerifyOfflinePin",
+    "offers_tap",
 ]  # fmt: skip

@@ -1,5 +1,8 @@
 """What leaves the kernel about a card: the data of the online request, and the chip's lines for the slip."""
 
+from collections.abc import Mapping
+from typing import Literal
+
 from terminal.emv.card_session import CardSession
 from terminal.emv.field55 import ONLINE_REQUEST, REVERSAL, field55
 from terminal.emv.reading import number_of, track2_of
@@ -8,6 +11,12 @@ from terminal.emv.steps import CardData
 from terminal.emv.tags import Tag
 
 _LINES = {"TVR": Tag.TVR, "AID": Tag.DF_NAME, "PAN SN": Tag.PSN, "TSI": Tag.TSI, "ATC": Tag.ATC}
+
+
+_ENTRY_MODES: Mapping[tuple[str, bool], Literal["051", "052", "071", "072"]] = {
+    ("contact", True): "051", ("contact", False): "052", ("contactless", True): "071", ("contactless", False): "072",
+}  # fmt: skip
+"""Field 22 by interface and whether a PIN goes with the request."""
 
 
 def card_data(session: CardSession) -> CardData:
@@ -19,7 +28,7 @@ def card_data(session: CardSession) -> CardData:
         track2=track2_of(session.card),
         f55=field55(session, ONLINE_REQUEST),
         reversal_f55=field55(session, REVERSAL),
-        entry_mode="051" if session.pin_block else "052",
+        entry_mode=_ENTRY_MODES[session.interface, session.pin_block is not None],
         aid=session.card[Tag.DF_NAME].hex().upper(),
         label=preferred_name_of(session.card) or label_of(session.card),
         cvm=session.cvm,

@@ -4,6 +4,7 @@ Terminal data comes first wherever a data object is looked up, so a card cannot 
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 from terminal.emv import apdu
 from terminal.emv.apdu import Response
@@ -12,6 +13,7 @@ from terminal.emv.dates import full_date
 from terminal.emv.dol import fill_dol, parse_dol
 from terminal.emv.faults import CardError, MalformedError
 from terminal.emv.flags import Tsi, Tvr
+from terminal.emv.objects import objects_of
 from terminal.emv.parameters import MERCHANT_NAME_LENGTH, Application, SaleFacts, TerminalParameters
 from terminal.emv.steps import CardData, Cvm, Flow, NoAnswer, OnlineAnswer, Transmit
 from terminal.emv.tags import Tag
@@ -25,15 +27,18 @@ class CardSession:
 
     `static_data`: what the card's certificates sign of its records; None where that cannot be told. `combined_key`: the
     card's key, once its cryptograms are to be signed with it (CDA). `told`: what each of the card's lists has been
-    filled with; a signed cryptogram signs it too.
+    filled with; a signed cryptogram signs it too. `initiated`: the card has agreed to begin.
     """
 
-    def __init__(self, parameters: TerminalParameters, facts: SaleFacts) -> None:
+    def __init__(
+        self, parameters: TerminalParameters, facts: SaleFacts, interface: Literal["contact", "contactless"] = "contact"
+    ) -> None:
         self.parameters = parameters
         self.facts = facts
+        self.interface = interface
         self.application = parameters.applications[0]
         self.card: dict[int, bytes] = {}
-        self.terminal: dict[int, bytes] = _terminal_data(parameters, facts)
+        self.terminal: dict[int, bytes] = _terminal_data(parameters, facts, interface)
         self.tvr = Tvr.NONE
         self.tsi = Tsi.NONE
         self.cvm: Cvm = "none"
@@ -47,6 +52,7 @@ class CardSession:
         self.static_data: bytes | None = None
         self.combined_key: RsaKey | None = None
         self.told: dict[Tag, bytes] = {}
+        self.initiated = False
 
     def begin_application(self, application: Application, name: bytes) -> None:
         """Forget all earlier findings: another application of the card is used from here on."""
@@ -89,6 +95,14 @@ class CardSession:
                 raise MalformedError(where)
         return Response(data, response.status)
 
+    def get_data(self, tag: Tag) -> Flow[bytes | None]:
+        """One of the card's counters; None where it keeps it to itself. Raises CardError."""
+        response = yield from self.exchange(apdu.get_data(tag))
+        try:
+            return objects_of(response.data, "GET DATA").get(tag) if response.ok else None
+        except MalformedError:
+            return None
+
     def _transmit(self, command: bytes, where: str) -> Flow[Response]:
         if self.commands_left == 0:
             raise CardError("too_many_commands", where)
@@ -102,7 +116,7 @@ class CardSession:
             raise MalformedError(where) from None
 
 
-def _terminal_data(parameters: TerminalParameters, facts: SaleFacts) -> dict[int, bytes]:
+def _terminal_data(parameters: TerminalParameters, facts: SaleFacts, interface: str) -> dict[int, bytes]:
     digits: Mapping[int, str] = {
         Tag.AMOUNT: f"{facts.amount:012d}",
         Tag.AMOUNT_OTHER: f"{facts.amount_other:012d}",
@@ -115,7 +129,7 @@ def _terminal_data(parameters: TerminalParameters, facts: SaleFacts) -> dict[int
         Tag.COUNTRY: f"0{parameters.country}",
         Tag.TERMINAL_TYPE: parameters.terminal_type,
         Tag.MERCHANT_CATEGORY: parameters.merchant_category,
-        Tag.ENTRY_MODE: "05",
+        Tag.ENTRY_MODE: "05" if interface == "contact" else "07",
         Tag.CASH_INDICATOR: "00",
         Tag.SM_SUPPORT: "00",
     }

@@ -1,6 +1,7 @@
 """Cardholder verification (EMV Book 3 §10.5): walk the card's list of methods until one of them does.
 
-Methods of this kernel: online PIN, signature, no CVM. Offline PIN counts as known but not supported.
+Methods: online PIN, offline PIN plain and enciphered, either with a signature, signature, identity document (PBOC), no
+CVM. Which of them this counter has, terminal capabilities (9F33) say.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,20 +10,29 @@ from dataclasses import dataclass
 from terminal.emv.card_session import CardSession
 from terminal.emv.faults import CustomerCancelledError, MalformedError
 from terminal.emv.flags import Aip, Tsi, Tvr
+from terminal.emv.offline_pin import PIN_FINDINGS, verify_offline_pin
 from terminal.emv.reading import number_of
-from terminal.emv.steps import AskPin, Flow, PinResult
+from terminal.emv.steps import AskPin, CheckDocument, DocumentChecked, Flow, PinResult
 from terminal.emv.tags import Tag
 
 _TRY_NEXT = 0x40
 _FAIL = 0x00
+_PLAIN_PIN, _PLAIN_PIN_AND_SIGNATURE, _ENCIPHERED_PIN, _ENCIPHERED_PIN_AND_SIGNATURE = 0x01, 0x03, 0x04, 0x05
 _ONLINE_PIN = 0x02
 _SIGNATURE = 0x1E
 _NO_CVM = 0x1F
-_OFFLINE_PINS = frozenset({0x01, 0x03, 0x04, 0x05})
 _DOCUMENT = 0x20
-_KNOWN = _OFFLINE_PINS | {_FAIL, _ONLINE_PIN, _SIGNATURE, _NO_CVM, _DOCUMENT}
-_CAPABILITIES: Mapping[int, int] = {_ONLINE_PIN: 0x40, _SIGNATURE: 0x20, _NO_CVM: 0x08}
-"""Which bit of terminal capabilities (9F33) byte 2 says that a method of this kernel may be used here."""
+_CAPABILITIES: Mapping[int, int] = {
+    _PLAIN_PIN: 0x80, _ONLINE_PIN: 0x40, _PLAIN_PIN_AND_SIGNATURE: 0xA0, _ENCIPHERED_PIN: 0x10,
+    _ENCIPHERED_PIN_AND_SIGNATURE: 0x30, _SIGNATURE: 0x20, _NO_CVM: 0x08, _DOCUMENT: 0x01,
+}  # fmt: skip
+"""Which bits of terminal capabilities (9F33) byte 2 must be set for a method to be used here."""
+_KNOWN = _CAPABILITIES.keys() | {_FAIL}
+_PINS = frozenset({
+    _PLAIN_PIN, _ONLINE_PIN, _PLAIN_PIN_AND_SIGNATURE, _ENCIPHERED_PIN, _ENCIPHERED_PIN_AND_SIGNATURE,
+})  # fmt: skip
+_ENCIPHERED = frozenset({_ENCIPHERED_PIN, _ENCIPHERED_PIN_AND_SIGNATURE})
+_AND_SIGNATURE = frozenset({_PLAIN_PIN_AND_SIGNATURE, _ENCIPHERED_PIN_AND_SIGNATURE})
 
 _UNKNOWN, _FAILED, _SUCCESSFUL = 0, 1, 2
 _NOT_PERFORMED = b"\x3f\x00\x00"
@@ -89,42 +99,60 @@ def _walk(session: CardSession, cvm_list: CvmList) -> Flow[bytes]:
 
 
 def _perform(session: CardSession, rule: CvmRule) -> Flow[int]:
-    if rule.code not in _KNOWN:
+    code = rule.code
+    if code not in _KNOWN:
         session.tvr |= Tvr.CVM_UNKNOWN
-    elif not _supported(session, rule.code):
-        if rule.code in _OFFLINE_PINS or rule.code == _ONLINE_PIN:
+        return _FAILED
+    if not _supported(session, code):
+        if code in _PINS:
             session.tvr |= Tvr.PIN_PAD_MISSING
-    elif rule.code == _ONLINE_PIN:
-        return (yield from _online_pin(session))
-    elif rule.code == _SIGNATURE:
+        return _FAILED
+    if code == _ONLINE_PIN:
+        return _UNKNOWN if (yield from ask_online_pin(session)) else _FAILED
+    if code in _PINS:
+        return (yield from _offline_pin(session, code))
+    if code == _DOCUMENT:
+        return (yield from _document(session))
+    if code == _SIGNATURE:
         session.cvm = "signature"
         return _UNKNOWN
-    else:
-        return _SUCCESSFUL
-    return _FAILED
+    return _SUCCESSFUL if code == _NO_CVM else _FAILED
 
 
-_PIN_FINDINGS: Mapping[str, Tvr] = {
-    "entered": Tvr.ONLINE_PIN_ENTERED,
-    "bypassed": Tvr.PIN_NOT_ENTERED,
-    "no_pin_pad": Tvr.PIN_PAD_MISSING,
-}
+def _offline_pin(session: CardSession, code: int) -> Flow[int]:
+    if not (yield from verify_offline_pin(session, enciphered=code in _ENCIPHERED)):
+        return _FAILED
+    session.cvm = "signature" if code in _AND_SIGNATURE else "offline_pin"
+    return _UNKNOWN if code in _AND_SIGNATURE else _SUCCESSFUL
 
 
-def _online_pin(session: CardSession) -> Flow[int]:
+def _document(session: CardSession) -> Flow[int]:
+    kind, number = (session.card.get(tag, b"") for tag in (Tag.DOCUMENT_KIND, Tag.DOCUMENT_NUMBER))
+    answer = yield CheckDocument(kind.hex(), number.decode("ascii", "replace").strip())
+    assert isinstance(answer, DocumentChecked), "CheckDocument is answered with DocumentChecked"
+    if not answer.matches:
+        return _FAILED
+    session.cvm = "document"
+    return _SUCCESSFUL
+
+
+def ask_online_pin(session: CardSession) -> Flow[bool]:
+    """Have the customer enter the PIN that the issuer compares; say whether it was. Raises CustomerCancelledError."""
     answer = yield AskPin(number_of(session.card), session.facts.amount)
     assert isinstance(answer, PinResult), "AskPin is answered with a PinResult"
     if answer.kind == "cancelled":
         raise CustomerCancelledError("pin_cancelled")
-    session.tvr |= _PIN_FINDINGS[answer.kind]
     if answer.block is None:
-        return _FAILED
+        session.tvr |= PIN_FINDINGS[answer.kind]
+        return False
+    session.tvr |= Tvr.ONLINE_PIN_ENTERED
     session.cvm, session.pin_block = "online_pin", answer.block
-    return _UNKNOWN
+    return True
 
 
 def _supported(session: CardSession, code: int) -> bool:
-    return bool(session.parameters.capabilities[1] & _CAPABILITIES.get(code, 0))
+    wanted = _CAPABILITIES.get(code)
+    return wanted is not None and session.parameters.capabilities[1] & wanted == wanted
 
 
 def _applicable(session: CardSession, cvm_list: CvmList) -> Iterator[CvmRule]:

@@ -44,7 +44,7 @@ class RsaKey:
         if self.exponent not in EXPONENTS:
             raise ValueError("a public exponent is 3 or 65537")
 
-    def apply(self, data: bytes) -> bytes:
+    def apply(self, data: bytes | bytearray) -> bytes:
         """Raise `data`, a number below the modulus, to the exponent: opens a signature, or enciphers."""
         power = pow(int.from_bytes(data, "big"), self.exponent, int.from_bytes(self.modulus, "big"))
         return power.to_bytes(len(self.modulus), "big")

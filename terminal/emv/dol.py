@@ -34,6 +34,16 @@ def fill_dol(entries: DataObjectList, value: Callable[[int], bytes | None]) -> b
     return b"".join(_fit(tag, value(tag), length) for tag, length in entries)
 
 
+def cut_dol(entries: DataObjectList, data: bytes) -> dict[int, bytes]:
+    """The values that a filled list holds, by tag: how the other side reads it."""
+    values: dict[int, bytes] = {}
+    at = 0
+    for tag, length in entries:
+        values[tag] = data[at : at + length]
+        at += length
+    return values
+
+
 def _fit(tag: int, value: bytes | None, length: int) -> bytes:
     if value is None:
         return bytes(length)

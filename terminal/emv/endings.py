@@ -29,6 +29,10 @@ ONLINE_ENDINGS: Mapping[tuple[str, Cryptogram], Ending] = {
 """What the host said and the card's last word. A card never answers higher than asked, so there are no others."""
 
 
+_NO_OTHER_WAY = frozenset({"removed", "blocked", "application_blocked", "not_authentic"})
+"""Faults of which no other interface of the same card would be free, or after which it is tried again as before."""
+
+
 def host_said(answer: OnlineAnswer | NoAnswer) -> str:
     """What the host made of the request: ``approved``, ``declined`` or ``nothing``."""
     if isinstance(answer, NoAnswer):
@@ -39,11 +43,20 @@ def host_said(answer: OnlineAnswer | NoAnswer) -> str:
 def after_fault(session: CardSession, fault: CardError) -> Outcome:
     """A fault before the request is the card's; after it, the host's answer decides what the fault means."""
     if session.online_answer is None:
-        return outcome(session, "card_error", fault.reason, fault.where)
+        return outcome(session, _before_the_host(session, fault), fault.reason, fault.where)
     said = host_said(session.online_answer)
     if said == "approved":
         return outcome(session, "reverse", fault.reason, fault.where)
     return outcome(session, *ONLINE_ENDINGS[said, Cryptogram.AAC], fault.where)
+
+
+def _before_the_host(session: CardSession, fault: CardError) -> OutcomeKind:
+    """What the counter tries next: a chip that nothing can be begun with leaves the stripe, a tapped card its chip."""
+    if fault.reason in _NO_OTHER_WAY:
+        return "card_error"
+    if session.interface == "contactless":
+        return "try_another_interface"
+    return "card_error" if session.initiated else "use_stripe"
 
 
 def outcome(session: CardSession, kind: OutcomeKind, reason: Reason, where: str = "") -> Outcome:

@@ -1,4 +1,4 @@
-"""EMV's bit fields by name: TVR (tag 95), TSI (tag 9B) and AIP (tag 82).
+"""EMV's bit fields by name: TVR (tag 95), TSI (tag 9B), AIP (tag 82), and for tapped cards TTQ (9F66) and CTQ (9F6C).
 
 Bit positions after EMV Book 3 annex C; the action codes of issuer and terminal use the layout of the TVR.
 """
@@ -68,8 +68,43 @@ class Aip(IntFlag):
     TERMINAL_RISK_MANAGEMENT = 0x0800
     ISSUER_AUTHENTICATION = 0x0400
     CDA = 0x0100
+    STRIPE_MODE = 0x0080
 
     @classmethod
     def parse(cls, data: bytes) -> "Aip":
+        """Read 2 bytes."""
+        return cls(int.from_bytes(data, "big"))
+
+
+class Ttq(IntFlag):
+    """Terminal transaction qualifiers: what this terminal can do and wants of a tapped card. `to_bytes(4)` is 9F66."""
+
+    FULL_PBOC = 0x40 << 24
+    QPBOC = 0x20 << 24
+    ONLINE_PIN = 0x04 << 24
+    SIGNATURE = 0x02 << 24
+    ONLINE_REQUIRED = 0x80 << 16
+    VERIFICATION_REQUIRED = 0x40 << 16
+    FDDA_1 = 0x80
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Ttq":
+        """Read 4 bytes."""
+        return cls(int.from_bytes(data, "big"))
+
+
+class Ctq(IntFlag):
+    """Card transaction qualifiers: what a tapped card wants of the terminal."""
+
+    NONE = 0
+    ONLINE_PIN = 0x8000
+    SIGNATURE = 0x4000
+    ONLINE_IF_NOT_AUTHENTIC = 0x2000
+    OTHER_INTERFACE_IF_NOT_AUTHENTIC = 0x1000
+    ONLINE_IF_EXPIRED = 0x0800
+    VERIFIED_ON_DEVICE = 0x0080
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Ctq":
         """Read 2 bytes."""
         return cls(int.from_bytes(data, "big"))

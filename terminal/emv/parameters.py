@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from terminal.emv.ca_keys import CaKey
 from terminal.emv.flags import Tvr
+from terminal.emv.known_cards import NO_CARDS, KnownCards
 
 AMOUNT_MAX = 10**12 - 1
 MERCHANT_NAME_LENGTH = 20
@@ -25,7 +26,8 @@ class Application:
     findings decline, ask the issuer, or decline when the issuer cannot be asked. Sales below `floor_limit` may stay
     offline; of those, `random_target_percent` of the ones below `random_threshold` go online all the same, rising to
     `random_max_percent` at the floor limit (EMV Book 3 §10.6.2). `default_ddol` (DF14) serves cards that have no DDOL;
-    empty if there is none.
+    empty if there is none. Of a tapped card: it may pay at most `contactless_limit` (DF20), must go online above
+    `contactless_floor_limit` (DF19), and its holder is verified from `contactless_cvm_limit` (DF21) on.
     """
 
     aid: bytes
@@ -39,6 +41,9 @@ class Application:
     random_target_percent: int = 99
     random_max_percent: int = 99
     default_ddol: bytes = bytes.fromhex("9F3704")
+    contactless_floor_limit: int = 100_000
+    contactless_limit: int = AMOUNT_MAX
+    contactless_cvm_limit: int = 100_000
 
     def matches(self, name: bytes) -> bool:
         """Say whether a card application of this name is this application."""
@@ -50,12 +55,28 @@ UNIONPAY_APPLICATIONS = tuple(Application(bytes.fromhex(f"A0000003330101{kind}")
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadedParameters:
+    """What the host sets of all this: the authorities' keys (370), the applications (380) and the black list (390)."""
+
+    ca_keys: tuple[CaKey, ...] = ()
+    applications: tuple[Application, ...] = UNIONPAY_APPLICATIONS
+    known_cards: KnownCards = NO_CARDS
+
+
+SHIPPED = DownloadedParameters()
+"""Before the first download: the usual applications, and no keys."""
+
+
+@dataclass(frozen=True, slots=True)
 class TerminalParameters:
     """The terminal as EMV sees it. Codes are digits as text; `capabilities` is 9F33, `additional_capabilities` 9F40.
 
     The default capabilities are the honest ones of a counter whose PIN pad does not speak with cards: key entry, stripe
-    and chip; online PIN, signature and no CVM; SDA, DDA and CDA. Without `ca_keys` every authentication fails. Raises
-    ValueError for what would not fit its tag.
+    and chip; online PIN, signature and no CVM; SDA, DDA and CDA. Without `ca_keys` every authentication fails.
+    `transaction_qualifiers` (9F66) are what a tapped card is told before the amount is known: qPBOC, online PIN,
+    signature, fDDA version 01. Without `offline_sales` a tapped card is always asked to go online. Tapped cards whose
+    numbers begin with one of `pin_free_prefixes` need no verification up to `pin_free_amount_max`, in minor units.
+    Raises ValueError for what would not fit its tag.
     """
 
     merchant_name: str
@@ -71,6 +92,11 @@ class TerminalParameters:
     additional_capabilities: bytes = b"\x60\x00\xf0\xa0\x01"
     applications: tuple[Application, ...] = UNIONPAY_APPLICATIONS
     ca_keys: tuple[CaKey, ...] = ()
+    known_cards: KnownCards = NO_CARDS
+    transaction_qualifiers: bytes = b"\x26\x00\x00\x80"
+    offline_sales: bool = True
+    pin_free_amount_max: int = 0
+    pin_free_prefixes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(r"[ -~]{1,20}", self.merchant_name, "merchant_name: 1 to 20 printable ASCII characters")
@@ -80,6 +106,7 @@ class TerminalParameters:
         _require(r"\d{4}", self.merchant_category, "merchant_category: 4 digits")
         _require(r"\d{3}", self.country, "country: 3 digits")
         _require(r"\d{3}", self.currency, "currency: 3 digits")
+        _require_range(len(self.transaction_qualifiers), 4, 4, "length of transaction_qualifiers")
         _require(r"2[1245]", self.terminal_type, "terminal_type: a merchant's terminal that can go online")
 
 

@@ -4,7 +4,7 @@ What must be there and must fit together is checked here once, so that the later
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from terminal.emv import apdu
@@ -30,6 +30,7 @@ LENGTHS: Mapping[Tag, range] = {
     Tag.IAC_ONLINE: range(5, 6),
     Tag.LOWER_OFFLINE_LIMIT: range(1, 2),
     Tag.UPPER_OFFLINE_LIMIT: range(1, 2),
+    Tag.CARD_QUALIFIERS: range(2, 3),
     Tag.PRODUCT_ID: range(17),
     Tag.CASH_ISSUER_CODE: range(7),
 }
@@ -62,16 +63,26 @@ def initiate(session: CardSession) -> Flow[bool]:
     if not response.ok:
         raise CardError("refused", _GET_OPTIONS)
     session.card |= _processing_options(response.data)
+    session.initiated = True
     return True
 
 
-def read_application(session: CardSession) -> Flow[None]:
-    """Read every record that the card names and check that the sale can be made with them. Raises CardError."""
+def read_application(session: CardSession, *, may_leave: bool = False) -> Flow[None]:
+    """Read every record that the card names. Raises CardError.
+
+    `may_leave`: a tapped card may be gone before its last record, in which nothing stands that is needed.
+    """
+    files = parse_file_locator(session.card[Tag.AFL])
     records: dict[int, bytes] = {}
     signed: list[bytes] = []
-    for entry in parse_file_locator(session.card[Tag.AFL]):
+    for entry in files:
         for number in range(entry.first, entry.last + 1):
-            record = yield from _read_record(session, entry.sfi, number)
+            try:
+                record = yield from _read_record(session, entry.sfi, number)
+            except CardError as fault:
+                if fault.reason == "removed" and may_leave and (entry, number) == (files[-1], entry.last):
+                    break
+                raise
             where = f"{_READ_RECORD} {entry.sfi}.{number}"
             content = template(record, Tag.RECORD, where)
             objects = objects_of(content, where)
@@ -139,9 +150,9 @@ def _tagged_options(data: bytes) -> dict[int, bytes]:
     return {tag: required(objects, tag, tag.name) for tag in (Tag.AIP, Tag.AFL)}
 
 
-def check_application(card: dict[int, bytes]) -> None:
+def check_application(card: dict[int, bytes], mandatory: Iterable[Tag] = MANDATORY) -> None:
     """Check that what the card has given is enough, and fits together; raise CardError."""
-    for tag in MANDATORY:
+    for tag in mandatory:
         required(card, tag, tag.name)
     for tag, lengths in LENGTHS.items():
         if tag in card and len(card[tag]) not in lengths:

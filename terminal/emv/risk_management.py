@@ -1,24 +1,25 @@
-"""Terminal risk management (EMV Book 3 §10.6): floor limit, random selection, velocity. Findings are TVR byte 4.
+"""Terminal risk management (EMV Book 3 §10.6): exception file, floor limit, random selection, velocity.
 
 Always performed, whether or not the card asks for it: the merchant carries the risk of an offline sale.
 """
 
-from terminal.emv import apdu
 from terminal.emv.card_session import CardSession
-from terminal.emv.faults import MalformedError
 from terminal.emv.flags import Tsi, Tvr
-from terminal.emv.objects import objects_of
 from terminal.emv.parameters import Application, SaleFacts
+from terminal.emv.reading import number_of
 from terminal.emv.steps import Flow
 from terminal.emv.tags import Tag
 
 
 def manage_risk(session: CardSession) -> Flow[None]:
-    """Set TVR byte 4 and the new-card bit."""
-    facts, application = session.facts, session.application
+    """Set TVR byte 4, and the bits of the exception file and of a new card."""
+    facts, application, known = session.facts, session.application, session.parameters.known_cards
+    pan = number_of(session.card)
+    if known.is_blocked(pan):
+        session.tvr |= Tvr.ON_EXCEPTION_FILE
     if facts.force_online:
         session.tvr |= Tvr.MERCHANT_FORCED_ONLINE
-    if facts.amount >= application.floor_limit:
+    if facts.amount + known.recent_amount(pan) >= application.floor_limit:
         session.tvr |= Tvr.FLOOR_LIMIT_EXCEEDED
     elif facts.random_percent <= selection_percent(application, facts):
         session.tvr |= Tvr.SELECTED_AT_RANDOM
@@ -53,11 +54,5 @@ def _check_velocity(session: CardSession) -> Flow[None]:
 
 
 def _counter(session: CardSession, tag: Tag) -> Flow[int | None]:
-    response = yield from session.exchange(apdu.get_data(tag))
-    if not response.ok:
-        return None
-    try:
-        value = objects_of(response.data, "GET DATA").get(tag, b"")
-    except MalformedError:
-        return None
-    return int.from_bytes(value, "big") if len(value) == 2 else None
+    value = yield from session.get_data(tag)
+    return int.from_bytes(value, "big") if value is not None and len(value) == 2 else None

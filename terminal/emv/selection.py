@@ -15,6 +15,7 @@ from terminal.emv.steps import Candidate, ChooseApplication, Flow
 from terminal.emv.tags import Tag
 
 DIRECTORY = b"1PAY.SYS.DDF01"
+TAP_DIRECTORY = b"2PAY.SYS.DDF01"
 DIRECTORY_RECORDS_MAX = 10
 OCCURRENCES_MAX = 8
 CANDIDATES_MAX = 16
@@ -26,7 +27,19 @@ def list_candidates(session: CardSession) -> Flow[list[Candidate]]:
     candidates = yield from _from_directory(session)
     if not candidates:
         candidates = yield from _from_list(session)
-    return sorted(candidates[:CANDIDATES_MAX], key=lambda candidate: candidate.priority or _LOWEST_PRIORITY)
+    return _best_first(candidates)
+
+
+def list_tapped_candidates(session: CardSession) -> Flow[list[Candidate]]:
+    """Find what a tapped card offers of what the terminal has, best first; nobody is asked. Raises CardError."""
+    response = yield from session.exchange(apdu.select(TAP_DIRECTORY))
+    _stop_if_blocked(response)
+    if not response.ok:
+        raise CardError("no_application", "SELECT")
+    content = _file_control(response.data).get(Tag.ISSUER_DISCRETIONARY, b"")
+    entries = [value for tag, value, _ in scan(content, "DIRECTORY") if tag == Tag.DIRECTORY_ENTRY]
+    found = [one for entry in entries for one in _candidates(session, objects_of(entry, "DIRECTORY"), Tag.AID)]
+    return _best_first(found)
 
 
 def choose(candidates: list[Candidate]) -> Flow[Candidate]:
@@ -49,7 +62,7 @@ def open_application(session: CardSession, candidate: Candidate) -> Flow[bool]:
     control = _file_control(response.data)
     if not control[Tag.DF_NAME].startswith(candidate.aid):
         return False
-    session.begin_application(_application_for(session, candidate.aid), candidate.aid)
+    session.begin_application(application_for(session, candidate.aid), candidate.aid)
     session.card |= control
     return True
 
@@ -114,7 +127,12 @@ def _candidates(session: CardSession, objects: dict[int, bytes], name_tag: Tag) 
         )
 
 
-def _application_for(session: CardSession, name: bytes) -> Application:
+def _best_first(candidates: list[Candidate]) -> list[Candidate]:
+    return sorted(candidates[:CANDIDATES_MAX], key=lambda candidate: candidate.priority or _LOWEST_PRIORITY)
+
+
+def application_for(session: CardSession, name: bytes) -> Application:
+    """The terminal's application that a card's application is; the most specific, if there are several."""
     matching = [application for application in session.parameters.applications if application.matches(name)]
     return max(matching, key=lambda application: len(application.aid))
 

@@ -1,8 +1,9 @@
 """What the kernel asks for (steps) and what it is told (answers). Frozen values; those that hold secrets mask them.
 
 The shell answers `Transmit` with the response APDU as bytes or with `CardRemoved`, `ChooseApplication` with an index or
-with None when the customer gave up, `AskPin` with `PinResult`, `GoOnline` with `OnlineAnswer` or `NoAnswer`. `Finished`
-wants no answer.
+with None when the customer gave up, `AskPin` with `PinResult`, `VerifyOfflinePin` with `OfflinePinResult` or
+`CardRemoved`, `CheckDocument` with `DocumentChecked`, `GoOnline` with `OnlineAnswer` or `NoAnswer`. `Finished` wants no
+answer.
 """
 
 from collections.abc import Generator, Mapping
@@ -10,15 +11,20 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from iso8583.masking import mask_pan
+from terminal.emv.certificates import RsaKey
 from terminal.emv.faults import CardReason
 
-Cvm = Literal["online_pin", "signature", "none"]
-OutcomeKind = Literal["approved", "declined", "reverse", "card_error", "cancelled"]
+Cvm = Literal["online_pin", "offline_pin", "signature", "document", "device", "none"]
+"""How the customer proved to be the holder; ``device``: to his telephone (CDCVM)."""
+OutcomeKind = Literal[
+    "approved", "declined", "reverse", "card_error", "try_another_interface", "use_stripe", "cancelled",
+]  # fmt: skip
 Reason = (
     CardReason
     | Literal[
         "approved_online", "approved_offline", "declined_by_issuer", "declined_by_card", "declined_by_terminal",
         "host_unreachable", "approval_refused", "pin_cancelled", "choice_cancelled",
+        "contactless_amount", "contactless_not_possible",
     ]
 )  # fmt: skip
 
@@ -40,7 +46,7 @@ class CardData:
     track2: str = field(repr=False)
     f55: bytes = field(repr=False)
     reversal_f55: bytes = field(repr=False)
-    entry_mode: Literal["051", "052"]
+    entry_mode: Literal["051", "052", "071", "072"]
     aid: str
     label: str
     cvm: Cvm
@@ -68,8 +74,9 @@ class Outcome:
     """How the card's part ended.
 
     kind: ``approved`` (by the host, or offline), ``declined``, ``reverse`` (the host approved but the card did not
-        agree or went away: the sale must not stand, reversal reason 06), ``card_error`` (nothing was sent; try another
-        card or interface), ``cancelled`` (by the customer; nothing was sent).
+        agree or went away: the sale must not stand, reversal reason 06), ``cancelled`` (by the customer). Nothing was
+        sent, and the counter goes on, after ``card_error`` (with another card, or this one again),
+        ``try_another_interface`` (a tapped card is to be inserted), ``use_stripe`` (the chip cannot be used at all).
     reason: a stable key that the catalogues put into words; `where` names the command or data object at fault.
     response_code: tag 8A: the host's, or Y1, Z1, Y3, Z3 by the terminal; empty if it never came to that.
     card: as sent online, or as it must be sent for an offline approval; None when it was not read to the end.
@@ -123,6 +130,29 @@ class AskPin:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyOfflinePin:
+    """Have the PIN pad take a PIN and the card compare it, without the kernel ever seeing it.
+
+    The shell asks the pad, makes the command with `terminal.emv.offline_pin.verify_command`, sends it to the card and
+    answers with the card's status word alone. `key` is None for a plain PIN; else the PIN is enciphered under it
+    together with the card's `challenge`. `tries_left` is None where the card does not tell.
+    """
+
+    amount: int
+    tries_left: int | None = None
+    key: RsaKey | None = field(default=None, repr=False)
+    challenge: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDocument:
+    """Ask the cashier to compare the customer's document with the card's data: `kind` is tag 9F62, `number` 9F61."""
+
+    kind: str
+    number: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class GoOnline:
     """The card wants the issuer's decision: send the request."""
 
@@ -136,7 +166,7 @@ class Finished:
     outcome: Outcome
 
 
-Step = Transmit | ChooseApplication | AskPin | GoOnline | Finished
+Step = Transmit | ChooseApplication | AskPin | VerifyOfflinePin | CheckDocument | GoOnline | Finished
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -161,6 +191,26 @@ class PinResult:
 
 
 @dataclass(frozen=True, slots=True)
+class OfflinePinResult:
+    """What came of an offline PIN: with ``presented``, `status` is the card's status word; else there is none."""
+
+    kind: Literal["presented", "bypassed", "no_pin_pad", "cancelled"]
+    status: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.status is not None) != (self.kind == "presented"):
+            msg = "a status word belongs to a PIN that the card was given, and to nothing else"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChecked:
+    """Whether the document is the card holder's."""
+
+    matches: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OnlineAnswer:
     """The host's answer: field 39, whether the payment machine takes it as an approval, and field 55 if there was one.
 
@@ -182,7 +232,7 @@ class NoAnswer:
     """No answer came, or nothing could be sent."""
 
 
-Answer = bytes | CardRemoved | int | None | PinResult | OnlineAnswer | NoAnswer
+Answer = bytes | CardRemoved | int | None | PinResult | OfflinePinResult | DocumentChecked | OnlineAnswer | NoAnswer
 
 T = TypeVar("T")
 Flow = Generator[Step, Answer, T]

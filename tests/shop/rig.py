@@ -26,7 +26,7 @@ from host_switch.invariants import breaches, nothing_is_owed
 from host_switch.listener import Listener
 from host_switch.store import Books
 from iso8583.masking import mask_pan
-from simulators.cards import DECK, Card, InsertedCard, load_card
+from simulators.cards import CA_KEYS_FILE, DECK, Card, InsertedCard, load_card
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY, Account, Issuer, Mood, default_accounts
 from simulators.issuer_process import IssuerProcess, IssuerStore
 from simulators.pin_pad import VirtualPinPad
@@ -140,6 +140,7 @@ class Shop:
             store.put_secret(host.ZONE_KEYS, ZONE_PIN_KEY + ZONE_MAC_KEY)
         host.carry_out(self.folder / "host", TerminalRegistered(TERMINAL, MERCHANT, MASTER_KEY))
         (self.folder / "terminal").mkdir()
+        (self.folder / "terminal" / "ca_keys.json").write_bytes(CA_KEYS_FILE.read_bytes())
         KeyStore.create(self.folder / "terminal" / "vault.json", MASTER_KEY)
 
     def _write_profile(self) -> None:

@@ -30,21 +30,18 @@ def sign(
 
 def key_certificate(
     form: int, holder: str, key: bytes, by: tuple[bytes, int], *, expiry: str = "1230", also: bytes = b"",
-    hash_algorithm: int = 1, key_algorithm: int = 1, length: int | None = None, exponent: str = "03", **frame: int,
+    hash_algorithm: int = 1, key_algorithm: int = 1, length: int | None = None, exponent: str = "03",
+    head: int = 0x6A, tail: int = 0xBC,
 ) -> tuple[bytes, bytes, bytes]:  # fmt: skip
     """Certificate, remainder and exponent of a key."""
     held = bytes.fromhex(holder.ljust(8 if form == 2 else 20, "F"))
     power = bytes.fromhex(exponent)
     room = len(by[0]) - (36 if form == 2 else 42)
     size = len(key) if length is None else length
-    head = (
-        bytes((form,))
-        + held
-        + bytes.fromhex(expiry + "000001")
-        + bytes((hash_algorithm, key_algorithm, size, len(power)))
-    )
+    content = bytes((form,)) + held + bytes.fromhex(expiry + "000001")
+    content += bytes((hash_algorithm, key_algorithm, size, len(power)))
     remainder = key[room:]
-    return sign(head + key[:room], remainder + power + also, *by, **frame), remainder, power
+    return sign(content + key[:room], remainder + power + also, *by, head, tail), remainder, power
 
 
 def certified(

@@ -7,16 +7,20 @@ from pathlib import Path
 
 from iso8583.emv_crypto import arpc, card_key, session_key
 from iso8583.tlv import build_tlv, parse_tlv
-from simulators.cards import CA_KEYS_FILE, Card, Personalisation, PulledOutError, load_card
+from simulators.cards import CA_KEYS_FILE, Card, Personalisation, PulledOutError, TappedCard, load_card
 from terminal.emv import (
     Answer,
     AskPin,
     CardRemoved,
+    CheckDocument,
     ChooseApplication,
     ContactKernel,
+    ContactlessKernel,
+    DocumentChecked,
     Finished,
     GoOnline,
     NoAnswer,
+    OfflinePinResult,
     OnlineAnswer,
     Outcome,
     PinResult,
@@ -24,9 +28,11 @@ from terminal.emv import (
     Step,
     TerminalParameters,
     Transmit,
+    VerifyOfflinePin,
 )
 from terminal.emv.ca_keys import parse_ca_keys
 from terminal.emv.flags import Tvr
+from terminal.emv.offline_pin import padding_bytes, verify_command
 
 CA_KEYS = parse_ca_keys(CA_KEYS_FILE.read_text("utf-8"))
 PARAMETERS = TerminalParameters(
@@ -37,7 +43,8 @@ FACTS = SaleFacts(
     amount=1234, date="260115", time="103045", sequence=3, unpredictable_number=bytes.fromhex("1A2B3C4D"),
     random_percent=50,
 )  # fmt: skip
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "emv_golden_card.json").read_text("utf-8"))["EMV"]
+_VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "emv_golden_card.json").read_text("utf-8"))
+VECTORS, QPBOC = _VECTORS["EMV"], _VECTORS["QPBOC"]
 GOOD = load_card("good")
 GOLDEN = load_card("golden")
 PIN_BLOCK = bytes.fromhex("02635C2F1B247C28")
@@ -61,8 +68,10 @@ def patched(card: Personalisation, changes: Mapping[int, bytes | None]) -> Perso
     return replace(card, certificates={key: build_tlv({0x70: build_tlv(objects)}) for key, objects in records.items()})
 
 
-def issuer_answer(card: Card, code: str = "00", more: bytes = b"") -> OnlineAnswer:
+def issuer_answer(card: Card | TappedCard, code: str = "00", more: bytes = b"") -> OnlineAnswer:
     """The issuer's good word on the card's last cryptogram."""
+    if isinstance(card, TappedCard):  # which is gone, and hears nothing of it
+        return OnlineAnswer(code, code == "00", more or None)
     p = card.personalisation
     key = session_key(card_key(p.issuer_key, p.pan, p.sequence), card.counter.to_bytes(2, "big"))
     authentication = arpc(key, card._cryptogram, code.encode()) + code.encode()
@@ -73,18 +82,22 @@ def issuer_answer(card: Card, code: str = "00", more: bytes = b"") -> OnlineAnsw
 class Counter:
     """Runs one sale. `replies` gives answers in place of the card's, by the first hexadecimal digits of the command."""
 
-    card: Card
+    card: Card | TappedCard
     parameters: TerminalParameters = PARAMETERS
     facts: SaleFacts = FACTS
     replies: Mapping[str, Reply] = field(default_factory=dict)
     pin: PinResult = ENTERED
     choice: int | None = 0
-    host: Callable[[Card], OnlineAnswer | NoAnswer] = issuer_answer
+    host: Callable[[Card | TappedCard], OnlineAnswer | NoAnswer] = issuer_answer
+    offline_pins: list[str | OfflinePinResult] = field(default_factory=list)
+    document: bool = True
+    by_radio: bool = False
     steps: list[Step] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
 
     def run(self) -> Outcome:
-        kernel = ContactKernel(self.parameters, self.facts)
+        kind = ContactlessKernel if isinstance(self.card, TappedCard) or self.by_radio else ContactKernel
+        kernel = kind(self.parameters, self.facts)
         step = kernel.start()
         while not isinstance(step, Finished):
             self.steps.append(step)
@@ -101,9 +114,24 @@ class Counter:
                 return self.choice
             case AskPin():
                 return self.pin
+            case VerifyOfflinePin():
+                return self.verify(step)
+            case CheckDocument():
+                return DocumentChecked(self.document)
             case GoOnline():
                 return self.host(self.card)
         raise AssertionError(step)
+
+    def verify(self, step: VerifyOfflinePin) -> OfflinePinResult | CardRemoved:
+        """Enter the next PIN: what the shell does with the PIN pad's block."""
+        pin = self.offline_pins.pop(0)
+        if isinstance(pin, OfflinePinResult):
+            return pin
+        block = bytearray.fromhex(f"2{len(pin):X}{pin}".ljust(16, "F"))
+        answer = self.transmit(bytes(verify_command(step, block, b"\x5a" * padding_bytes(step))))
+        if isinstance(answer, CardRemoved):
+            return answer
+        return OfflinePinResult("presented", int.from_bytes(answer[-2:], "big"))
 
     def transmit(self, apdu: bytes) -> bytes | CardRemoved:
         command = apdu.hex().upper()

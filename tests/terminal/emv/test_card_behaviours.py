@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from iso8583.tlv import build_tlv
-from simulators.cards import Card, Personalisation, load_card
+from simulators.cards import Card, Personalisation, TappedCard, load_card
 from terminal.emv import Application, NoAnswer, OnlineAnswer, PinResult, TerminalParameters
 from terminal.emv.flags import Tvr
 from tests.terminal.emv.rig import FACTS, GOLDEN, GOOD, PARAMETERS, Counter, Reply, issuer_answer, patched
@@ -46,23 +46,23 @@ def in_application(reply: str) -> Reply:
     return answer_from_second_on
 
 
-def declined(card: Card) -> OnlineAnswer:
+def declined(card: Card | TappedCard) -> OnlineAnswer:
     return issuer_answer(card, "51")
 
 
-def nothing(card: Card) -> NoAnswer:
+def nothing(card: Card | TappedCard) -> NoAnswer:
     return NoAnswer()
 
 
-def wrong_authentication(card: Card) -> OnlineAnswer:
+def wrong_authentication(card: Card | TappedCard) -> OnlineAnswer:
     return OnlineAnswer("00", True, build_tlv({0x91: bytes(8) + b"00"}))
 
 
-def approved_bare(card: Card) -> OnlineAnswer:
+def approved_bare(card: Card | TappedCard) -> OnlineAnswer:
     return OnlineAnswer("00", True)
 
 
-def garbled_field(card: Card) -> OnlineAnswer:
+def garbled_field(card: Card | TappedCard) -> OnlineAnswer:
     return OnlineAnswer("00", True, b"\x91\x7f")
 
 
@@ -86,13 +86,18 @@ class Case:
     replies: Mapping[str, Reply] = field(default_factory=dict)
     pin: PinResult = BYPASSED
     choice: int | None = 0
-    host: Callable[[Card], OnlineAnswer | NoAnswer] = issuer_answer
+    host: Callable[[Card | TappedCard], OnlineAnswer | NoAnswer] = issuer_answer
     parameters: TerminalParameters = PARAMETERS
 
 
 def card_error(reason: str, where: str, card: Personalisation = GOOD, **replies: Reply) -> Case:
     """A case in which nothing is sent. Replies by the command's name as keyword: letter c, then its first digits."""
     return Case(("card_error", reason, where, ""), card, {name[1:]: reply for name, reply in replies.items()})
+
+
+def use_stripe(reason: str, where: str, **replies: Reply) -> Case:
+    """A case in which nothing can be begun with the chip."""
+    return replace(card_error(reason, where, GOOD, **replies), ends=("use_stripe", reason, where, ""))
 
 
 def bad_object(reason: str, tag: int, name: str, value: str | None) -> Case:
@@ -146,25 +151,25 @@ DECIDED_AT_THE_COUNTER = {
 NO_APPLICATION = {
     "card blocked": card_error("blocked", "SELECT", c00A404000E="6A81"),
     "card blocked at the application": card_error("blocked", "SELECT", c00A4040008="6A81"),
-    "none": card_error("no_application", "SELECT", c00A4="6A82"),
+    "none": use_stripe("no_application", "SELECT", c00A4="6A82"),
     "blocked": card_error("application_blocked", "SELECT", c00A404000E="6A82", c00A4040008="6283"),
-    "will not open": card_error("no_application", "SELECT", c00A4040008="6A82"),
-    "opens as another": card_error("no_application", "SELECT", c00A4040008=answer({0x6F: build_tlv({0x84: bytes(8)})})),
-    "has no name": card_error("malformed", "SELECT", c00A4040008=answer({0x6F: b""})),
-    "refuses conditions": card_error("no_application", "SELECT", c80A8="6985"),
+    "will not open": use_stripe("no_application", "SELECT", c00A4040008="6A82"),
+    "opens as another": use_stripe("no_application", "SELECT", c00A4040008=answer({0x6F: build_tlv({0x84: bytes(8)})})),
+    "has no name": use_stripe("malformed", "SELECT", c00A4040008=answer({0x6F: b""})),
+    "refuses conditions": use_stripe("no_application", "SELECT", c80A8="6985"),
 }
 OPTIONS = "GET PROCESSING OPTIONS"
 READ = "READ RECORD"
 BROKEN_FILES = {
     "leaves at once": card_error("removed", "SELECT", c00A4=None),
-    "status missing": card_error("malformed", "SELECT", c00A4="90"),
-    "answer too long": card_error("malformed", "SELECT", c00A4="00" * 259),
-    "options refused": card_error("refused", OPTIONS, c80A8="6F00"),
-    "options empty": card_error("malformed", OPTIONS, c80A8="9000"),
-    "options cut": card_error("malformed", OPTIONS, c80A8="80059000"),
-    "profile cut": card_error("malformed", OPTIONS, c80A8=plain("1C")),
+    "status missing": use_stripe("malformed", "SELECT", c00A4="90"),
+    "answer too long": use_stripe("malformed", "SELECT", c00A4="00" * 259),
+    "options refused": use_stripe("refused", OPTIONS, c80A8="6F00"),
+    "options empty": use_stripe("malformed", OPTIONS, c80A8="9000"),
+    "options cut": use_stripe("malformed", OPTIONS, c80A8="80059000"),
+    "profile cut": use_stripe("malformed", OPTIONS, c80A8=plain("1C")),
     "no files": card_error("malformed", "AFL", c80A8=plain("1C00")),
-    "no files tagged": card_error("data_missing", "AFL", c80A8=answer({0x77: build_tlv({0x82: b"\x1c\x00"})})),
+    "no files tagged": use_stripe("data_missing", "AFL", c80A8=answer({0x77: build_tlv({0x82: b"\x1c\x00"})})),
     "file 0": card_error("malformed", "AFL", c80A8=plain("1C0000010100")),
     "file 31": card_error("malformed", "AFL", c80A8=plain("1C00F8010100")),
     "record 0": card_error("malformed", "AFL", c80A8=plain("1C0008000100")),

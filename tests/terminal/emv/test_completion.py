@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from iso8583.tlv import build_tlv, parse_tlv
-from simulators.cards import Card
+from simulators.cards import Card, TappedCard
 from terminal.emv import OnlineAnswer
 from terminal.emv.flags import Tvr
 from tests.terminal.emv.rig import GOOD, Counter, Reply, issuer_answer, patched
@@ -21,7 +21,7 @@ def script(tag: int, *commands: bytes, identifier: bytes = IDENTIFIER) -> bytes:
     return build_tlv({tag: content})
 
 
-def with_scripts(*scripts: bytes) -> Callable[[Card], OnlineAnswer]:
+def with_scripts(*scripts: bytes) -> Callable[[Card | TappedCard], OnlineAnswer]:
     return lambda card: issuer_answer(card, more=b"".join(scripts))
 
 

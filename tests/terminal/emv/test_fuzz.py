@@ -1,31 +1,39 @@
 """Whatever a card answers, the sale ends, soon, in one of the known ways, and nothing is thrown."""
 
+from dataclasses import replace
 from typing import get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.cards import Card, Personalisation
+from simulators.cards import Card, Personalisation, TappedCard
 from terminal.emv import (
     Answer,
     AskPin,
     CardRemoved,
+    CheckDocument,
     ChooseApplication,
     ContactKernel,
+    ContactlessKernel,
+    DocumentChecked,
     Finished,
     GoOnline,
     NoAnswer,
+    OfflinePinResult,
     OnlineAnswer,
     Outcome,
     PinResult,
     Step,
     Transmit,
+    VerifyOfflinePin,
 )
 from terminal.emv.card_session import COMMANDS_MAX
 from terminal.emv.steps import OutcomeKind, Reason
 from tests.terminal.emv.rig import FACTS, GOLDEN, GOOD, PARAMETERS, Counter, issuer_answer
 
-STEPS_MAX = COMMANDS_MAX + 20
+STEPS_MAX = COMMANDS_MAX + 40
+ALL_METHODS = replace(PARAMETERS, capabilities=b"\xe0\xf9\xc8")
+TAPPED = replace(GOLDEN, counter=7)
 STATUSES = [b"\x90\x00", b"\x61\x10", b"\x6c\x08", b"\x69\x85", b"\x6a\x82", b"\x6a\x83", b"\x62\x83", b"\x63\xc0"]
 HOSTS = st.one_of(
     st.just(NoAnswer()),
@@ -34,13 +42,20 @@ HOSTS = st.one_of(
 PINS = st.sampled_from([PinResult("entered", bytes(8)), PinResult("bypassed"), PinResult("cancelled")])
 
 
+OFFLINE_PINS = st.one_of(
+    st.just(CardRemoved()), st.just(OfflinePinResult("bypassed")), st.just(OfflinePinResult("cancelled")),
+    st.builds(OfflinePinResult, st.just("presented"), st.sampled_from([0x9000, 0x63C2, 0x63C0, 0x6983, 0x6F00])),
+)  # fmt: skip
+
+
 def tlv(tags: list[bytes], children: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     return st.builds(lambda tag, value: tag + bytes((len(value),)) + value, st.sampled_from(tags), children)
 
 
 PRIMITIVE = tlv(
     [b"\x4f", b"\x50", b"\x57", b"\x5a", b"\x82", b"\x84", b"\x87", b"\x88", b"\x8c", b"\x8d", b"\x8e", b"\x94",
-     b"\x9f\x26", b"\x9f\x27", b"\x9f\x36", b"\x9f\x10", b"\x9f\x38", b"\x5f\x24", b"\x9f\x07", b"\x9f\x0e"],
+     b"\x9f\x26", b"\x9f\x27", b"\x9f\x36", b"\x9f\x10", b"\x9f\x38", b"\x5f\x24", b"\x9f\x07", b"\x9f\x0e",
+     b"\x8f", b"\x90", b"\x93", b"\x9f\x32", b"\x9f\x46", b"\x9f\x47", b"\x9f\x49", b"\x9f\x4b", b"\x9f\x6c"],
     st.binary(max_size=20),
 )  # fmt: skip
 OBJECTS = st.lists(PRIMITIVE, max_size=5).map(b"".join)
@@ -60,7 +75,8 @@ def check(outcome: Outcome) -> None:
 
 
 def drive(data: st.DataObject, transmit: st.SearchStrategy[Answer] | Counter) -> tuple[Outcome, list[Step]]:
-    kernel = ContactKernel(PARAMETERS, FACTS)
+    tapped = isinstance(transmit, Counter) and isinstance(transmit.card, TappedCard)
+    kernel = (ContactlessKernel if tapped or data.draw(st.booleans()) else ContactKernel)(ALL_METHODS, FACTS)
     step, steps = kernel.start(), list[Step]()
     while not isinstance(step, Finished):
         steps.append(step)
@@ -72,6 +88,10 @@ def drive(data: st.DataObject, transmit: st.SearchStrategy[Answer] | Counter) ->
                 answer = data.draw(st.none() | st.integers(0, len(candidates) - 1))
             case AskPin():
                 answer = data.draw(PINS)
+            case VerifyOfflinePin():
+                answer = data.draw(OFFLINE_PINS)
+            case CheckDocument():
+                answer = DocumentChecked(data.draw(st.booleans()))
             case GoOnline():
                 answer = data.draw(HOSTS)
         step = kernel.resume(answer)
@@ -110,6 +130,14 @@ CHANGES = st.dictionaries(
     min_size=1,
     max_size=4,
 )
+
+
+@given(st.data(), CHANGES)
+@settings(max_examples=150)
+def test_good_tap_with_spoiled_answers(data: st.DataObject, changes: dict[int, tuple[int, int] | bytes]) -> None:
+    outcome, _ = drive(data, Spoiled(TappedCard(TAPPED)).spoil(changes))
+    check(outcome)
+    assert outcome.kind != "use_stripe"
 
 
 @given(st.data(), st.sampled_from([GOOD, GOLDEN]), CHANGES)

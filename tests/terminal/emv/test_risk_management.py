@@ -6,7 +6,7 @@ import pytest
 
 from iso8583.tlv import build_tlv
 from simulators.cards import Card
-from terminal.emv import Application, SaleFacts
+from terminal.emv import Application, KnownCards, SaleFacts
 from terminal.emv.card_session import CardSession
 from terminal.emv.cryptogram import Cryptogram, first_request, request_without_host
 from terminal.emv.flags import Tvr
@@ -47,6 +47,25 @@ def test_selection_rises_from_threshold_to_floor_limit(amount: int, percent: int
 
 def test_merchant_may_force_a_sale_online() -> None:
     assert Tvr.MERCHANT_FORCED_ONLINE in risk(replace(FACTS, force_online=True))
+
+
+PAN = "6299990000000017"
+KNOWN = KnownCards(b"a key of this terminal")
+
+
+def test_card_on_the_black_list() -> None:
+    blocked = replace(KNOWN, blocked=frozenset({KNOWN.fingerprint(PAN)}))
+    for cards, finding in ((blocked, Tvr.ON_EXCEPTION_FILE), (replace(blocked, key=b"another"), Tvr.NONE)):
+        sent = Counter(Card(GOOD), replace(TERMINAL, known_cards=cards)).sent()
+        assert Tvr.parse(sent[0x95]) & Tvr.ON_EXCEPTION_FILE == finding
+    assert PAN not in repr(blocked)
+
+
+@pytest.mark.parametrize(("spent", "finding"), [(9_000, Tvr.FLOOR_LIMIT_EXCEEDED), (8_999, Tvr.NONE)])
+def test_what_was_spent_with_the_same_card_counts_towards_the_floor_limit(spent: int, finding: Tvr) -> None:
+    cards = replace(KNOWN, recent_amounts={KNOWN.fingerprint(PAN): spent, KNOWN.fingerprint("1"): 10**6})
+    sale = Counter(Card(GOOD), replace(TERMINAL, known_cards=cards), replace(FACTS, amount=1_000, random_percent=99))
+    assert Tvr.parse(sale.sent()[0x95]) & Tvr.FLOOR_LIMIT_EXCEEDED == finding
 
 
 def counter_reply(tag: int, value: int) -> str:

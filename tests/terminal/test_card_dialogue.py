@@ -1,0 +1,172 @@
+"""The shell around the kernel: a card of the deck in a reader of plain calls, and a PIN pad that takes offline PINs."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from firmware_config.profile import TerminalProfile
+from simulators.cards import CA_KEYS_FILE, Card, TappedCard, load_card
+from terminal.card_dialogue import CardDialogue
+from terminal.devices import CardGone, DeviceHealth, PinBypassed, PinCancelled
+from terminal.emv import NoAnswer
+from terminal.emv.ca_keys import parse_ca_keys
+from terminal.emv.parameters import DownloadedParameters
+from terminal.events import CardPresented, Event, MeansFailed, Progress
+from tests.terminal.emv.authority import certified
+
+PROFILE = TerminalProfile(
+    terminal_id="10000001", merchant_id="898110053110001", merchant_name_zh="店", merchant_name_en="SHOP"
+)
+DOWNLOADED = DownloadedParameters(ca_keys=parse_ca_keys(CA_KEYS_FILE.read_text("utf-8")))
+GOLDEN = load_card("golden")
+ENCIPHERED, PLAIN = "44001E00", "41001E00"
+
+
+class Reader:
+    """A reader in which a card is; `commands` are those it was sent."""
+
+    def __init__(self, card: Card | TappedCard) -> None:
+        self.card: Card | TappedCard | None = card
+        self.commands: list[bytes] = []
+
+    async def wait_for_card(self) -> bytes:
+        return b"\x3b\x00"
+
+    async def transmit(self, apdu: bytes) -> bytes:
+        self.commands.append(apdu)
+        if self.card is None:
+            raise CardGone("card_removed")
+        return self.card.process(apdu)
+
+    async def wait_for_removal(self) -> None:
+        return
+
+    def health(self) -> DeviceHealth:
+        return DeviceHealth("ready")
+
+    async def close(self) -> None:
+        return
+
+
+class Pad:
+    """A PIN pad at which the next of `pins` is entered; an exception is raised."""
+
+    def __init__(self, *pins: str | Exception) -> None:
+        self.pins = list(pins)
+        self.tries: list[int | None] = []
+        self.blocks: list[bytearray] = []
+
+    async def load_key(self, slot: str, encrypted: bytes, check_value: bytes) -> None:
+        return
+
+    async def enter_pin(self, pan: str, amount: int, currency: str) -> bytes:
+        return bytes(8)
+
+    async def enter_offline_pin(self, amount: int, currency: str, tries_left: int | None) -> bytearray:
+        self.tries.append(tries_left)
+        pin = self.pins.pop(0)
+        if isinstance(pin, Exception):
+            raise pin
+        self.blocks.append(bytearray.fromhex(f"2{len(pin):X}{pin}".ljust(16, "F")))
+        return self.blocks[-1]
+
+    async def show(self, text: str) -> None:
+        return
+
+    def health(self) -> DeviceHealth:
+        return DeviceHealth("ready")
+
+    async def close(self) -> None:
+        return
+
+
+def with_methods(rules: str) -> Card:
+    return Card(certified(replace(GOLDEN, cvm_list=bytes(8) + bytes.fromhex(rules))))
+
+
+def run(reader: Reader, pad: Pad | None, *, contactless: bool = False) -> list[Event]:
+    """Run the dialogue until the host is wanted, or until it ends; the host stays silent."""
+    events: list[Event] = []
+
+    async def whole() -> None:
+        dialogue = CardDialogue(reader, pad, lambda pan: "sealed", report, DOWNLOADED, contactless=contactless)
+        dialogues.append(dialogue)
+        await dialogue.run(PROFILE, 1234, "156", "000001", inquiry=False)
+
+    def report(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, CardPresented):
+            asyncio.get_running_loop().call_soon(dialogues[0].answer, NoAnswer())
+
+    dialogues: list[CardDialogue] = []
+    asyncio.run(asyncio.wait_for(whole(), 20))
+    return events
+
+
+def presented(events: list[Event]) -> CardPresented:
+    return next(event for event in events if isinstance(event, CardPresented))
+
+
+def test_card_is_authenticated_with_the_downloaded_keys() -> None:
+    reader = Reader(Card(GOLDEN))
+    assert presented(run(reader, Pad())).chip["TVR"] == "0000048000"
+    assert any(command[:3] == b"\x80\xae\x90" for command in reader.commands)
+
+
+@pytest.mark.parametrize("rules", [PLAIN, ENCIPHERED])
+def test_offline_pin_goes_from_pad_to_card_and_is_overwritten(rules: str) -> None:
+    reader, pad = Reader(with_methods(rules)), Pad("1111", "123456")
+    events = run(reader, pad)
+    assert not presented(events).signature
+    assert presented(events).pin_block is None
+    assert pad.tries == [3, 2]
+    assert pad.blocks == [bytearray(8)] * 2
+    assert events.count(Progress("pin")) == 2
+    sent = [command for command in reader.commands if command[1] == 0x20]
+    assert [len(command) for command in sent] == [13, 13] if rules == PLAIN else [117, 117]
+    assert (bytes.fromhex("26123456FFFFFFFF") in sent[1]) == (rules == PLAIN)
+
+
+def test_no_two_enciphered_pins_are_alike() -> None:
+    sent: set[bytes] = set()
+    for _ in range(3):
+        reader = Reader(with_methods(ENCIPHERED))
+        run(reader, Pad("123456"))
+        sent |= {command for command in reader.commands if command[1] == 0x20}
+    assert len(sent) == 3
+
+
+def test_bypassed_offline_pin_leaves_the_signature() -> None:
+    assert presented(run(Reader(with_methods(PLAIN)), Pad(PinBypassed("pin_bypassed")))).signature
+
+
+def test_cancelled_offline_pin_ends_the_payment() -> None:
+    assert run(Reader(with_methods(PLAIN)), Pad(PinCancelled("pin_cancelled")))[-1] == MeansFailed("card_pin_cancelled")
+
+
+def test_without_a_pad_no_pin_is_claimed() -> None:
+    assert presented(run(Reader(with_methods(PLAIN)), None)).signature
+
+
+def test_card_that_leaves_under_its_pin() -> None:
+    reader = Reader(with_methods(PLAIN))
+
+    class Snatching(Pad):
+        async def enter_offline_pin(self, amount: int, currency: str, tries_left: int | None) -> bytearray:
+            reader.card = None
+            return await super().enter_offline_pin(amount, currency, tries_left)
+
+    pad = Snatching("123456")
+    assert run(reader, pad)[-1] == MeansFailed("card_removed")
+    assert pad.blocks == [bytearray(8)]
+
+
+def test_tapped_card_goes_online_as_long_as_offline_sales_cannot_be_kept() -> None:
+    card = presented(run(Reader(TappedCard(GOLDEN)), Pad(), contactless=True))
+    assert card.entry_mode == "072"
+    assert "ARQC" in card.chip
+
+
+def test_card_that_cannot_be_tapped_says_what_to_do() -> None:
+    assert run(Reader(Card(GOLDEN)), Pad(), contactless=True)[-1] == MeansFailed("card_no_application")
