@@ -85,6 +85,7 @@ def main() -> int:
         terminal = terminal_bench.measure(Path(folder) / "shop")
     found |= {
         "terminal_ready_s": round(terminal.ready_s, 2), "terminal_memory_mib": round(terminal.memory_mib, 1),
+        "key_process_memory_mib": round(terminal.key_process_memory_mib, 1),
         "load_of_others": round(load, 1),  # figures of a busy machine say little
     }  # fmt: skip
     return figures.report("bench", found, time.perf_counter() - began)

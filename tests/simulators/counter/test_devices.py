@@ -148,6 +148,20 @@ async def test_the_pads_battery_keeps_the_working_key_over_a_kill(tmp_path: Path
 
 
 @in_a_loop
+async def test_a_pad_that_is_opened_tells_the_terminal_and_keeps_nothing(tmp_path: Path) -> None:
+    async with counter(tmp_path) as devices:
+        told = asyncio.Event()
+        pad = SerialPinPad(str(devices.pin_pad.path), tampered=told.set)
+        await load_pin_key(pad)
+        await devices.obey("tamper")
+        async with asyncio.timeout(WAIT_S):
+            await told.wait()
+        assert "LOCKED" in devices.state()["pin_pad"]["display"][0]
+        assert not (tmp_path / "pin_pad.key").exists()
+        await pad.close()
+
+
+@in_a_loop
 async def test_slips_come_out_as_picture_and_text_and_outlive_the_process(tmp_path: Path) -> None:
     async with counter(tmp_path) as devices:
         await tcp_printer("127.0.0.1", devices.printer.port).print(JOB)
