@@ -7,7 +7,7 @@ import pytest
 
 from docs.state_diagrams import PAGE, ROOT, drawn
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "iso8583/README.md"])
 _LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 _FOLDERS = "iso8583|paycode|firmware_config|terminal|host_switch|simulators|bench|tests|docs"
 _CODE_PATH = re.compile(rf"`((?:{_FOLDERS})/[\w./-]*)`")
