@@ -10,7 +10,7 @@ from pathlib import Path
 from simulators.crash.lives import Ear, Trigger
 from simulators.crash.plans import Order, Plan
 from terminal.book import Payment
-from terminal.counter import Counter
+from terminal.counter import Counter, Notice
 from terminal.devices import Printer
 from terminal.events import (
     BalanceRequested,
@@ -130,12 +130,14 @@ class Cashier:
         self._ear.say(customer="out")
 
     async def settle(self) -> str:
-        """Close the batch, and return its number."""
+        """Close the batch, and return its number; press again if that was refused, as when the keys have just gone."""
         await self.quiet()
         batch = self._runner.counter.book.batch
-        self._runner.post(SettleRequested(CASHIER))
-        await self._until(lambda counter: counter.book.batch != batch)
-        await self.quiet()
+        while self._runner.counter.book.batch == batch:
+            said = self._runner.counter.notice
+            self._runner.post(SettleRequested(CASHIER))
+            await self._until(lambda counter, said=said: _moved_on(counter, batch, said))  # type: ignore[misc]
+            await self.quiet()
         return batch
 
     def _event(self, order: Order) -> Event | None:
@@ -170,6 +172,11 @@ class Cashier:
         async for _ in self._runner.changes():
             if holds(self._runner.counter):
                 return
+
+
+def _moved_on(counter: Counter, batch: str, said: Notice | None) -> bool:
+    """The batch is closed, or that was refused: something new has been said."""
+    return counter.book.batch != batch or (counter.notice is not None and counter.notice is not said)
 
 
 def _original(sale: Payment) -> Original:

@@ -115,7 +115,14 @@ class CrashShop:
             if time.monotonic() > deadline:
                 raise Stuck(f"not settled in {self._patience_s:.0f} s")
             self._take(self._lives.next(LOOK_AGAIN_S))
+        self._await_late_answers(deadline)
         return self._settled
+
+    def _await_late_answers(self, deadline: float) -> None:
+        """Before the books are compared: an issuer that answers late has answered, and what that made due is done."""
+        late = time.monotonic() + self._plan.mood.delay_s
+        while time.monotonic() < deadline and (time.monotonic() < late or _owed(self._shop.host)):
+            self._take(self._lives.next(LOOK_AGAIN_S))
 
     def _take(self, news: Said | Died | None) -> None:
         match news:
