@@ -489,10 +489,7 @@ _ports = cycle(range(20_000 + os.getpid() % 120 * _BLOCK, 20_000 + (os.getpid() 
 
 
 def free_port() -> int:
-    """A port for something that will be stopped and started again.
-
-    From a block of this process's own, lest another test takes it in between; the kernel gives none of them to clients.
-    """
+    """A port for what will be stopped and started again: of a block that no other test, and no client, is given."""
     while True:
         port = next(_ports)
         with socket.socket() as probe, suppress(OSError):

@@ -1,5 +1,6 @@
 """Static, dynamic and combined authentication of a card: what holds, everything that does not, and the bits it sets."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import pytest
 
 from iso8583.tlv import build_tlv, parse_tlv
 from simulators.cards import Card, Personalisation
-from terminal.emv import Application, Outcome, TerminalParameters
+from terminal.emv import Application, NoAnswer, Outcome, TerminalParameters
 from terminal.emv.ca_keys import CaKey, check_value_of
 from terminal.emv.certificates import RsaKey
 from terminal.emv.flags import Tvr
@@ -247,6 +248,38 @@ def test_forger_that_leaves_is_declined_all_the_same() -> None:
 TRUSTING = Application(GOLDEN.aid, floor_limit=10**6, tac_online=Tvr.NONE)
 OFFLINE = replace(CDA, applications=(TRUSTING,))
 TRUSTED = certified(replace(GOLDEN, action_online=bytes(5), action_default=bytes(5)))
+
+
+def signed_answer(told: list[bytes], kind: int, apdu: bytes) -> bytes:
+    """What a genuine card answers that approves: `told` is what it has been told before, and hears more of now."""
+    told.append(apdu[5:-1])
+    head = build_tlv({0x9F27: bytes((kind,)), 0x9F36: b"\x00\x07", 0x9F10: bytes.fromhex("0701010390000001")})
+    said = hashlib.sha1(b"".join(told) + head).digest()
+    dynamic = b"\x02\x00\x07" + bytes((kind,)) + b"TC signd" + said
+    content = b"\x05\x01" + bytes((len(dynamic),)) + dynamic
+    signature = sign(content, FACTS.unpredictable_number, CARD, CARD_D)
+    return build_tlv({0x77: head + build_tlv({0x9F4B: signature})}) + b"\x90\x00"
+
+
+PDOL_DATA = bytes.fromhex(VECTORS["PDOL_data"])
+
+
+def test_signed_offline_approval() -> None:
+    sale = Counter(Card(TRUSTED), OFFLINE, replies={"80AE50": lambda apdu: signed_answer([PDOL_DATA], 0x40, apdu)})
+    outcome = sale.run()
+    assert (outcome.kind, outcome.reason, outcome.response_code) == ("approved", "approved_offline", "Y1")
+    assert (outcome.receipt["TC"], outcome.receipt["TVR"]) == (b"TC signd".hex().upper(), "0000041000")
+
+
+def test_signed_last_word_without_the_host() -> None:
+    told = [PDOL_DATA]
+    online = replace(TRUSTING, floor_limit=0, tac_online=Tvr.FLOOR_LIMIT_EXCEEDED, tac_default=Tvr.NONE)
+    replies: Mapping[str, Reply] = {
+        "80AE90": lambda apdu: signed_answer(told, 0x80, apdu), "80AE50": lambda apdu: signed_answer(told, 0x40, apdu),
+    }  # fmt: skip
+    sale = Counter(Card(TRUSTED), replace(CDA, applications=(online,)), FACTS, replies, host=lambda card: NoAnswer())
+    outcome = sale.run()
+    assert (outcome.kind, outcome.reason, outcome.response_code) == ("approved", "approved_offline", "Y3")
 
 
 def test_forged_offline_approval_is_declined_at_once() -> None:
