@@ -74,19 +74,26 @@ class KeyLink:
         """Let the process start, while the terminal does something else; `opened` waits for it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-I", "-S", "-c", _BEGIN, str(theirs.fileno()), str(self._vault.resolve())]
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),), cwd="/", env={}, start_new_session=True,
-            )  # fmt: skip
+        self._began, self._seen, self.trouble = time.monotonic(), self._looks(), "key_process"
+        try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603 - our own program
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),), cwd="/", env={}, start_new_session=True,
+                )  # fmt: skip
+        except OSError as error:  # no memory, or no room for another process: it is tried again
+            ours.close()
+            log.warning("key_process_not_started", reason=error.strerror)
+            return
         ours.setblocking(False)
         self._starting = ours
-        self._began, self._seen = time.monotonic(), self._looks()
 
     async def opened(self) -> None:
         """Wait until the process has its keys, or has ended because it has none: then `trouble` says why."""
-        assert self._starting is not None, "begun"
         line, self._starting = self._starting, None
+        if line is None:
+            self._lost.set()
+            return
         loop = asyncio.get_running_loop()
         word = b""
         try:

@@ -40,7 +40,7 @@ async def work(folder: Path, plan: Plan, trigger: Trigger, ear: Ear) -> None:
     def after(effect: Effect) -> None:
         slips.note(effect)
         trigger.effect("terminal")
-        if trigger.effect("keys", terminal.keys.pid):
+        if trigger.effect_for("keys", terminal.keys.pid):
             ear.say(died="keys")
 
     async with opened(folder, after) as terminal, asyncio.TaskGroup() as group:

@@ -63,21 +63,26 @@ class Trigger:
         """How many effects each side has carried out since `arm`."""
         return dict(zip(self.SIDES, self._FORM.unpack_from(self._memory)[1 : 1 + len(self.SIDES)], strict=True))
 
-    def effect(self, side: str, victim: int = 0) -> bool:
-        """Count one effect; if it is the one, kill this process, which does not return from here, or `victim`.
+    def effect(self, side: str) -> None:
+        """Count one effect of this process; if it is the one, the process does not return from here."""
+        if self._is_the_one(side):
+            os.kill(os.getpid(), signal.SIGKILL)
 
-        Return whether somebody else was killed.
-        """
+    def effect_for(self, side: str, victim: int) -> bool:
+        """Count one effect on behalf of another process, and kill that if it is the one; return whether it was."""
+        if not self._is_the_one(side):
+            return False
+        os.kill(victim, signal.SIGKILL)
+        return True
+
+    def _is_the_one(self, side: str) -> bool:
         armed, *values = self._FORM.unpack_from(self._memory)
         if not armed:
             return False
         place = self.SIDES.index(side)
         values[place] += 1
         struct.pack_into("=I", self._memory, 4 + 4 * place, values[place])
-        if values[place] != values[len(self.SIDES) + place]:
-            return False
-        os.kill(victim or os.getpid(), signal.SIGKILL)
-        return True
+        return bool(values[place] == values[len(self.SIDES) + place])
 
 
 class Ear:

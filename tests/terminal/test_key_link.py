@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from contextlib import asynccontextmanager
 
@@ -65,6 +66,16 @@ async def test_one_that_hangs_is_killed_and_started_again(tmp_path):
             link.seal("6299990000000009")
         assert time.monotonic() - began < 1.0
         assert [await reports.get(), await reports.get()] == [KeysLost("key_process"), KeysBack()]
+
+
+@in_a_loop
+async def test_one_that_cannot_be_started_is_tried_again(tmp_path, monkeypatch):
+    python = sys.executable
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+    async with key_process(new_vault(tmp_path)) as link, kept(link) as reports:
+        assert await reports.get() == KeysLost("key_process")
+        monkeypatch.setattr(sys, "executable", python)
+        assert await reports.get() == KeysBack()
 
 
 @in_a_loop
