@@ -17,8 +17,7 @@ from iso8583.transactions import TYPES, type_of
 from simulators.observed import Finding, Findings, Name, Observed, Quiet, Stands, name_in, name_of, text_of
 from terminal.book import Book
 from terminal.events import CompleteCard
-from terminal.records import BatchClosed, Key
-from terminal.settlement import SETTLEMENT_TRACE
+from terminal.records import SETTLEMENT_TRACE, BatchClosed, Key
 from terminal.slips import Slip
 from terminal.transitions import State
 

@@ -16,7 +16,7 @@ from typing import Any
 from host_switch import events as host
 from host_switch import lifecycle
 from host_switch.records import Entry, Leg, Outcome, Transaction
-from terminal.events import Print
+from terminal.events import Print, PrintNow
 from terminal.records import Reversed, SignedOn, Started
 from terminal.settlement import Step
 from terminal.transitions import Act, Happening, Move, State
@@ -81,6 +81,16 @@ def _last_first(before: Any) -> Any:
 
 def _print_first(before: Any) -> Any:
     return lambda *values: sorted(before(*values), key=lambda effect: not isinstance(effect, Print))
+
+
+def _begin_unnoted(before: Any) -> Any:
+    def ready(self: Any, key: Any, now: float) -> Any:
+        effects = before(self, key, now)
+        if key in self._book.slips_due:
+            self._book.slips_due[key] = 0
+        return [effect for effect in effects if isinstance(effect, PrintNow)]
+
+    return ready
 
 
 def _resume_all_but(skipped: State) -> Make:
@@ -198,11 +208,8 @@ _AT_THE_TERMINAL = (
     Bug("uses a trace number twice", Change("terminal.book:_APPLY", _trace_again, Started)),
     Bug("forgets a reversal at a restart", Change(_RESUME, _resume_all_but(State.REVERSAL_DUE))),
     Bug("forgets a sent payment at a restart", Change(_RESUME, _resume_all_but(State.SENT))),
-    Bug(
-        "prints before it persists",
-        Change(_PAYMENT_ACTS, _print_first, Act.FINISH),
-        Change(_PAYMENT_ACTS, _print_first, Act.CERTIFY),
-    ),
+    Bug("prints before it persists", Change("terminal.counter:Counter.handle", _print_first)),
+    Bug("does not note that a slip begins", Change("terminal.slip_queue:SlipQueue.ready", _begin_unnoted)),
     Bug(
         "lets a sale stand that the chip refused",
         Change(_PAYMENT_TABLE, _is(Move(State.APPROVED, Act.CERTIFY)), (State.COMPLETING, Happening.CHIP_REFUSED)),

@@ -39,8 +39,7 @@ from terminal.events import (
     VoidRequested,
 )  # fmt: skip
 from terminal.printing import slip_of
-from terminal.records import Key
-from terminal.settlement import SETTLEMENT_TRACE
+from terminal.records import SETTLEMENT_TRACE, Key
 from terminal.transitions import State
 from terminal.vault import PinKey
 
@@ -181,12 +180,14 @@ class Hands:
 
     # --- paper --------------------------------------------------------------------------------------------------------
 
+    def printer_trouble(self) -> str:
+        """The roll is at its end, now and then."""
+        return "paper_out" if self._chance.random() < self._habits.printer_trouble / 2 else ""
+
     def print_slip(self, job: Print, payment: Payment | None) -> tuple[float, SlipPrinted | SlipFailed]:
-        """A slip comes out, or not, or it does and the printer does not know."""
-        trouble = self._chance.random() < self._habits.printer_trouble
+        """A slip comes out, or it does and nobody hears of it."""
+        trouble = self._chance.random() < self._habits.printer_trouble / 2
         takes_s = self._chance.uniform(0.5, 3)
-        if trouble and self._chance.random() < 0.5:
-            return takes_s, SlipFailed(job.key, "paper_out")
         if payment is not None and job.key.trace != SETTLEMENT_TRACE:
             slip = slip_of(self._terminal.profile, payment, None, "merchant", job.duplicate)
             self._world.after(takes_s, None, self._auditor.slip_printed, slip)

@@ -55,7 +55,7 @@ class VirtualPrinter:
         self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._line: _Line | None = None
         self._answer_to: Callable[[bytes], None] | None = None
-        self._then: Callable[[], None] | None = None
+        self._then: Callable[[], object] | None = None
         self._bytes_left = 0
 
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
@@ -121,11 +121,24 @@ class VirtualPrinter:
 
     def drop_connection_after(self, count: int) -> None:
         """Break the connection, once, when `count` more bytes have come."""
-        self._bytes_left, self._then = count, self._hang_up
+        self.act_after(count, self._hang_up)
 
     def lose_power_after(self, count: int) -> None:
         """Lose the power, once, when `count` more bytes have come: what they print is on paper, the rest is gone."""
-        self._bytes_left, self._then = count, self._lose_power_now
+        self.act_after(count, self._lose_power_now)
+
+    def act_after(self, count: int, act: Callable[[], object]) -> None:
+        """Do something, once, when `count` more bytes have come, before the next one is looked at."""
+        self._bytes_left, self._then = count, act
+
+    def nothing_happens(self) -> None:
+        """Take back what was to happen after so many bytes."""
+        self._then = None
+
+    @property
+    def listens(self) -> bool:
+        """Whether it has power and a port."""
+        return self._server is not None
 
     async def _tended(self) -> None:
         await self._carry_out(self.interpreter.tear_off())
@@ -141,6 +154,7 @@ class VirtualPrinter:
         self._answer_to = self._then = None
 
     def _hang_up(self) -> None:
+        self._answer_to = None
         if self._line:
             self._line.unplug()
             self._line.plug()
@@ -187,6 +201,8 @@ class VirtualPrinter:
         if not self._bytes_left and self._then is not None:
             then, self._then = self._then, None
             then()
+            if self._answer_to is not None:
+                await self._carry_out(self.interpreter.receive(data[len(taken) :]))
 
     async def _carry_out(self, events: list[Event]) -> None:
         async with self._in_turn:
@@ -200,7 +216,7 @@ class VirtualPrinter:
                         self.drawer_kicks += 1
 
     def _answer(self, data: bytes) -> None:
-        if self._answer_to:
+        if self._answer_to is not None:
             with suppress(OSError):  # nobody listens any more
                 self._answer_to(data)
 

@@ -5,7 +5,6 @@ time, effects in order, one timer; a journal that cannot be written stops everyt
 MACs are the real ones, so what goes over the line is bytes.
 """
 
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -32,6 +31,7 @@ from terminal.events import (
     LoadKeys,
     Persist,
     Print,
+    PrintNow,
     Received,
     Reconnect,
     RefundRequested,
@@ -42,12 +42,13 @@ from terminal.events import (
     SettleRequested,
     SlipFailed,
     SlipPrinted,
+    SlipReady,
     Tick,
     VoidRequested,
 )  # fmt: skip
 from terminal.journal import JournalUnwritable
 from terminal.key_store import KeyStore
-from terminal.printing import JOBS_MAX
+from terminal.printing import NOTED_S
 from terminal.records import Key, Record, ReversalDue, Sent
 from terminal.steady_clock import SteadyClock
 from terminal.transitions import State
@@ -57,6 +58,7 @@ REQUESTS = (SaleRequested, BalanceRequested, VoidRequested, RefundRequested, Set
 ROOM_INTERVAL_S = 5.0
 RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 KEY_LOADING_S = 0.3
+PRINTER_ANSWERS_S = 0.1
 FREE_BYTES = 10**9
 
 
@@ -75,8 +77,11 @@ class Devices(Protocol):
     def load_pin_key(self, key: PinKey) -> None:
         """The PIN pad gets its working key."""
 
+    def printer_trouble(self) -> str:
+        """Why the printer takes no slip; empty if it does."""
+
     def print_slip(self, job: Print, payment: Payment | None) -> tuple[float, SlipPrinted | SlipFailed]:
-        """A slip comes out, or does not: after how long, and what the printer says."""
+        """A slip comes out, and the printer says so, or is not heard: after how long."""
 
 
 class TerminalNode:
@@ -103,7 +108,8 @@ class TerminalNode:
         self._vault: Vault
         self._clock: SteadyClock
         self._writable = True
-        self._jobs: deque[Print] = deque()
+        self._job: Print | None = None
+        self._begun: Print | None = None
         self._unsent = False
         self._failures = 0
         self._attempts = 0
@@ -117,7 +123,7 @@ class TerminalNode:
         self._vault = Vault(KeyStore(self._vault_file))
         self.journal = self._open_journal()
         self._writable, self._timer_at, self._failures, self._unsent = True, None, 0, False
-        self._jobs.clear()
+        self._job = self._begun = None
         self._clock = SteadyClock(self._wall, lambda: self._world.now)
         self._start_over()
         if self.up:
@@ -188,7 +194,9 @@ class TerminalNode:
             case LoadKeys(keys):
                 self._world.after(KEY_LOADING_S, self, self._load_keys, keys)
             case Print():
-                self._enqueue(effect)
+                self._ask_printer(effect)
+            case PrintNow(key):
+                self._print(key)
             case Reconnect():
                 self.lose_connection()
 
@@ -325,22 +333,35 @@ class TerminalNode:
 
     # --- slips --------------------------------------------------------------------------------------------------------
 
-    def _enqueue(self, job: Print) -> None:
+    def _ask_printer(self, job: Print) -> None:
         self._auditor.print_ordered(job.key)
-        if len(self._jobs) >= JOBS_MAX:
-            self._world.after(0.0, self, self.handle, SlipFailed(job.key, "queue_full"))
+        if self._job and self._job.key == job.key:
             return
-        self._jobs.append(job)
-        if len(self._jobs) == 1:
-            self._print_next()
+        self._job = job
+        trouble = self.devices.printer_trouble()
+        said = SlipFailed(job.key, trouble) if trouble else SlipReady(job.key)
+        self._world.after(PRINTER_ANSWERS_S, self, self._printer_said, job, said)
 
-    def _print_next(self) -> None:
-        job = self._jobs[0]
-        delay_s, said = self.devices.print_slip(job, self.journal.payment(job.key))
+    def _printer_said(self, job: Print, said: SlipFailed | SlipReady) -> None:
+        if isinstance(said, SlipFailed):
+            self._job = None
+        else:
+            self._world.after(NOTED_S, self, self._give_up, job)
+        self.handle(said)
+
+    def _give_up(self, job: Print) -> None:
+        """That the slip begins was not noted: the journal could not be written."""
+        if self._job is job and job is not self._begun:
+            self._job = None
+            self.handle(SlipFailed(job.key, "not_noted"))
+
+    def _print(self, key: Key) -> None:
+        if self._job is None or self._job.key != key or self._job is self._begun:
+            return
+        self._begun = self._job
+        delay_s, said = self.devices.print_slip(self._job, self.journal.payment(key))
         self._world.after(delay_s, self, self._print_ended, said)
 
     def _print_ended(self, said: SlipPrinted | SlipFailed) -> None:
-        self._jobs.popleft()
-        if self._jobs:
-            self._print_next()
+        self._job = self._begun = None
         self.handle(said)

@@ -10,6 +10,7 @@ from typing import Any
 
 from iso8583.transactions import TYPES, TransactionType
 from terminal.records import (
+    SETTLEMENT_TRACE,
     Answered,
     Attention,
     BatchClosed,
@@ -18,6 +19,7 @@ from terminal.records import (
     Key,
     LateAnswer,
     ParametersTaken,
+    PrintBegan,
     Printed,
     Record,
     ReversalDue,
@@ -94,7 +96,7 @@ class Totals:
 
 
 class Book:
-    """Batch, trace number, payments of the open batch, the settlement under way, and what the host has set."""
+    """Batch, trace number, payments of the open batch, the settlement under way, slips due, what the host has set."""
 
     def __init__(self) -> None:
         self.batch = self.host_batch = FIRST_BATCH
@@ -106,6 +108,8 @@ class Book:
         self.last_settled: SettleStarted | None = None
         self.last_closed: BatchClosed | None = None
         self.parameters: ParametersTaken | None = None
+        self.slips_due: dict[Key, int] = {}
+        """Slips that are not known to be on paper, oldest first, and how often each has begun to be printed."""
 
     def apply(self, record: Record) -> None:
         """Add one record; records come in the order in which they were persisted."""
@@ -159,6 +163,11 @@ class Book:
             balance=r.balance,
         )  # fmt: skip
         self._credit_original(r.key)
+        self._slip_due(r.key)
+
+    def _slip_due(self, key: Key) -> None:
+        if self.payments[key].receipt_due:
+            self.slips_due.setdefault(key, 0)
 
     def _credit_original(self, key: Key) -> None:
         """Mark the sale that an approved void or refund gives back, if it lies in this batch."""
@@ -172,6 +181,7 @@ class Book:
 
     def _completed(self, r: Completed) -> None:
         self._update(r.key, state=State.APPROVED, chip={**self.payments[r.key].chip, **r.chip})
+        self._slip_due(r.key)
 
     def _cancelled(self, r: Cancelled) -> None:
         self._update(r.key, state=State.CANCELLED, reason=r.reason)
@@ -188,7 +198,12 @@ class Book:
     def _attention(self, r: Attention) -> None:
         self._update(r.key, attention=r.reason)
 
+    def _print_began(self, r: PrintBegan) -> None:
+        if r.key in self.slips_due:
+            self.slips_due[r.key] += 1
+
     def _printed(self, r: Printed) -> None:
+        self.slips_due.pop(r.key, None)
         if r.key in self.payments:
             self._update(r.key, printed=True)
 
@@ -209,6 +224,9 @@ class Book:
     def _batch_closed(self, r: BatchClosed) -> None:
         self.payments.clear()
         self.requests.clear()
+        self.slips_due.clear()
+        if r.terminal:
+            self.slips_due[Key(r.terminal, r.batch, SETTLEMENT_TRACE)] = 0
         self.last_settled, self.last_closed = self.settling, r
         self.settling = self.settle_answer = None
         self.batch, self.next_trace = r.next_batch, int(r.next_trace)
@@ -227,6 +245,7 @@ _APPLY: dict[type, Callable[[Book, Any], None]] = {
     Reversed: Book._reversed,
     LateAnswer: Book._late_answer,
     Attention: Book._attention,
+    PrintBegan: Book._print_began,
     Printed: Book._printed,
     SignedOn: Book._signed_on,
     SettleStarted: Book._settle_started,

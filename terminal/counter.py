@@ -30,8 +30,6 @@ from terminal.events import (
     LinkUp,
     MeansFailed,
     Original,
-    Persist,
-    Print,
     Progress,
     Received,
     RefundRequested,
@@ -41,14 +39,16 @@ from terminal.events import (
     SettleRequested,
     SlipFailed,
     SlipPrinted,
+    SlipReady,
     Tick,
     VoidRequested,
 )  # fmt: skip
 from terminal.payment import Payments
 from terminal.payment_codes import SHIPPED, CodeTable
-from terminal.records import Key, Printed, Record
+from terminal.records import Key, Record
 from terminal.session import Session
 from terminal.settlement import Settlement
+from terminal.slip_queue import SlipQueue
 from terminal.transitions import State
 
 
@@ -75,12 +75,12 @@ class Counter:
         self.errands = Errands(self.book, profile)
         self.room = risk.Room(free_bytes=0, writable=False)
         self.notice: Notice | None = None
-        self.slips_failed: set[Key] = set()
+        self.slips = SlipQueue(self.book)
         self.stage = ""
 
     def resume(self, now: float) -> list[Effect]:
         """Take up what a restart has interrupted."""
-        return self.payments.resume(now)
+        return self.payments.resume(now) + self.slips.follow(now)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Decide about one event; then let the rest follow, if the line's state has changed or the counter is free.
@@ -93,7 +93,7 @@ class Counter:
 
     def deadline(self) -> float | None:
         """When Tick is to be handled next."""
-        cores = (self.payments, self.session, self.settlement, self.errands)
+        cores = (self.payments, self.session, self.settlement, self.errands, self.slips)
         times = (core.deadline() for core in cores)
         return min((time for time in times if time is not None), default=None)
 
@@ -137,11 +137,13 @@ class Counter:
                 return self._settle(operator, now)
             case ReprintRequested(key):
                 return self._reprint(key)
+            case SlipReady(key):
+                return self.slips.ready(key, now)
             case SlipPrinted(key, duplicate):
                 return self._slip_printed(key, duplicate, now)
             case SlipFailed(key, reason):
-                self.slips_failed.add(key)
-                self._say(f"printer_{reason}", key)
+                if self.slips.has_failed(key, reason, now):
+                    self._say(f"printer_{reason}", key)
                 return []
             case KeysLoaded():
                 return self.session.keys_loaded(event, now)
@@ -254,16 +256,15 @@ class Counter:
         payment = self.book.payments.get(key)
         if payment is not None and (payment.state is not State.APPROVED or payment.rules.direction == "none"):
             self._say("nothing_to_print", key)
-            return []
-        return [Print(key, duplicate=True)]
+        elif not self.slips.ask(key):
+            self._say("printer_queue_full", key)
+        return []
 
     def _slip_printed(self, key: Key, duplicate: bool, now: float) -> list[Effect]:
-        self.slips_failed.discard(key)
-        record = Printed(key, now, duplicate)
-        self.book.apply(record)
+        effects = self.slips.printed(key, duplicate, now)
         if self.notice and self.notice.key == key and self.notice.reason.startswith("printer_"):
             self.notice = None
-        return [Persist(record)]
+        return effects
 
     def _follow(self, was_ready: bool, now: float) -> list[Effect]:
         """Payments and settlement follow the session; a sign-on and errands wait until the counter is free."""
@@ -275,7 +276,7 @@ class Counter:
             effects += self.payments.link_up(now) + self.settlement.link_up(now)
         elif was_ready and not self.session.ready:
             effects += self.payments.link_down(now) + self.settlement.link_down()
-        return effects + self.errands.follow(self._is_free(), now)
+        return effects + self.errands.follow(self._is_free(), now) + self.slips.follow(now)
 
     def _is_free(self) -> bool:
         """Nothing is in anybody's hands, and nothing more important waits: an errand may be run."""

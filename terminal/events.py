@@ -159,6 +159,13 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class SlipReady:
+    """The printer says that it is ready for the slip, and nothing of it has been sent."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
 class SlipPrinted:
     """The printer itself says that the slip is on paper."""
 
@@ -245,7 +252,8 @@ class Tick:
 
 Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
-    | SettleRequested | CardPresented | CodePresented | CodeIgnored | MeansFailed | CardCompleted | Progress | SlipPrinted
+    | SettleRequested | CardPresented | CodePresented | CodeIgnored | MeansFailed | CardCompleted | Progress
+    | SlipReady | SlipPrinted
     | SlipFailed | LinkUp | LinkLost | Received | KeysLoaded | KeysLost | KeysBack | CardErased
     | RoomMeasured | DevicesSeen | Tick
 )  # fmt: skip
@@ -307,12 +315,22 @@ class LoadKeys:
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """Print the slips of a payment, or of a settlement (trace 000000). `duplicate` marks them."""
+    """Print the slips of a payment, or of a settlement (trace 000000), as soon as the printer is ready.
+
+    `duplicate` marks them. Nothing is sent before PrintNow.
+    """
 
     key: Key
     duplicate: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PrintNow:
+    """Send the slip that the printer is ready for: that it begins is durable."""
+
+    key: Key
+
+
 Effect = (
-    Persist | Send | Reconnect | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | Print
+    Persist | Send | Reconnect | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | Print | PrintNow
 )  # fmt: skip

@@ -15,9 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from terminal.book import Book, Payment
-from terminal.records import BatchClosed, Key, ParametersTaken, Record, SettleStarted, Started, from_entry, to_entry
+from terminal.records import (
+    BatchClosed,
+    Key,
+    ParametersTaken,
+    PrintBegan,
+    Record,
+    SettleStarted,
+    Started,
+    from_entry,
+    to_entry,
+)  # fmt: skip
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 GENESIS = bytes(32)
 
 _SCHEMA = """
@@ -76,23 +86,38 @@ class Journal:
             self._db.execute("PRAGMA synchronous = FULL")
             self._prepare()
             self._sequence, self._hash = self._tail()
+            if self._version() == 2:
+                self._note_prints_of_version_2()
         except sqlite3.Error as error:
             raise JournalError(f"the journal {path.name} cannot be opened: {error}") from None
 
     def _prepare(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        version = self._version()
         if version == 0:
-            self._bring_up_to_date(_SCHEMA + _SINCE_VERSION_2)
+            self._bring_up_to_date(_SCHEMA + _SINCE_VERSION_2, SCHEMA_VERSION)
         elif version == 1:
-            self._bring_up_to_date(_SINCE_VERSION_2)
-        elif version != SCHEMA_VERSION:
+            self._bring_up_to_date(_SINCE_VERSION_2, 2)
+        elif version not in (2, SCHEMA_VERSION):
             raise JournalError(
                 f"the journal {self.path.name} has version {version}, this program knows {SCHEMA_VERSION}: "
                 "start the program that wrote it"
             )
 
-    def _bring_up_to_date(self, script: str) -> None:
-        self._db.executescript(f"BEGIN; {script} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    def _version(self) -> int:
+        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        return version
+
+    def _bring_up_to_date(self, script: str, version: int) -> None:
+        self._db.executescript(f"BEGIN; {script} PRAGMA user_version = {version}; COMMIT;")
+
+    def _note_prints_of_version_2(self) -> None:
+        """It did not note that a slip began to be printed: each that is due may be on paper."""
+        book = Book()
+        for record in self.replay():
+            book.apply(record)
+        for key in book.slips_due:
+            self.append(PrintBegan(key, book.payments[key].at))
+        self._bring_up_to_date("", SCHEMA_VERSION)
 
     def _tail(self) -> tuple[int, bytes]:
         row = self._db.execute("SELECT sequence, hash FROM records ORDER BY sequence DESC LIMIT 1").fetchone()

@@ -34,7 +34,6 @@ from terminal.events import (
     Means,
     Original,
     Persist,
-    Print,
     Received,
     ReleaseMeans,
     Send,
@@ -286,8 +285,7 @@ class Payments:
 
     def _act_finish(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
-        effects: list[Effect] = [self._persist(_answered(payment, facts, True, now)), ReleaseMeans()]
-        return effects + ([Print(payment.key)] if payment.rules.direction != "none" else [])
+        return [self._persist(_answered(payment, facts, True, now)), ReleaseMeans()]
 
     def _act_ask_chip(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._answer_due[payment.key] = now + self._profile.limits.card_completion_timeout_s
@@ -300,7 +298,7 @@ class Payments:
 
     def _act_certify(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
-        return [self._persist(Completed(payment.key, now, facts.chip)), ReleaseMeans(), Print(payment.key)]
+        return [self._persist(Completed(payment.key, now, facts.chip)), ReleaseMeans()]
 
     def _act_reverse(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)

@@ -1,7 +1,7 @@
 """From payments and settlements to slips, and from slips to the printer: one job at a time, in order.
 
-The first print of a payment is the receipt; every later one says DUPLICATE, because nobody can know whether the first
-was torn off. A printer that fails changes nothing about the money: the payment stays, its receipt stays due.
+Which slip is next, and whether it says DUPLICATE, is decided in `terminal/slip_queue.py`. A printer that fails changes
+nothing about the money: the payment stays, its receipt stays due.
 """
 
 import asyncio
@@ -12,18 +12,20 @@ from firmware_config.profile import TerminalProfile
 from terminal.book import Payment
 from terminal.devices import Printer, PrinterTrouble
 from terminal.devices.escpos import build
-from terminal.events import Event, Print, SlipFailed, SlipPrinted
+from terminal.events import Event, Print, SlipFailed, SlipPrinted, SlipReady
 from terminal.host_parameters import in_force
 from terminal.journal import Journal
 from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.receipts import settlement_lines, slip_lines
-from terminal.records import BatchClosed, SettleStarted
-from terminal.settlement import SETTLEMENT_TRACE
+from terminal.records import SETTLEMENT_TRACE, BatchClosed, Key, SettleStarted
 from terminal.slip_layout import Line, plain_text
+from terminal.slip_queue import NO_PRINTER, NO_SLIP
 from terminal.slips import Copy, Entry, SettlementSlip, Shop, Slip, Total
 from terminal.transitions import State
 
 JOBS_MAX = 50
+NOTED_S = 5.0
+"""How long the counter may take to note that a slip begins. It takes one write to the journal."""
 
 TYPE_NAMES = {
     "sale": ("消费", "SALE"),
@@ -38,7 +40,7 @@ _ENTRY_LETTERS: dict[str, Entry] = {"01": "M", "02": "S", "03": "Q", "05": "I", 
 
 
 class Printing:
-    """The queue of slips before the printer."""
+    """The way of a slip from the counter to the printer, and of what the printer says back to the counter."""
 
     def __init__(
         self, profile: TerminalProfile, journal: Journal, printer: Printer | None, report: Callable[[Event], None],
@@ -50,18 +52,33 @@ class Printing:
         self._report = report
         self._codes = codes
         self._jobs: asyncio.Queue[Print] = asyncio.Queue(JOBS_MAX)
+        self._in_hand: Print | None = None
+        self._noted: asyncio.Future[None] | None = None
 
     def enqueue(self, job: Print) -> None:
-        """Take a job; with a full queue it fails at once, and the receipt stays due."""
+        """Take a job; with a full queue it fails at once, and the receipt stays due.
+
+        The slip that is being printed is not taken a second time: a counter that has started over asks for it again.
+        """
+        if self._in_hand and self._in_hand.key == job.key:
+            return
         if self._jobs.full():
             self._report(SlipFailed(job.key, "queue_full"))
         else:
             self._jobs.put_nowait(job)
 
+    def begin(self, key: Key) -> None:
+        """That this slip begins is durable now: its bytes may go to the printer."""
+        if self._noted and self._in_hand and self._in_hand.key == key and not self._noted.done():
+            self._noted.set_result(None)
+
     async def run(self) -> None:
         """Print what is enqueued, until cancelled."""
         while True:
-            await self._print(await self._jobs.get())
+            self._in_hand = await self._jobs.get()
+            said = await self._print(self._in_hand)
+            self._in_hand = None
+            self._report(said)
 
     def lines(self, job: Print) -> list[Line]:
         """The lines of all copies of a slip, under the name in force now; empty for a payment that has none."""
@@ -83,20 +100,30 @@ class Printing:
         """The slip as plain text, for the page."""
         return plain_text(self.lines(job), self._profile.devices.paper_columns)
 
-    async def _print(self, job: Print) -> None:
+    async def _print(self, job: Print) -> Event:
         if self._printer is None:
-            self._report(SlipFailed(job.key, "no_printer"))
-            return
+            return SlipFailed(job.key, NO_PRINTER)
         lines = self.lines(job)
         if not lines:
-            self._report(SlipFailed(job.key, "no_slip"))
-            return
+            return SlipFailed(job.key, NO_SLIP)
         try:
-            await self._printer.print(build(lines, self._profile.devices.paper_columns))
+            await self._printer.print(build(lines, self._profile.devices.paper_columns), self._until_noted)
         except PrinterTrouble as trouble:
-            self._report(SlipFailed(job.key, trouble.reason))
-        else:
-            self._report(SlipPrinted(job.key, job.duplicate))
+            return SlipFailed(job.key, trouble.reason)
+        return SlipPrinted(job.key, job.duplicate)
+
+    async def _until_noted(self) -> None:
+        """The printer is ready: let the counter note that the slip begins, and wait until it has."""
+        assert self._in_hand, "asked by the printer that has the job"
+        self._noted = asyncio.get_running_loop().create_future()
+        self._report(SlipReady(self._in_hand.key))
+        try:
+            async with asyncio.timeout(NOTED_S):
+                await self._noted
+        except TimeoutError:
+            raise PrinterTrouble("not_noted") from None
+        finally:
+            self._noted = None
 
 
 def slip_of(

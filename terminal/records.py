@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_type_hints
 
+SETTLEMENT_TRACE = "000000"
+"""The trace in the key of a settlement's slip: no payment has it."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
@@ -139,6 +142,15 @@ class Attention:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintBegan:
+    """A slip is about to be sent to the printer: from here on it may be on paper. `duplicate`: it is marked so."""
+
+    key: Key
+    at: float
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Printed:
     """The slip of a payment is on paper, as the printer itself says. `duplicate`: it was marked so."""
 
@@ -179,13 +191,17 @@ class SettleAnswered:
 
 @dataclass(frozen=True, slots=True)
 class BatchClosed:
-    """The host acknowledged the end of the batch upload. All payments of the batch are final; `next_batch` begins."""
+    """The host acknowledged the end of the batch upload. All payments of the batch are final; `next_batch` begins.
+
+    `terminal` names the slip of the settlement together with `batch`; records from before slips were queued lack it.
+    """
 
     batch: str
     next_batch: str
     next_trace: str
     balanced: bool
     at: float
+    terminal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,15 +217,16 @@ class ParametersTaken:
 
 
 PaymentRecord = (
-    Started | Sent | Answered | Completed | Cancelled | ReversalDue | Reversed | LateAnswer | Attention | Printed
-)
+    Started | Sent | Answered | Completed | Cancelled | ReversalDue | Reversed | LateAnswer | Attention
+    | PrintBegan | Printed
+)  # fmt: skip
 Record = PaymentRecord | SignedOn | SettleStarted | SettleAnswered | BatchClosed | ParametersTaken
 
 _CLASSES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
-        Started, Sent, Answered, Completed, Cancelled, ReversalDue, Reversed, LateAnswer, Attention, Printed,
-        SignedOn, SettleStarted, SettleAnswered, BatchClosed, ParametersTaken,
+        Started, Sent, Answered, Completed, Cancelled, ReversalDue, Reversed, LateAnswer, Attention, PrintBegan,
+        Printed, SignedOn, SettleStarted, SettleAnswered, BatchClosed, ParametersTaken,
     )
 }  # fmt: skip
 _KEY_FIELDS = {

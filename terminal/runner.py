@@ -36,6 +36,7 @@ from terminal.events import (
     LoadKeys,
     Persist,
     Print,
+    PrintNow,
     Progress,
     Reconnect,
     RefundRequested,
@@ -203,7 +204,7 @@ class Runner:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _perform(self, effect: Effect) -> None:
+    def _perform(self, effect: Effect) -> None:  # noqa: C901 - one match over a closed union
         match effect:
             case Persist(record):
                 self.journal.append(record)
@@ -220,6 +221,8 @@ class Runner:
                 self._in_background(self._load_keys(keys))
             case Print():
                 self.printing.enqueue(effect)
+            case PrintNow(key):
+                self.printing.begin(key)
             case Reconnect():
                 self._link.reconnect()
 

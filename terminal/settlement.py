@@ -12,11 +12,10 @@ from iso8583 import Iso8583Error
 from iso8583.unionpay import Totals48
 from terminal import messages
 from terminal.book import Book, Payment
-from terminal.events import Effect, Persist, Print, Received, Send
-from terminal.records import BatchClosed, Key, Record, SettleAnswered, SettleStarted
+from terminal.events import Effect, Persist, Received, Send
+from terminal.records import BatchClosed, Record, SettleAnswered, SettleStarted
 
 RETRY_S = (5, 10, 20, 40, 80, 160, 320, 640, 1200)
-SETTLEMENT_TRACE = "000000"
 BALANCED = "1"
 
 
@@ -150,9 +149,10 @@ class Settlement:
         assert self._book.settle_answer is not None, "the end comes after the totals were compared"
         batch, balanced = self._book.batch, self._book.settle_answer.balanced
         next_batch = f"{int(batch) % 999_999 + 1:06d}"
-        closed = BatchClosed(batch, next_batch, f"{self._book.next_trace:06d}", balanced, now)
+        next_trace, terminal = f"{self._book.next_trace:06d}", self._profile.terminal_id
+        closed = BatchClosed(batch, next_batch, next_trace, balanced, now, terminal)
         self._due, self._uploaded = None, 0
-        return [self._persist(closed), Print(Key(self._profile.terminal_id, batch, SETTLEMENT_TRACE))]
+        return [self._persist(closed)]
 
     def _persist(self, record: Record) -> Persist:
         self._book.apply(record)

@@ -10,8 +10,7 @@ from terminal.book import Payment
 from terminal.counter import Counter
 from terminal.devices import DeviceHealth
 from terminal.payment_codes import SHIPPED, CodeTable
-from terminal.records import Key
-from terminal.settlement import SETTLEMENT_TRACE
+from terminal.records import SETTLEMENT_TRACE, Key
 from terminal.transitions import State
 
 
@@ -20,7 +19,7 @@ def view_of(counter: Counter, devices: dict[str, DeviceHealth]) -> dict[str, Any
     book = counter.book
     profile = host_parameters.in_force(counter.profile, book.parameters)
     payments = [
-        payment_view(payment, counter.codes) | {"slip_failed": payment.key in counter.slips_failed}
+        payment_view(payment, counter.codes) | {"slip_failed": payment.key in counter.slips.failed}
         for payment in reversed(book.payments.values())
     ]
     return {

@@ -20,6 +20,7 @@ from host_switch.start import opened_store
 from host_switch.store import Books
 from simulators.crash.shop import SLIPS, STRANGE_TRACE
 from simulators.issuer import default_accounts
+from simulators.printed_slips import printed_twice
 from simulators.tour.setting_up import Shop
 from terminal.book import FIRST_BATCH, Payment
 from terminal.journal import Journal
@@ -149,8 +150,11 @@ def _account_faults(issuer: sqlite3.Connection) -> Iterator[Fault]:
 
 def _slip_faults(path: Path, payments: Mapping[str, Payment]) -> Iterator[Fault]:
     terminal = next(iter(payments)).partition("-")[0] if payments else ""
-    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
-        slip = VOUCHER.search("\n".join(json.loads(line)["lines"]))
+    papers = [json.loads(line)["lines"] for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    for twice in printed_twice(papers):
+        yield Fault("doubled", f"two slips of voucher {twice.voucher} that do not say DUPLICATE")
+    for lines in papers:
+        slip = VOUCHER.search("\n".join(lines))
         if slip is None:
             continue  # a settlement, or a slip that was torn off when the terminal was killed
         batch, trace, amount = slip.groups()

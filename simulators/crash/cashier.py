@@ -11,20 +11,16 @@ from simulators.crash.lives import Ear, Trigger
 from simulators.crash.plans import Order, Plan
 from terminal.book import Payment
 from terminal.counter import Counter, Notice
-from terminal.devices import Printer
 from terminal.events import (
     BalanceRequested,
     Effect,
     Event,
     Original,
-    Persist,
-    Print,
     RefundRequested,
     SaleRequested,
     SettleRequested,
     VoidRequested,
 )  # fmt: skip
-from terminal.records import Printed
 from terminal.runner import Runner
 from terminal.settlement import Step
 from terminal.start import opened
@@ -35,19 +31,15 @@ CODE_USER = "6207"
 
 async def work(folder: Path, plan: Plan, trigger: Trigger, ear: Ear) -> None:
     """Run the terminal, carry out what has not been begun, say ``quiet``, and then settle when told to."""
-    slips = Slips()
 
-    def after(effect: Effect) -> None:
-        slips.note(effect)
+    def after(_: Effect) -> None:
         trigger.effect("terminal")
         if trigger.effect_for("keys", terminal.keys.pid):
             ear.say(died="keys")
 
     async with opened(folder, after) as terminal, asyncio.TaskGroup() as group:
-        assert terminal.runner.devices.printer is not None, "the profile names one"
-        slips.watch(terminal.runner.devices.printer)
         group.create_task(terminal.runner.run())
-        cashier = Cashier(terminal.runner, slips, ear)
+        cashier = Cashier(terminal.runner, ear)
         for number, order in enumerate(plan.orders):
             await cashier.ready()
             if number == 0:
@@ -60,45 +52,11 @@ async def work(folder: Path, plan: Plan, trigger: Trigger, ear: Ear) -> None:
             ear.say(settled=await cashier.settle())
 
 
-class Slips:
-    """Whether all slips of this life have come out, or are known not to."""
-
-    def __init__(self) -> None:
-        self._begun = self._ended = self._out = self._noted = 0
-
-    @property
-    def settled(self) -> bool:
-        """Every job has come to its end, and what is out is in the journal."""
-        return self._begun == self._ended and self._out == self._noted
-
-    def note(self, effect: Effect) -> None:
-        """Count what is given to the printer, and what is noted as printed."""
-        match effect:
-            case Print():
-                self._begun += 1
-            case Persist(Printed()):
-                self._noted += 1
-
-    def watch(self, printer: Printer) -> None:
-        """Count what the printer makes of its jobs."""
-        do_print = printer.print
-
-        async def counted(job: bytes) -> None:
-            try:
-                await do_print(job)
-                self._out += 1
-            finally:
-                self._ended += 1
-
-        printer.print = counted  # type: ignore[method-assign]
-
-
 class Cashier:
     """Somebody at the counter. Where a card or a code is wanted, the customer is told by way of `ear`."""
 
-    def __init__(self, runner: Runner, slips: Slips, ear: Ear) -> None:
+    def __init__(self, runner: Runner, ear: Ear) -> None:
         self._runner = runner
-        self._slips = slips
         self._ear = ear
 
     async def ready(self) -> None:
@@ -107,7 +65,7 @@ class Cashier:
 
     async def quiet(self) -> None:
         """Wait until nothing is under way and every slip is out."""
-        await self._until(lambda counter: counter.session.ready and not self._open(counter) and self._slips.settled)
+        await self._until(lambda counter: counter.session.ready and not self._open(counter) and counter.slips.at_rest)
 
     async def carry_out(self, order: Order) -> None:
         """Do what the order says and wait for its end, whatever that is."""

@@ -131,21 +131,25 @@ async def partial_refund(tour: Tour) -> Told:
 
 
 async def out_of_paper(tour: Tour) -> Told:
-    """The printer has no paper: the sale stands, its receipt is due, and the reprint says so."""
+    """The printer has no paper: the sale stands, its receipt comes out later; one more says that it is a copy."""
     before = await tour.customer.last_slip()
     await tour.customer.paper("out")
     await tour.cashier.charge(PAPERLESS_SALE)
     payment = await _by_card(tour, "good")
     await tour.cashier.until("the receipt is due", lambda view: bool(view["notice"]) and _newest(view)["receipt_due"])
     await tour.customer.paper("in")
+    receipts = await tour.printed(before)
+    if any("DUPLICATE" in slip["text"] for slip in receipts):
+        raise NotSeen("the receipt that comes late is no copy")
+    before = await tour.customer.last_slip()
     await tour.cashier.reprint(payment["key"])
     slips = await tour.printed(before)
     if not all("DUPLICATE" in slip["text"] for slip in slips):
         raise NotSeen("the reprint says DUPLICATE")
     await tour.cashier.next_sale()
     return Told(
-        f"打印机缺纸：¥{yuan(PAPERLESS_SALE)} 的交易有效，小票待补；装纸后重印，标明 DUPLICATE。",
-        f"No paper: the sale of ¥{yuan(PAPERLESS_SALE)} stood, its receipt was due; the reprint says DUPLICATE.",
+        f"打印机缺纸：¥{yuan(PAPERLESS_SALE)} 的交易有效，小票待补；装纸后自动补上，再印则标明 DUPLICATE。",
+        f"No paper: the sale of ¥{yuan(PAPERLESS_SALE)} stood, its receipt came out later; one more says DUPLICATE.",
         slips,
     )
 

@@ -14,9 +14,8 @@ from typing import Any
 from terminal.book import Payment
 from terminal.events import Event, Original, Print
 from terminal.operators import Operators, Role
-from terminal.records import Key
+from terminal.records import SETTLEMENT_TRACE, Key
 from terminal.runner import Runner
-from terminal.settlement import SETTLEMENT_TRACE
 from terminal.slip_layout import Cut, plain_text
 from terminal.transitions import State
 from terminal.view import payment_view

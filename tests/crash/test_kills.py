@@ -13,8 +13,8 @@ def test_whoever_is_killed_nothing_is_lost_or_doubled(found: list[Outcome]) -> N
 def test_an_undisturbed_run_tells_whom_to_kill(found: list[Outcome]) -> None:
     cases = after_every_effect(found[0])
     assert [(case.victim, case.effect) for case in cases] == [
-        *(("terminal", effect) for effect in range(1, 11)), *(("host", effect) for effect in range(1, 5)),
-        *(("keys", effect) for effect in range(1, 11)),
+        *(("terminal", effect) for effect in range(1, 13)), *(("host", effect) for effect in range(1, 5)),
+        *(("keys", effect) for effect in range(1, 13)),
     ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import pytest
@@ -243,11 +243,12 @@ async def test_without_paper_the_sale_stands_and_its_receipt_is_due(tmp_path):
         assert [payment["key"] for payment in view["open"]] == [key]
         await s.take_card()
         await s.printer.load_paper()
-        s.reprint(key)
         await s.until_final(key)
         assert s.runner.view()["notice"] is None
-        assert len(s.slips) == 2
-        assert all(slip.count("****重打印/DUPLICATED****") == 2 for slip in s.slips)
+        assert len(s.slips) == 2 and not any("DUPLICATED" in slip for slip in s.slips)
+        s.reprint(key)
+        await s.printer.wait_for(4)
+        assert all(slip.count("****重打印/DUPLICATED****") == 2 for slip in s.slips[2:])
         await s.prove()
 
 
@@ -298,10 +299,12 @@ async def test_a_disk_that_fails_in_mid_sale_loses_and_doubles_nothing(tmp_path,
 async def test_a_full_disk_refuses_sales_and_keeps_every_sale_before(tmp_path):
     async with shop(tmp_path) as s:
         s.journal_pages_left(2)
-        while s.runner.view()["refusal"] != "journal_unwritable":
-            key = await s.charge(100)
-            s.scan(_fresh_code(s))
-            await s.until(partial(_is_over, s, key))
+        with suppress(Refused):  # the disk may end with the first record of a sale, or later
+            while s.runner.view()["refusal"] != "journal_unwritable":
+                key = await s.charge(100)
+                s.scan(_fresh_code(s))
+                await s.until(partial(_is_over, s, key))
+        assert s.runner.view()["refusal"] == "journal_unwritable"
         s.journal_pages_left(1000)
         await s.until_ready()
         await s.prove()

@@ -15,10 +15,13 @@ from terminal.events import (
     LinkUp,
     MacState,
     Persist,
+    Print,
     Received,
     RoomMeasured,
     SaleRequested,
     Send,
+    SlipPrinted,
+    SlipReady,
     Tick,
 )  # fmt: skip
 from terminal.records import Record
@@ -62,6 +65,15 @@ class Till:
         self.now = end
         self.effects = seen
         return seen
+
+    def print_slips(self) -> list[Print]:
+        """The printer prints what it is handed, until nothing is due; return that."""
+        jobs: list[Print] = []
+        while job := self.counter.slips.in_hand:
+            self.on(SlipReady(job.key))
+            self.on(SlipPrinted(job.key, job.duplicate))
+            jobs.append(job)
+        return jobs
 
     def restart(self) -> "Till":
         """The process dies and comes back; only the records survive."""

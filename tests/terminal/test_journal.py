@@ -14,6 +14,7 @@ from terminal.records import (
     BatchClosed,
     Key,
     ParametersTaken,
+    PrintBegan,
     Printed,
     Sent,
     SettleStarted,
@@ -103,7 +104,18 @@ def test_journal_of_the_first_version_is_brought_up_to_date(journal):
     journal._db.executescript("DROP INDEX parameters; PRAGMA user_version = 1;")
     with closing(Journal(journal.path)) as reopened:
         assert list(reopened.replay()) == list(SALE) and reopened.verify().intact
-        assert reopened._db.execute("PRAGMA user_version").fetchone()[0] == 2
+        assert reopened._db.execute("PRAGMA user_version").fetchone()[0] == 3
+
+
+def test_slip_due_in_a_journal_that_did_not_note_prints_may_be_on_paper(journal):
+    """Else an upgrade in the middle of a print would print the receipt a second time, as the original."""
+    unprinted = [record for record in SALE if not isinstance(record, Printed)]
+    for record in unprinted:
+        journal.append(record)
+    journal._db.executescript("PRAGMA user_version = 2;")
+    for _ in range(2):
+        with closing(Journal(journal.path)) as reopened:
+            assert list(reopened.replay()) == [*unprinted, PrintBegan(KEY, 1.0)] and reopened.verify().intact
 
 
 def test_payment_of_a_closed_batch_is_found(journal):

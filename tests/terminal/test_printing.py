@@ -9,12 +9,20 @@ import pytest
 
 from terminal.book import Payment
 from terminal.counter import Notice
-from terminal.devices import DeviceHealth, PrinterStatus, PrinterTrouble
-from terminal.events import CodePresented, Event, Print, ReprintRequested, SettleRequested, SlipFailed, SlipPrinted
+from terminal.devices import BeforeFirstByte, DeviceHealth, PrinterStatus, PrinterTrouble
+from terminal.events import (
+    CodePresented,
+    Event,
+    Print,
+    ReprintRequested,
+    SettleRequested,
+    SlipFailed,
+    SlipPrinted,
+    SlipReady,
+)
 from terminal.journal import Journal
 from terminal.printing import JOBS_MAX, Printing, slip_of
-from terminal.records import ParametersTaken
-from terminal.settlement import SETTLEMENT_TRACE
+from terminal.records import SETTLEMENT_TRACE, ParametersTaken
 from tests.terminal.rig import CARD, CODE, PROFILE, Till, answer, from_host, ready_till, settle_answer
 from tests.terminal.test_payment import approved_sale, refund_of, void_of
 from tests.terminal.test_settlement import upload_answer
@@ -29,9 +37,11 @@ class PaperAndTrouble:
         self.jobs: list[bytes] = []
         self.trouble = trouble
 
-    async def print(self, job: bytes) -> None:
+    async def print(self, job: bytes, begin: BeforeFirstByte | None = None) -> None:
         if self.trouble:
             raise PrinterTrouble(self.trouble)
+        if begin:
+            await begin()
         self.jobs.append(job)
 
     async def status(self) -> PrinterStatus:
@@ -65,7 +75,13 @@ def printed(journal: Journal, printer: PaperAndTrouble | None, *jobs: Print) -> 
         for job in jobs:
             printing.enqueue(job)
         task = asyncio.create_task(printing.run())
-        found = [await asyncio.wait_for(reports.get(), 5) for _ in jobs]
+        found: list[Event] = []
+        while len(found) < len(jobs):
+            report = await asyncio.wait_for(reports.get(), 5)
+            if isinstance(report, SlipReady):
+                printing.begin(report.key)
+            else:
+                found.append(report)
         task.cancel()
         await asyncio.wait([task])
         return found
@@ -92,6 +108,7 @@ def test_slips_bear_the_name_that_the_host_has_set(journal):
 def test_reprint_says_duplicate_on_every_copy(journal):
     till = ready_till()
     sale = approved_sale(till)
+    till.print_slips()
     (job,) = till.on(ReprintRequested(sale.key))
     assert isinstance(job, Print)
     text = Printing(PROFILE, written(journal, till), None, print).text(job)
@@ -122,7 +139,7 @@ def test_settlement_slip_states_totals_and_verdict(journal):
     till.on(SettleRequested("01"))
     till.on(from_host(settle_answer(till.sent(), "1"), mac="absent"))
     till.on(upload_answer(till.sent()))
-    job = next(effect for effect in till.effects if isinstance(effect, Print))
+    job = till.print_slips()[-1]
     text = Printing(PROFILE, written(journal, till), None, print).text(job)
     assert "对账平" in text and "25.00" in text
 
@@ -142,7 +159,7 @@ def test_paper_out_leaves_the_sale_and_makes_the_receipt_due(journal):
     till.on(report)
     assert till.counter.book.payments[sale.key].receipt_due
     assert till.counter.notice == Notice("printer_paper_out", sale.key)
-    till.on(SlipPrinted(sale.key, duplicate=True))
+    till.on(SlipPrinted(sale.key, duplicate=False))
     assert not till.counter.book.payments[sale.key].receipt_due and till.counter.notice is None
 
 
@@ -159,7 +176,10 @@ def test_slip_of_a_closed_batch_and_of_its_settlement_are_printed_again(journal)
     till.on(from_host(settle_answer(till.sent(), "1"), mac="absent"))
     till.on(upload_answer(till.sent()))
     settlement = replace(sale.key, trace=SETTLEMENT_TRACE)
-    jobs = [job for key in (sale.key, settlement) for job in till.on(ReprintRequested(key)) if isinstance(job, Print)]
+    till.print_slips()
+    for key in (sale.key, settlement):
+        till.on(ReprintRequested(key))
+    jobs = till.print_slips()
     reports = printed(written(journal, till), PaperAndTrouble(), *jobs)
     assert reports == [SlipPrinted(key, duplicate=True) for key in (sale.key, settlement)]
 

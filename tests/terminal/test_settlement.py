@@ -4,8 +4,9 @@ import pytest
 
 from iso8583 import Message
 from iso8583.unionpay import Detail48, Details48, Totals48
-from terminal.events import CodePresented, LinkLost, LinkUp, Print, Received, SaleRequested, Send, SettleRequested
-from terminal.settlement import SETTLEMENT_TRACE, Step
+from terminal.events import CodePresented, LinkLost, LinkUp, Received, SaleRequested, Send, SettleRequested
+from terminal.records import SETTLEMENT_TRACE
+from terminal.settlement import Step
 from tests.terminal.rig import CODE, Till, answer, from_host, ready_till, settle_answer, sign_on_answer
 from tests.terminal.test_session import echo_answer
 
@@ -34,9 +35,8 @@ def test_balanced_batch_is_ended_printed_and_forgotten():
     till.on(SettleRequested("01"))
     till.on(from_host(settle_answer(till.sent(), "1"), mac="absent"))
     assert till.sent().text(60).endswith("207") and till.sent()[48] == "0002"
-    effects = till.on(upload_answer(till.sent()))
-    slip = effects[-1]
-    assert isinstance(slip, Print) and slip.key.trace == SETTLEMENT_TRACE and slip.key.batch == "000007"
+    till.on(upload_answer(till.sent()))
+    assert [(slip.key.trace, slip.key.batch) for slip in till.print_slips()[-1:]] == [(SETTLEMENT_TRACE, "000007")]
     assert till.counter.book.batch == "000008" and not till.counter.book.payments
 
 

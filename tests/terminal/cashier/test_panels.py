@@ -254,7 +254,7 @@ def test_printer_trouble_is_told_with_the_result_and_clears_when_printed() -> No
     till = sold()
     till.on(SlipFailed(newest(till).key, "paper_out"))
     assert result(till).story[-1] == (
-        "The printer is out of paper. The payment stands; its receipt is due. Put in paper, then press Reprint."
+        "The printer is out of paper. The payment stands; its receipt is due. Put in paper: it is printed then."
     )
     till.on(SlipPrinted(newest(till).key, duplicate=True))
     assert result(till).story[-1] == "Give the customer the slip."

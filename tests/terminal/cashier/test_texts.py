@@ -24,6 +24,7 @@ from terminal.errands import ERRANDS, REMEMBERED
 from terminal.key_frames import SENTENCES
 from terminal.session import SessionState
 from terminal.settlement import Step
+from terminal.slip_queue import NO_PRINTER, NO_SLIP
 from terminal.transitions import State
 
 TERMINAL = Path(payment.__file__).parent
@@ -90,7 +91,8 @@ def said_by(file: str) -> set[str]:
     return (keywords(file, "Place", "said") | assigned(file, "refusal")) - form_fields
 
 
-PRINTER = PRINTER_SAYS | reasons_of_devices("PrinterTrouble")
+PRINTER = {*PRINTER_SAYS} | reasons_of_devices("PrinterTrouble")
+SLIPS = {NO_PRINTER, NO_SLIP} | arguments("printing.py", "SlipFailed", "PrinterTrouble")
 CARDS = {f"card_{reason}" for reason in {*get_args(CardReason), *get_args(get_args(Reason)[-1])} - AFTER_THE_HOST}
 FACTS: dict[str, set[str]] = {
     "reason.": (
@@ -101,7 +103,7 @@ FACTS: dict[str, set[str]] = {
         | returned("payment_codes.py", "refusal_of") | reasons_of_devices("ScanIgnored")
         | returned("operators.py", "check") - {"supervisor", "cashier"}
         | arguments("card_dialogue.py", "MeansFailed") | CARDS | reasons_of_devices("CardGone", "throw_out")
-        | {f"printer_{reason}" for reason in PRINTER | arguments("printing.py", "SlipFailed")}
+        | {f"printer_{reason}" for reason in PRINTER | SLIPS}
         | said_by("cashier/routes.py") | returned("cashier/till.py", "carry_out")
     ),
     "device_reason.": (

@@ -40,9 +40,10 @@ async def scripted_printer(*moods: dict[int, bytes], finishes: bool = True) -> A
 
     The last mood lasts. The event says that a job has come.
     """
-    job_came = asyncio.Event()
+    job_came, clients = asyncio.Event(), set[asyncio.Task[None] | None]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        clients.add(asyncio.current_task())
         queries = 0
         while command := await reader.read(3):
             if command[:2] == b"\x10\x04":
@@ -59,9 +60,11 @@ async def scripted_printer(*moods: dict[int, bytes], finishes: bool = True) -> A
                 job_came.set()
                 writer.write(b"\x00" if finishes else b"")
         writer.close()
+        await writer.wait_closed()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield job_came, server.sockets[0].getsockname()[1]
+        await asyncio.gather(*filter(None, clients), return_exceptions=True)
 
 
 REASONS = [
