@@ -6,9 +6,11 @@ Both sides of the wire may read a profile; neither may change one at run time. A
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from firmware_config.printer_models import MODELS
 
 Digits = Annotated[str, Field(pattern=r"^\d+$")]
 # Field 48 of a settlement counts with three digits.
@@ -71,9 +73,22 @@ class Devices(_Part):
     scanner_keyboard: bool = False
     camera: str = ""
     pin_pad_path: str = ""
+    printer_kind: Literal["tcp", "serial", "usb", "file"] = "tcp"
     printer_address: str = ""
+    """Of kind tcp a host, else a path: /dev/ttyUSB0, /dev/usb/lp0, or a file that keeps what is printed."""
     printer_port: int = 9100
+    printer_baud: Annotated[int, Field(ge=1200, le=921_600)] = 9600
+    printer_model: str = "generic"
     paper_columns: Annotated[int, Field(ge=32, le=48)] = 32
+
+    @model_validator(mode="after")
+    def _printer_prints_that_wide(self) -> Self:
+        model = MODELS.get(self.printer_model)
+        if model is None:
+            raise ValueError(f"printer_model must be one of {', '.join(MODELS)}")
+        if self.paper_columns > model.columns:
+            raise ValueError(f"paper_columns: {self.printer_model} prints {model.columns}")
+        return self
 
 
 class TerminalProfile(_Part):

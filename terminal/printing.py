@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from firmware_config.printer_models import MODELS
 from firmware_config.profile import TerminalProfile
 from terminal.book import Payment
 from terminal.devices import Printer, PrinterTrouble
@@ -107,10 +108,14 @@ class Printing:
         if not lines:
             return SlipFailed(job.key, NO_SLIP)
         try:
-            await self._printer.print(build(lines, self._profile.devices.paper_columns), self._until_noted)
+            await self._printer.print(self._job(lines), self._until_noted)
         except PrinterTrouble as trouble:
             return SlipFailed(job.key, trouble.reason)
         return SlipPrinted(job.key, job.duplicate)
+
+    def _job(self, lines: list[Line]) -> bytes:
+        where = self._profile.devices
+        return build(lines, where.paper_columns, MODELS[where.printer_model])
 
     async def _until_noted(self) -> None:
         """The printer is ready: let the counter note that the slip begins, and wait until it has."""

@@ -14,7 +14,7 @@ import structlog
 
 from firmware_config.profile import Devices, TerminalProfile, load_profile
 from terminal import emv
-from terminal.devices import Scanner
+from terminal.devices import Printer, Scanner
 from terminal.emv.ca_keys import parse_ca_keys
 from terminal.emv.parameters import DownloadedParameters
 from terminal.events import Effect
@@ -115,10 +115,29 @@ async def open_devices(where: Devices, tampered: Callable[[], None]) -> CounterD
 
         devices.pin_pad = SerialPinPad(where.pin_pad_path, tampered=tampered)
     if where.printer_address:
-        from terminal.devices.printer_tcp import tcp_printer  # noqa: PLC0415
-
-        devices.printer = tcp_printer(where.printer_address, where.printer_port)
+        devices.printer = open_printer(where)
     return devices
+
+
+def open_printer(where: Devices) -> Printer:
+    """Make the driver of the printer that the profile names; the printer itself is reached for at every job."""
+    match where.printer_kind:
+        case "tcp":
+            from terminal.devices.printer_tcp import tcp_printer  # noqa: PLC0415
+
+            return tcp_printer(where.printer_address, where.printer_port)
+        case "serial":
+            from terminal.devices.printer_serial import serial_printer  # noqa: PLC0415
+
+            return serial_printer(where.printer_address, where.printer_baud)
+        case "usb":
+            from terminal.devices.printer_usb import usb_printer  # noqa: PLC0415
+
+            return usb_printer(where.printer_address)
+        case "file":
+            from terminal.devices.printer_file import FilePrinter  # noqa: PLC0415
+
+            return FilePrinter(where.printer_address)
 
 
 def open_scanners(where: Devices) -> Scanner | None:

@@ -1,10 +1,16 @@
 """The bytes of a job, as the manuals of Epson and of Chinese printers give them."""
 
+from dataclasses import replace
+
 import pytest
 
+from firmware_config.printer_models import MODELS
+from simulators.escpos import Interpreter, SheetOut
+from simulators.paper_roll import ImageRow, Roll
 from terminal.devices.escpos import QR_PAYLOAD_BYTES_MAX, build
-from terminal.slip_layout import Cut, DrawerKick, Feed, Qr, Text
+from terminal.slip_layout import Cut, DrawerKick, Feed, Pair, Qr, Text
 
+NO_QR = replace(MODELS["generic"], draws_qr=False)
 RESET = bytes.fromhex("1b40 1c26")
 
 
@@ -32,6 +38,29 @@ RESET = bytes.fromhex("1b40 1c26")
 )
 def test_a_line_becomes_these_bytes(line: Text | Feed | Cut | DrawerKick | Qr, wire: bytes) -> None:
     assert build([line], 32) == RESET + wire
+
+
+def test_a_printer_without_a_knife_feeds_to_where_a_person_tears():
+    assert build([Cut()], 32, MODELS["POS-5890"]) == RESET + b"\x1bd\x05"
+
+
+def test_a_printer_without_a_chinese_font_keeps_the_english_in_its_place():
+    wire = build([Pair("商户编号 MERCHANT NO", "104")], 32, MODELS["generic-no-chinese"])
+    assert wire == b"\x1b@\x1c.\x1bt\x00" + b"         MERCHANT NO         104\n"
+
+
+@pytest.mark.parametrize("payload", ["x", "https://slip.example.com/e/000012/000123", "x" * QR_PAYLOAD_BYTES_MAX])
+def test_a_qr_code_as_a_picture_is_the_one_that_a_printer_would_draw(payload: str) -> None:
+    drawn, sent = (_picture(build([Qr(payload), Cut()], 32, model)) for model in (MODELS["generic"], NO_QR))
+    assert (drawn.width_dots + 7) // 8 == sent.width_dots // 8
+    assert (drawn.pitch_dots, drawn.bits, drawn.align) == (sent.pitch_dots, sent.bits, sent.align)
+
+
+def _picture(wire: bytes) -> ImageRow:
+    (sheet,) = (event.sheet for event in Interpreter(Roll(32)).receive(wire) if isinstance(event, SheetOut))
+    (row,) = sheet.rows
+    assert isinstance(row, ImageRow)
+    return row
 
 
 def test_no_text_from_outside_becomes_a_command() -> None:

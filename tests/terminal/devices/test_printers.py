@@ -2,14 +2,17 @@
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from firmware_config.profile import Devices
 from terminal.devices import DeviceHealth, PrinterStatus, PrinterTrouble
 from terminal.devices.escpos import build
 from terminal.devices.printer_protocol import Patience
 from terminal.receipts import slip_lines
 from terminal.slip_layout import plain_text
+from terminal.start import open_printer
 from tests.in_a_loop import in_a_loop
 from tests.terminal.devices.printer_rig import DRIVERS, JOB, TEXT, counter, trouble, whole_slips
 from tests.terminal.sample_slips import VOID
@@ -178,6 +181,19 @@ async def test_the_drawer_opens_and_close_may_come_at_any_time(kind: str, tmp_pa
         assert printer.drawer_kicks == 1
         await driver.close()
         await driver.close()
+
+
+@every_driver
+@in_a_loop
+async def test_the_profile_says_where_the_printer_is(kind: Literal["tcp", "serial", "usb"], tmp_path: Path) -> None:
+    async with counter(kind, tmp_path) as (printer, _):
+        address = "127.0.0.1" if kind == "tcp" else str(tmp_path / "printer")
+        where = Devices(printer_kind=kind, printer_address=address, printer_port=printer.port, printer_baud=115200)
+        await open_printer(where).print(JOB)
+        assert whole_slips(printer) == [TEXT]
+    kept = open_printer(Devices(printer_kind="file", printer_address=str(tmp_path / "slips")))
+    await kept.print(JOB)
+    assert (tmp_path / "slips").read_bytes() == JOB
 
 
 @pytest.mark.parametrize("kind", ["serial", "usb"])
