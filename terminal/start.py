@@ -148,6 +148,10 @@ def open_scanners(where: Devices) -> Scanner | None:
 
         lines = ScanLines(where.scanner_prefixes, where.scanner_suffixes, where.scanner_repeat_s)
         scanners.append(SerialScanner(where.scanner_path, lines, baud=where.scanner_baud))
+    if where.camera:
+        from terminal.devices.scanner_camera import CameraScanner  # noqa: PLC0415
+
+        scanners.append(CameraScanner(where.camera, repeat_window_s=where.scanner_repeat_s))
     if len(scanners) < 2:
         return scanners[0] if scanners else None
     from terminal.devices.scanner_several import SeveralScanners  # noqa: PLC0415

@@ -12,7 +12,6 @@ from terminal.events import (
     CancelRequested,
     CardCompleted,
     CardPresented,
-    CodeIgnored,
     CodePresented,
     CompleteCard,
     Effect,
@@ -484,40 +483,3 @@ def test_inquiry_without_answer_simply_ends():
     till.on(CARD)
     till.wait(31)
     assert the_payment(till).state is State.CANCELLED and the_payment(till).reason == "no_answer"
-
-
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        ("123", "code_too_short"), ("9" * 18, "code_unknown"), ("62" + "1" * 18, "code_too_long"),
-        ("abc" * 6, "code_not_payment"), ("31" + "1" * 14, "code_not_taken"),
-    ],
-)  # fmt: skip
-def test_code_that_cannot_pay_is_refused_with_the_reason_and_the_sale_goes_on_waiting(code, reason):
-    till = ready_till()
-    till.on(SaleRequested("a", 2500, "01"))
-    assert till.on(CodePresented(code)) == []
-    assert till.said() == reason and till.counter.busy
-
-
-def test_a_scan_that_was_ignored_is_said_unless_something_else_matters_more():
-    till = ready_till()
-    till.on(CodeIgnored("scan_repeated"))
-    assert till.counter.notice is None
-    till.on(SaleRequested("a", 2500, "01"))
-    assert till.on(CodeIgnored("scan_repeated")) == [] and till.said() == "scan_repeated"
-    till.on(CancelRequested(till.counter.payments.current))
-    till.on(SaleRequested("b", 2500, "01"))
-    till.on(CodePresented("9" * 18))
-    till.on(CodeIgnored("scan_repeated"))
-    assert till.said() == "code_unknown"
-
-
-def test_what_was_wrong_with_another_code_is_no_longer_said_when_one_is_taken():
-    till = ready_till()
-    till.on(SaleRequested("a", 2500, "01"))
-    till.on(CodePresented("9" * 18))
-    till.on(CodePresented(CODE))
-    assert till.counter.notice is None
-    till.on(CodeIgnored("scan_repeated"))
-    assert till.counter.notice is None

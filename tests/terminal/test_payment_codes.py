@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from terminal.events import CodePresented, SaleRequested
+from terminal.events import CancelRequested, CodeIgnored, CodePresented, SaleRequested
 from terminal.payment_codes import (
     ROWS_MAX,
     SHIPPED,
@@ -24,7 +24,7 @@ from terminal.payment_codes import (
     signed_code_table,
 )
 from terminal.start import codes_of
-from tests.terminal.rig import PAN, ready_till
+from tests.terminal.rig import CODE, PAN, ready_till
 
 OWNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC_KEY = OWNER.public_key().public_bytes_raw()
@@ -86,6 +86,46 @@ def test_nineteen_digits_like_a_cards_are_a_code_because_they_were_scanned() -> 
     payment = till.counter.book.payments[till.counter.payments.current]  # type: ignore[index]
     assert payment.rules.scan and payment.card == ""
     assert SHIPPED.refusal_of(PAN) == "code_too_short"  # sixteen digits: a card's number is no code
+
+
+# --- what the counter says --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("123", "code_too_short"), ("9" * 18, "code_unknown"), ("62" + "1" * 18, "code_too_long"),
+        ("abc" * 6, "code_not_payment"), ("31" + "1" * 14, "code_not_taken"),
+    ],
+)  # fmt: skip
+def test_code_that_cannot_pay_is_refused_with_the_reason_and_the_sale_goes_on_waiting(code, reason):
+    till = ready_till()
+    till.on(SaleRequested("a", 2500, "01"))
+    assert till.on(CodePresented(code)) == []
+    assert till.said() == reason and till.counter.busy
+
+
+def test_a_scan_that_was_ignored_is_said_unless_something_else_matters_more():
+    till = ready_till()
+    till.on(CodeIgnored("scan_repeated"))
+    assert till.counter.notice is None
+    till.on(SaleRequested("a", 2500, "01"))
+    assert till.on(CodeIgnored("scan_repeated")) == [] and till.said() == "scan_repeated"
+    till.on(CancelRequested(till.counter.payments.current))
+    till.on(SaleRequested("b", 2500, "01"))
+    till.on(CodePresented("9" * 18))
+    till.on(CodeIgnored("scan_repeated"))
+    assert till.said() == "code_unknown"
+
+
+def test_what_was_wrong_with_another_code_is_no_longer_said_when_one_is_taken():
+    till = ready_till()
+    till.on(SaleRequested("a", 2500, "01"))
+    till.on(CodePresented("9" * 18))
+    till.on(CodePresented(CODE))
+    assert till.counter.notice is None
+    till.on(CodeIgnored("scan_repeated"))
+    assert till.counter.notice is None
 
 
 # --- naming what is left of a code ------------------------------------------------------------------------------------

@@ -109,6 +109,7 @@ FACTS: dict[str, set[str]] = {
     "device_reason.": (
         PRINTER | (reasons_of_devices("DeviceHealth", "_set_health", "_try_again")
         | arguments("runner.py", "DeviceHealth")
+        | assigned("devices/scanner_camera.py", "_state")
         | assigned("devices/card_reader_vpcd.py", "_fault")) - {"ready", "attention", "unknown", "errno"}
     ),
     "device.": {"card_reader", "pin_pad", "scanner", "printer"},

@@ -5,11 +5,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import pytest
+from numpy.random import default_rng
 
+from simulators.camera import HandFed
+from simulators.camera_frames import View, draw_qr, seen
 from simulators.scanner import VirtualScanner
 from terminal.devices import ScanIgnored, Scanned, Scanner
+from terminal.devices.scanner_camera import CameraScanner
 from terminal.devices.scanner_serial import SerialScanner
 from terminal.devices.scanner_several import SeveralScanners
 from tests.terminal.devices.serial_rig import PATIENCE_S, HealthLog
@@ -49,8 +54,22 @@ async def several(folder: Path) -> AsyncIterator[Stage]:
         await both.close()
 
 
+@asynccontextmanager
+async def camera(folder: Path) -> AsyncIterator[Stage]:
+    device = HandFed()
+    scanner = CameraScanner("", held_s=0.0, repeat_window_s=60.0, open_source=lambda: device)
+
+    async def show(code: str) -> None:
+        device.see(seen(draw_qr(code), View(side=680), default_rng(1)))
+
+    while scanner.health().state != "ready":
+        await asyncio.to_thread(Event().wait, 0.005)
+    yield Stage(scanner, show)
+    await scanner.close()
+
+
 Driver = Callable[[Path], AbstractAsyncContextManager[Stage]]
-DRIVERS: dict[str, Driver] = {"serial": serial, "several": several}
+DRIVERS: dict[str, Driver] = {"serial": serial, "several": several, "camera": camera}
 Scene = Callable[[Stage], Awaitable[None]]
 
 
