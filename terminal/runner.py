@@ -6,7 +6,6 @@ from the journal, and nothing is taken until a write goes through again. A resta
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,8 @@ from iso8583 import Iso8583Error, Message
 from terminal import messages
 from terminal.card_dialogue import CardDialogue
 from terminal.counter import Counter, Notice
-from terminal.devices import CardReader, DeviceHealth, PinPad, PinPadFault, Printer, Scanned, Scanner
+from terminal.devices import CardReader, DeviceHealth, PinPadFault, Scanned
+from terminal.devices.supervision import Supervision
 from terminal.emv.parameters import SHIPPED as SHIPPED_EMV
 from terminal.emv.parameters import DownloadedParameters
 from terminal.emv.steps import NoAnswer, OnlineAnswer
@@ -28,7 +28,6 @@ from terminal.events import (
     CodeIgnored,
     CodePresented,
     CompleteCard,
-    DevicesSeen,
     Effect,
     Event,
     KeysLoaded,
@@ -69,24 +68,6 @@ log = structlog.get_logger()
 _REQUESTS = (SaleRequested, BalanceRequested, VoidRequested, RefundRequested, SettleRequested)
 
 
-@dataclass(slots=True)
-class CounterDevices:
-    """What stands on the counter; None where nothing does."""
-
-    card_reader: CardReader | None = None
-    pin_pad: PinPad | None = None
-    scanner: Scanner | None = None
-    printer: Printer | None = None
-
-    def health(self) -> dict[str, DeviceHealth]:
-        """How each device is."""
-        missing = DeviceHealth("attention", "not_configured")
-        return {
-            name: device.health() if (device := getattr(self, name)) else missing
-            for name in ("card_reader", "pin_pad", "scanner", "printer")
-        }
-
-
 class Runner:
     """Runs one terminal."""
 
@@ -95,7 +76,7 @@ class Runner:
         profile: TerminalProfile,
         journal: Journal,
         keys: KeyLink,
-        devices: CounterDevices,
+        supervision: Supervision,
         after_effect: Callable[[Effect], None] = lambda _: None,
         codes: CodeTable = SHIPPED,
         emv: DownloadedParameters = SHIPPED_EMV,
@@ -103,14 +84,15 @@ class Runner:
         self.profile = profile
         self.codes = codes
         self.journal = journal
-        self.devices = devices
+        self.supervision = supervision
+        self.devices = supervision.devices
         self.emv = emv
         self._keys = keys
         self._vault = Vault(keys)
         self._after_effect = after_effect
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_MAX)
         self._link = HostLink(profile.host, self._vault, self.post)
-        self.printing = Printing(profile, journal, devices.printer, self.post, codes)
+        self.printing = Printing(profile, journal, self.devices.printer, self.post, codes)
         self._dialogue: CardDialogue | None = None
         self._dialogue_task: asyncio.Task[None] | None = None
         self._codes_wanted = False
@@ -133,7 +115,7 @@ class Runner:
         """What the page shows now."""
         health = self.devices.health()
         self._health_moved = self._health_moved or health != self._health
-        return view_of(self.counter, health)
+        return view_of(self.counter, health, self.supervision.troubles)
 
     async def changes(self) -> AsyncGenerator[dict[str, Any], None]:
         """The view now, and again whenever it has changed."""
@@ -157,9 +139,9 @@ class Runner:
             group.create_task(self.printing.run())
             group.create_task(self._keys.keep(self.post))
             group.create_task(self._watch_room())
+            group.create_task(self.supervision.run())
             group.create_task(self._watch_devices())
-            if self.devices.scanner:
-                group.create_task(self._watch_scanner(self.devices.scanner))
+            group.create_task(self._watch_scanner())
             group.create_task(self._decide())
 
     async def _decide(self) -> None:
@@ -300,10 +282,10 @@ class Runner:
         else:
             self.post(KeysLoaded(True))
 
-    async def _watch_scanner(self, scanner: Scanner) -> None:
+    async def _watch_scanner(self) -> None:
         """Take codes only while a payment wants one: a code scanned by accident pays for nothing."""
         while True:
-            scan = await scanner.next_scan()
+            scan = await self.supervision.next_scan()
             if self._codes_wanted:
                 self.post(CodePresented(scan.code) if isinstance(scan, Scanned) else CodeIgnored(scan.reason))
 
@@ -324,8 +306,6 @@ class Runner:
         Also when all is well again as at the last look: somebody may have been shown the trouble in between.
         """
         while True:
-            if self.devices.printer:
-                await self.devices.printer.status()
             health = self.devices.health()
             if self._health_moved or health != self._health:
                 self._health, self._health_moved = health, False
@@ -336,8 +316,7 @@ class Runner:
         """Tell the cores how the journal's disk and the devices are; from that nothing follows."""
         now = self._clock.now()
         self.counter.handle(RoomMeasured(self.journal.free_bytes(), self._writable), now)
-        known = {name: health for name, health in self.devices.health().items() if _is_known(health)}
-        self.counter.handle(DevicesSeen({name: health.state == "ready" for name, health in known.items()}), now)
+        self.counter.handle(self.supervision.seen(), now)
 
     def _start_over(self) -> None:
         """Take up what was interrupted, from the journal."""
@@ -363,7 +342,3 @@ class Runner:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("background_failed", error=type(error).__name__)
-
-
-def _is_known(health: DeviceHealth) -> bool:
-    return health.state != "unknown" and health.reason != "not_configured"

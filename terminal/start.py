@@ -14,7 +14,8 @@ import structlog
 
 from firmware_config.profile import Devices, TerminalProfile, load_profile
 from terminal import emv
-from terminal.devices import Printer, Scanner
+from terminal.devices import CardReader, PinPad, Printer, Scanner
+from terminal.devices.supervision import CounterDevices, Opener, Supervision
 from terminal.emv.ca_keys import parse_ca_keys
 from terminal.emv.parameters import DownloadedParameters
 from terminal.events import Effect
@@ -22,7 +23,7 @@ from terminal.journal import Journal, JournalError
 from terminal.key_link import KeyLink
 from terminal.operators import Operators
 from terminal.payment_codes import SHIPPED, CodeTable, CodeTableError, parse_code_table, signed_code_table
-from terminal.runner import CounterDevices, Runner
+from terminal.runner import Runner
 
 log = structlog.get_logger()
 
@@ -52,16 +53,16 @@ async def opened(folder: Path, after_effect: Callable[[Effect], None] = lambda _
     except JournalError:
         keys.close()
         raise
-    devices = await open_devices(profile.devices, keys.erase)
+    devices = CounterDevices(openers=openers_of(profile.devices, keys.erase))
+    supervision = Supervision(devices)
     try:
+        await supervision.open()
         await keys.opened()
         codes = codes_of(folder, profile.payment_codes_key)
-        runner = Runner(profile, journal, keys, devices, after_effect, codes, emv_of(folder))
+        runner = Runner(profile, journal, keys, supervision, after_effect, codes, emv_of(folder))
         yield Terminal(profile, runner, Operators(folder / "operators.json"), keys)
     finally:
-        for device in (devices.card_reader, devices.pin_pad, devices.scanner, devices.printer):
-            if device:
-                await device.close()
+        await supervision.close()
         keys.close()
         journal.close()
 
@@ -102,21 +103,35 @@ def codes_of(folder: Path, public_key: str) -> CodeTable:
     return SHIPPED
 
 
-async def open_devices(where: Devices, tampered: Callable[[], None]) -> CounterDevices:
-    """Open the drivers that the profile names; each is imported only then. `tampered` is for the one that notices."""
-    devices = CounterDevices()
-    if where.card_reader_port:
+def openers_of(where: Devices, tampered: Callable[[], None]) -> dict[str, Opener]:
+    """How to open each device that the profile names; its driver is imported only then.
+
+    `tampered` is for the PIN pad that notices.
+    """
+
+    async def card_reader() -> CardReader:
         from terminal.devices.card_reader_vpcd import VpcdCardReader  # noqa: PLC0415
 
-        devices.card_reader = await VpcdCardReader.listen(where.card_reader_port)
-    devices.scanner = open_scanners(where)
-    if where.pin_pad_path:
+        return await VpcdCardReader.listen(where.card_reader_port)
+
+    async def pin_pad() -> PinPad:
         from terminal.devices.pin_pad_serial import SerialPinPad  # noqa: PLC0415
 
-        devices.pin_pad = SerialPinPad(where.pin_pad_path, tampered=tampered)
-    if where.printer_address:
-        devices.printer = open_printer(where)
-    return devices
+        return SerialPinPad(where.pin_pad_path, tampered=tampered)
+
+    async def scanner() -> Scanner | None:
+        return open_scanners(where)
+
+    async def printer() -> Printer:
+        return open_printer(where)
+
+    there: dict[str, tuple[object, Opener]] = {
+        "card_reader": (where.card_reader_port, card_reader),
+        "pin_pad": (where.pin_pad_path, pin_pad),
+        "scanner": (where.scanner_path or where.camera, scanner),
+        "printer": (where.printer_address, printer),
+    }
+    return {name: opener for name, (named, opener) in there.items() if named}
 
 
 def open_printer(where: Devices) -> Printer:

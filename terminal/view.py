@@ -3,18 +3,24 @@
 Amounts are integer minor units; `at` is UTC seconds; reasons and stages are keys of the page's catalogue.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from terminal import host_parameters, risk
 from terminal.book import Payment
 from terminal.counter import Counter
-from terminal.devices import DeviceHealth
+from terminal.devices import DeviceHealth, Trouble
 from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.records import SETTLEMENT_TRACE, Key
 from terminal.transitions import State
 
+_NO_TROUBLES: Mapping[str, Trouble] = MappingProxyType({})
 
-def view_of(counter: Counter, devices: dict[str, DeviceHealth]) -> dict[str, Any]:
+
+def view_of(
+    counter: Counter, devices: dict[str, DeviceHealth], troubles: Mapping[str, Trouble] = _NO_TROUBLES
+) -> dict[str, Any]:
     """Describe the counter: profile, session, payment in hand, last result, list, totals, settlement, devices."""
     book = counter.book
     profile = host_parameters.in_force(counter.profile, book.parameters)
@@ -28,6 +34,7 @@ def view_of(counter: Counter, devices: dict[str, DeviceHealth]) -> dict[str, Any
             "merchant_en": profile.merchant_name_en, "currency": profile.currency, "language": profile.language,
             "utc_offset_minutes": profile.utc_offset_minutes, "sale_amount_max": profile.limits.sale_amount_max,
             "means_timeout_s": profile.limits.means_timeout_s, "reply_timeout_s": profile.host.reply_timeout_s,
+            "scanner_gap_ms": profile.devices.scanner_keyboard_gap_ms,
         },
         "session": {
             "state": counter.session.state.value, "refusal": counter.session.refusal,
@@ -43,8 +50,14 @@ def view_of(counter: Counter, devices: dict[str, DeviceHealth]) -> dict[str, Any
         "refusal": risk.refusal_of_payment(
             book, profile.limits, counter.room, counter.session.ready, counter.busy
         ),
-        "devices": {name: {"state": health.state, "reason": health.reason} for name, health in devices.items()},
+        "devices": {name: _device(health, troubles.get(name)) for name, health in devices.items()},
     }  # fmt: skip
+
+
+def _device(health: DeviceHealth, last: Trouble | None) -> dict[str, Any]:
+    """How a device is; of one that works, also what was last wrong with it, and when."""
+    told = {"state": health.state, "reason": health.reason}
+    return told | {"last_reason": last.reason, "last_at": last.at} if last and health.state == "ready" else told
 
 
 def _current(counter: Counter) -> dict[str, Any] | None:

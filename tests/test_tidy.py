@@ -49,7 +49,8 @@ WORLD_CALLS = {"breakpoint", "input", "now", "open", "today", "utcnow"}  # nor c
 
 # May catch Exception. tillgate.py: the last line, where no traceback may reach a user. The listener: a frame that finds
 # a fault in the core has no effect, as if it had never arrived; stopping would let that frame stop the host for all.
-BROAD_EXCEPT = ("tillgate.py", "host_switch/listener.py")
+# Supervision: whatever a driver fails with, the other devices and the counter go on.
+BROAD_EXCEPT = ("tillgate.py", "host_switch/listener.py", "terminal/devices/supervision.py")
 PRINTS = (  # speak on standard output: to a person, or to whoever started the process
     *("tillgate.py", "*/commands.py", "simulators/demo*.py", "simulators/*_figures.py", "simulators/*_process.py"),
     *("bench/*.py", "tests/*.py"),

@@ -19,12 +19,13 @@ _SESSION_LOOKS: dict[str, tuple[str, Tone]] = {
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One device by name; `trouble` says what is wrong and what to do, empty when nothing is."""
+    """One device by name; `trouble` says what is wrong and what to do, empty when nothing is; then `last` what was."""
 
     name: str
     icon: str
     tone: Tone
     trouble: str = ""
+    last: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +54,27 @@ def strip(view: View, moment: Moment, texts: Texts) -> Strip:
     link = Badge(texts(f"session.{words.name_of(state)}"), *_SESSION_LOOKS[state], session_detail(view, texts))
     return Strip(
         shop=terminal["merchant_zh" if texts.language == "zh" else "merchant_en"], link=link,
-        devices=tuple(_device(name, device, texts) for name, device in view["devices"].items()),
+        devices=tuple(device_of(name, view, moment.now, texts) for name in view["devices"]),
         operator=texts("operator.name", number=moment.operator) if moment.operator else "",
     )  # fmt: skip
 
 
-def _device(name: str, device: View, texts: Texts) -> Device:
-    word = texts(f"device.{name}")
+def device_of(name: str, view: View, now: float, texts: Texts) -> Device:
+    """Say how one device is."""
+    word, device = texts(f"device.{name}"), view["devices"][name]
     if device["state"] == "ready":
-        return Device(word, "check", "plain")
+        return Device(word, "check", "plain", last=_last_trouble(word, device, view, now, texts))
     trouble = texts.either("device_reason", device["reason"])
     if device["state"] == "unknown" or device["reason"] == "not_configured":
         return Device(word, "minus", "plain", trouble)
     return Device(word, "unknown", "doubt", trouble)
+
+
+def _last_trouble(name: str, device: View, view: View, now: float, texts: Texts) -> str:
+    if not device.get("last_reason"):
+        return ""
+    when = texts.when(device["last_at"], now, view["terminal"]["utc_offset_minutes"])
+    return texts("device_state.last", name=name, when=when, trouble=texts.either("device_reason", device["last_reason"]))
 
 
 def alerts(view: View, moment: Moment, texts: Texts) -> tuple[Alert, ...]:

@@ -19,6 +19,14 @@ class DeviceHealth:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What was last wrong with a device, as in `DeviceHealth.reason`, and when it was last so (UTC seconds)."""
+
+    reason: str
+    at: float
+
+
 class DeviceError(Exception):
     """A device could not do what was asked. `reason` is a stable key that the catalogues put into words."""
 

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from terminal.devices import DeviceHealth, PrinterStatus
+from terminal.devices import BeforeFirstByte, DeviceHealth, PrinterStatus
+from terminal.devices.supervision import CounterDevices, Supervision
 from terminal.events import SaleRequested
 from terminal.journal import Journal
 from terminal.key_link import KeyLink
 from terminal.key_store import KeyStore
-from terminal.runner import CounterDevices, Runner
+from terminal.runner import Runner
 from tests.in_a_loop import in_a_loop
 from tests.terminal.rig import PROFILE
 
@@ -24,7 +25,7 @@ class PrinterWithMoods:
     def __init__(self) -> None:
         self.state = DeviceHealth("ready")
 
-    async def print(self, job: bytes) -> None:
+    async def print(self, job: bytes, begin: BeforeFirstByte | None = None) -> None:
         raise AssertionError("nothing is printed here")
 
     async def status(self) -> PrinterStatus:
@@ -44,7 +45,7 @@ async def running(folder: Path, devices: CounterDevices) -> AsyncIterator[Runner
     keys = KeyLink(folder / "vault.json")
     keys.begin()
     await keys.opened()
-    runner = Runner(PROFILE, journal, keys, devices)
+    runner = Runner(PROFILE, journal, keys, Supervision(devices))
     task = asyncio.create_task(runner.run())
     try:
         yield runner

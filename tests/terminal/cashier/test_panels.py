@@ -12,7 +12,7 @@ from terminal.cashier.sale import RESULT_STAYS_S, Entry, LogOn, Moment, Panel, P
 from terminal.cashier.sales import sales
 from terminal.cashier.strip import alerts, strip
 from terminal.cashier.texts import LANGUAGES, texts_in
-from terminal.devices import DeviceHealth
+from terminal.devices import DeviceHealth, Trouble
 from terminal.events import (
     BalanceRequested,
     CancelRequested,
@@ -416,3 +416,11 @@ def test_a_slip_that_failed_stays_due_when_the_printer_has_paper_again() -> None
     till.on(SlipFailed(key, "paper_out"))
     payment = view_of(till.counter, ready)["payments"][0]
     assert words.is_receipt_due(view_of(till.counter, ready), payment, till.now)
+
+
+def test_a_device_that_works_again_says_what_was_last_wrong() -> None:
+    till = ready_till()
+    troubled = view_of(till.counter, READY, {"scanner": Trouble("unplugged", till.now - 300)})
+    scanner = strip(troubled, moment(till), EN).devices[2]
+    assert scanner.last == "Scanner works. Last trouble, 5 min ago: unplugged: check the cable"
+    assert not scanner.trouble

@@ -110,6 +110,7 @@ FACTS: dict[str, set[str]] = {
         PRINTER | (reasons_of_devices("DeviceHealth", "_set_health", "_try_again")
         | arguments("runner.py", "DeviceHealth")
         | assigned("devices/scanner_camera.py", "_state")
+        | assigned("devices/supervision.py", "reason")
         | assigned("devices/card_reader_vpcd.py", "_fault")) - {"ready", "attention", "unknown", "errno"}
     ),
     "device.": {"card_reader", "pin_pad", "scanner", "printer"},
