@@ -14,7 +14,7 @@ CodePage = Literal["gb18030", "cp437"]
 class PrinterModel:
     """One model: characters of 12 dots to a line, what it prints, and whether it draws QR codes and cuts paper itself.
 
-    `code_page` cp437 is for a printer without a Chinese font: only the English half of a slip is legible there.
+    `code_page` cp437 is for a printer without a Chinese font: it gets the English half of a slip.
     """
 
     columns: int

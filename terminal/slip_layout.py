@@ -154,6 +154,33 @@ def _break_word(rows: list[str], word: str, columns: int) -> list[str]:
     return pieces
 
 
+def in_ascii(lines: list[Line]) -> list[Line]:
+    """Return the English half of the lines, for a printer without a Chinese font; what is Chinese only is left out."""
+    return [english for line in lines for english in _english(line)]
+
+
+def _english(line: Line) -> list[Line]:
+    match line:
+        case Text(text):
+            return [replace(line, text=_latin(text))] if _latin(text) else []
+        case Pair(left, right):
+            return [replace(line, left=_latin(left), right=_latin(right))] if _latin(right) else []
+        case Figures(name, count, amount):
+            return [replace(line, name=_latin(name), count=_latin(count), amount=_latin(amount))]
+        case Flow(items):
+            return [Flow(tuple(filter(None, map(_latin, items))))]
+        case _:
+            return [line]
+
+
+def _latin(text: str) -> str:
+    """Only the ASCII of it, without the signs that joined it to Chinese words; empty if no letter or digit is left."""
+    kept = "".join(character for character in printable(text) if character.isascii())
+    if kept != text:
+        kept = kept.replace("*/", "*").strip(" /()")
+    return kept if any(map(str.isalnum, kept)) else ""
+
+
 def lay_out(lines: list[Line], columns: int) -> list[Placed]:
     """Place lines on paper of `columns` columns: every `Text` returned is printable and fits one row at its size."""
     return [placed for line in lines for placed in _place(line, columns)]

@@ -5,7 +5,7 @@ and their kin are used; QR codes are drawn by the printer itself, or sent as a p
 """
 
 from firmware_config.printer_models import MODELS, CodePage, PrinterModel
-from terminal.slip_layout import SCALES, Align, Cut, DrawerKick, Feed, Line, Placed, Qr, Text, lay_out
+from terminal.slip_layout import SCALES, Align, Cut, DrawerKick, Feed, Line, Placed, Qr, Text, in_ascii, lay_out
 
 _RESET: dict[CodePage, bytes] = {
     "gb18030": b"\x1b@\x1c&",  # ESC @ then FS &: Chinese mode, which ESC @ may have switched off
@@ -27,13 +27,14 @@ def build(lines: list[Line], columns: int, model: PrinterModel = MODELS["generic
 
     Raises ValueError for a QR payload of more than `QR_PAYLOAD_BYTES_MAX` bytes.
     """
-    return _RESET[model.code_page] + b"".join(_encode(placed, model) for placed in lay_out(lines, columns))
+    shown = lines if model.code_page == "gb18030" else in_ascii(lines)
+    return _RESET[model.code_page] + b"".join(_encode(placed, model) for placed in lay_out(shown, columns))
 
 
 def _encode(placed: Placed, model: PrinterModel) -> bytes:
     match placed:
         case Text():
-            return _text(placed, model.code_page)
+            return _text(placed)
         case Qr(payload):
             return _qr(payload.encode(), model.draws_qr)
         case Feed(lines):
@@ -44,17 +45,10 @@ def _encode(placed: Placed, model: PrinterModel) -> bytes:
             return _KICK
 
 
-def _text(text: Text, code_page: CodePage) -> bytes:
+def _text(text: Text) -> bytes:
     """One row: only its differences from the plain style, and those undone after it."""
     on, off = _style(text)
-    return on + _encoded(text.text, code_page) + b"\n" + off
-
-
-def _encoded(text: str, code_page: CodePage) -> bytes:
-    """In GB18030; or without what is not ASCII, whose two columns stay blank: the English is in its place."""
-    if code_page == "gb18030":
-        return text.encode("gb18030")
-    return "".join(character if character.isascii() else "  " for character in text).encode("ascii")
+    return on + text.text.encode("gb18030") + b"\n" + off
 
 
 def _style(text: Text) -> tuple[bytes, bytes]:

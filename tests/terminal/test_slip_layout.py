@@ -6,7 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terminal.slip_layout import Figures, Flow, Line, Pair, Rule, Text, lay_out, plain_text, printable, width, wrap
+from terminal.slip_layout import (
+    Figures,
+    Flow,
+    Line,
+    Pair,
+    Qr,
+    Rule,
+    Text,
+    in_ascii,
+    lay_out,
+    plain_text,
+    printable,
+    width,
+    wrap,
+)  # fmt: skip
 
 TEXTS = st.text(max_size=80) | st.text("消费金额退货，。（）abc 0129*/-.", max_size=80)
 SIZES = st.sampled_from(["normal", "tall", "large"])
@@ -107,3 +121,28 @@ def test_figures_stand_under_each_other() -> None:
 def test_a_figure_row_too_wide_keeps_its_figures_in_their_columns() -> None:
     rows = plain_text([Figures("预授权完成 COMPLETION", "1", "9.00")], 32).splitlines()
     assert rows == ["预授权完成 COMPLETION", "               1            9.00"]
+
+
+@pytest.mark.parametrize(
+    ("line", "english"),
+    [
+        (Text("****重打印/DUPLICATED****"), [Text("****DUPLICATED****")]),
+        (Text("消费/SALE", size="large"), [Text("SALE", size="large")]),
+        (Text("日期/时间 DATE/TIME"), [Text("DATE/TIME")]),
+        (Text("6212 26** **** 1234 I"), [Text("6212 26** **** 1234 I")]),
+        (Text("晨光便利店(人民路店)"), []),
+        (Pair("商户编号 MERCHANT NO", "104"), [Pair("MERCHANT NO", "104")]),
+        (Pair("发卡行 ISSUER", "工商银行"), []),
+        (Figures("消费 SALE", "12", "1,234.50"), [Figures("SALE", "12", "1,234.50")]),
+        (Figures("类型 TYPE", "笔数", "金额 RMB"), [Figures("TYPE", "", "RMB")]),
+        (Flow(("TVR 00", "应用")), [Flow(("TVR 00",))]),
+        (Rule(), [Rule()]),
+    ],
+)
+def test_the_english_half_is_what_is_left_without_chinese(line: Line, english: list[Line]) -> None:
+    assert in_ascii([line]) == english
+
+
+@given(st.lists(LINES, max_size=4))
+def test_the_english_half_is_ascii(lines: list[Line]) -> None:
+    assert plain_text(in_ascii([line for line in lines if not isinstance(line, Qr)]), 32).isascii()
