@@ -58,7 +58,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
 def is_running(process: int) -> bool:
     try:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # before the file was opened, or before it was read
         return False
     return not state.startswith("Z")
 
