@@ -1,8 +1,9 @@
 """The second half of `make bench`: how soon a terminal is ready, and how much memory it takes.
 
 The terminal is the process that ``tillgate terminal run`` runs, with card reader, PIN pad, scanner and printer plugged
-in and a host to sign on to; its key process is measured apart. Ready means that the page answers and shows that the terminal has signed on: somebody could
-press the first key. Memory is the most that the process has held (VmHWM), after it has sold to a card and to a phone.
+in and a host to sign on to; its key process is measured apart. Ready means that the page answers and shows that the
+terminal has signed on: somebody could press the first key. Memory is the most that the process has held (VmHWM), after
+it has sold to a card and to a phone.
 """
 
 import asyncio
@@ -50,8 +51,8 @@ async def _measured(shop: Shop) -> TerminalFigures:
         tour = RunningShop(shop, processes).tour()
         for sell in (sign_on, chip_sale, scan_sale):
             await sell(tour)
-        (keys,) = Path(f"/proc/{terminal.pid}/task/{terminal.pid}/children").read_text("ascii").split()
-        return TerminalFigures(statistics.median(starts), _memory_mib(terminal.pid), _memory_mib(int(keys)))
+        keys = _only_child(terminal.pid)
+        return TerminalFigures(statistics.median(starts), _memory_mib(terminal.pid), _memory_mib(keys))
     finally:
         for process in reversed(processes.values()):
             await process.stop()
@@ -64,6 +65,11 @@ async def _start(terminal: KeptProcess, shop: Shop) -> float:
     await Cashier(shop.ports.page).until("signed on", lambda view: view["session"]["state"] == "ready")
     await Browser(shop.ports.page).html("/")
     return time.perf_counter() - began
+
+
+def _only_child(process: int) -> int:
+    (child,) = Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()
+    return int(child)
 
 
 def _memory_mib(pid: int) -> float:
