@@ -119,7 +119,7 @@ class Payments:
         return [] if payment is None else self._happen(payment, Happening.PRESENTED, now, _Facts(means=means))
 
     def card_erased(self, key: Key, now: float) -> list[Effect]:
-        """A refund that must be repeated and cannot be: only a person can find out, at the acquirer, what became of it."""
+        """A refund that must be repeated and cannot be: only a person can find out what became of it."""
         payment = self._book.payments[key]
         return [] if payment.attention else [self._persist(Attention(key, "card_erased", now))]
 

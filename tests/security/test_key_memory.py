@@ -1,4 +1,4 @@
-"""After a sale with PIN the terminal's memory holds no key and no PIN, read as only root could: all of it, byte by byte.
+"""After a sale with PIN the terminal's memory holds no key and no PIN, read as only root could: all of it.
 
 The key process is read in the same way, to show that this would find a key where one is.
 """
