@@ -14,7 +14,7 @@ export PYTHONUNBUFFERED := 1
 
 help: ## Print this list
 	@printf 'Tillgate, a POS and smart-terminal edge gateway. Pass options with ARGS, as in: make demo ARGS=--once\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.runtime ## Start the whole shop on this machine and take the tour (ARGS=--once: tour only)
 	@$(PY) -m tillgate demo $(ARGS)
@@ -47,6 +47,9 @@ bench: $(VENV)/.dev ## Measure sales per second beside a bare relay, latency, me
 bench-codec: $(VENV)/.dev ## Measure the ISO 8583 codec beside pyiso8583, moov-io/iso8583 and jPOS
 	@$(PY) -m bench.codec_bench $(ARGS)
 
+bench-devices: $(VENV)/.dev ## Measure the EMV kernel, camera, scans, slips, and a printer's bad days
+	@$(PY) -m bench.devices_bench $(ARGS)
+
 fuzz: $(VENV)/.dev ## Compare both paths of the codec on damaged messages, and fuzz every parser
 	@$(PY) -m tests.fuzz.codec_fuzz $(ARGS)
 
@@ -59,7 +62,7 @@ clean: ## Remove .venv, caches and what builds left behind
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test lint types house sim crash bench bench-codec fuzz lock clean system
+.PHONY: help demo test lint types house sim crash bench bench-codec bench-devices fuzz lock clean system
 
 system:
 	@tests/system_packages.sh
