@@ -71,6 +71,7 @@ class Devices(_Part):
     )
     scanner_repeat_s: Annotated[float, Field(ge=0, le=60)] = 1.0
     scanner_keyboard: bool = False
+    scanner_keyboard_gap_ms: Annotated[int, Field(ge=5, le=500)] = 35
     camera: str = ""
     pin_pad_path: str = ""
     printer_kind: Literal["tcp", "serial", "usb", "file"] = "tcp"
@@ -79,6 +80,8 @@ class Devices(_Part):
     printer_port: int = 9100
     printer_baud: Annotated[int, Field(ge=1200, le=921_600)] = 9600
     printer_model: str = "generic"
+    cash_drawer: bool = False
+    """A cash drawer hangs on the printer."""
     paper_columns: Annotated[int, Field(ge=32, le=48)] = 32
 
     @model_validator(mode="after")

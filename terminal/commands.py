@@ -126,6 +126,44 @@ def tamper(
     _tell({"erased": True}, as_json, "密钥已清除 · the keys are erased; tell the bank, then give new ones")
 
 
+@app.command()
+def selftest(
+    data: Data,
+    operator: Annotated[str, typer.Option(help="操作员编号 · Whose number, if the terminal runs.")] = "",
+    pin: Annotated[str, typer.Option(envvar="TILLGATE_OPERATOR_PIN", help="密码 · Asked for when not given.")] = "",
+    as_json: Json = False,
+) -> None:
+    """测试整个柜台,不发生交易 · Test every device and the line to the bank; no payment is made.
+
+    例 / Example: tillgate terminal selftest --data ./terminal --operator 01
+    """
+    from firmware_config.profile import ProfileError
+    from terminal.selftest import in_words
+    from terminal.selftest_command import TestRefused, test_counter
+
+    def credentials() -> tuple[str, str]:
+        number = operator or typer.prompt("操作员 · Operator")
+        return number, pin or typer.prompt("密码 · PIN", hide_input=True)
+
+    told: set[str] = set()
+
+    def tell(test: dict[str, Any]) -> None:
+        for line in in_words(test):
+            if line not in told:
+                told.add(line)
+                typer.echo(line, err=as_json)
+
+    _log_to_stderr(as_json)
+    try:
+        test = test_counter(data, credentials, tell)
+    except (ProfileError, JournalError, TestRefused) as error:
+        raise typer.TyperException(str(error)) from None
+    words = f"验收单 · acceptance report: {test['path']}" if test["path"] else ""
+    _tell(test, as_json, words)
+    if not test["passed"]:
+        raise typer.TyperException("柜台有设备未通过测试 · something at the counter failed: see above what to do")
+
+
 @journal_app.command("verify")
 def verify(data: Data, as_json: Json = False) -> None:
     """证明日志完整 · Prove that no record was changed, removed or put in between.

@@ -16,7 +16,7 @@ from iso8583 import Iso8583Error, Message
 from terminal import messages
 from terminal.card_dialogue import CardDialogue
 from terminal.counter import Counter, Notice
-from terminal.devices import CardReader, DeviceHealth, PinPadFault, Scanned
+from terminal.devices import CardReader, DeviceHealth, PinPadFault, Scan, Scanned
 from terminal.devices.supervision import Supervision
 from terminal.emv.parameters import SHIPPED as SHIPPED_EMV
 from terminal.emv.parameters import DownloadedParameters
@@ -54,6 +54,7 @@ from terminal.key_link import KeyLink
 from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.printing import Printing
 from terminal.records import Key
+from terminal.selftest import CounterTest
 from terminal.steady_clock import SteadyClock
 from terminal.vault import Vault, VaultError
 from terminal.view import view_of
@@ -96,6 +97,8 @@ class Runner:
         self._dialogue: CardDialogue | None = None
         self._dialogue_task: asyncio.Task[None] | None = None
         self._codes_wanted = False
+        self._scan_for_test: asyncio.Future[Scan] | None = None
+        self.test = CounterTest(self, self._show_change)
         self._changed = asyncio.Event()
         self._health: dict[str, DeviceHealth] = {}
         self._health_moved = False
@@ -111,11 +114,17 @@ class Runner:
         except asyncio.QueueFull:
             log.error("event_dropped", kind=type(event).__name__)
 
+    @property
+    def wants_code(self) -> bool:
+        """Whether a payment, or the test of the counter, waits for a code."""
+        tested = self._scan_for_test is not None and not self._scan_for_test.done()
+        return self._codes_wanted or tested
+
     def view(self) -> dict[str, Any]:
         """What the page shows now."""
         health = self.devices.health()
         self._health_moved = self._health_moved or health != self._health
-        return view_of(self.counter, health, self.supervision.troubles)
+        return view_of(self.counter, health, self.supervision.troubles) | {"test": self.test.view()}
 
     async def changes(self) -> AsyncGenerator[dict[str, Any], None]:
         """The view now, and again whenever it has changed."""
@@ -123,6 +132,31 @@ class Runner:
             changed = self._changed
             yield self.view()
             await changed.wait()
+
+    def begin_test(self, operator: str) -> bool:
+        """Test the counter, unless it has a payment or a test in hand; no payment is taken until that has ended."""
+        if self.counter.busy or self.test.running:
+            return False
+        self.test.begin(operator)
+        self._in_background(self.test.run())
+        return True
+
+    async def prove_link(self) -> bool:
+        """Ask the host for an echo; whether it came in time."""
+        session = self.counter.session
+        if not session.ready:
+            return False
+        self._carry_out(session.prove(self._clock.now()))
+        self.post(Tick())  # the deadline is another now
+        async for _ in self.changes():
+            if self.counter.session is not session or not session.awaits_echo:
+                break
+        return self.counter.session is session and session.ready
+
+    async def scan_for_test(self) -> Scan:
+        """Take the next scan away from payments."""
+        self._scan_for_test = asyncio.get_running_loop().create_future()
+        return await self._scan_for_test
 
     async def run(self) -> None:
         """Run until cancelled. Nothing that it began outlives it."""
@@ -166,6 +200,10 @@ class Runner:
 
     def _handle(self, event: Event) -> None:
         if not self._writable and not isinstance(event, (*_REQUESTS, RoomMeasured)):
+            return
+        if self.test.running and isinstance(event, _REQUESTS):
+            self.counter.notice = Notice("testing")
+            self._show_change()
             return
         self._carry_out(self.counter.handle(event, self._clock.now()))
 
@@ -286,7 +324,9 @@ class Runner:
         """Take codes only while a payment wants one: a code scanned by accident pays for nothing."""
         while True:
             scan = await self.supervision.next_scan()
-            if self._codes_wanted:
+            if self._scan_for_test is not None and not self._scan_for_test.done():
+                self._scan_for_test.set_result(scan)
+            elif self._codes_wanted:
                 self.post(CodePresented(scan.code) if isinstance(scan, Scanned) else CodeIgnored(scan.reason))
 
     async def _watch_room(self) -> None:

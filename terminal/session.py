@@ -56,6 +56,15 @@ class Session:
         """The host asked for a new sign-on; it waits for the payment under way to end."""
         return self._sign_on_wanted and self.ready
 
+    @property
+    def awaits_echo(self) -> bool:
+        """An echo was sent, and its answer has not come."""
+        return self._echo_sent
+
+    def prove(self, now: float) -> list[Effect]:
+        """Somebody wants to know now whether the host answers."""
+        return self._echo(now) if self.ready and not self._echo_sent else []
+
     def link_up(self, now: float) -> list[Effect]:
         """Connected: prove the old keys with an echo, or sign on."""
         if self._has_keys and not self._sign_on_wanted:

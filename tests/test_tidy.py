@@ -37,7 +37,8 @@ SHELLS = (  # what meets the world; every other module of terminal and host_swit
     "host_switch/start.py",
     *("terminal/cashier/*.py", "terminal/card_dialogue.py", "terminal/commands.py"),
     *("terminal/devices/*.py", "terminal/host_link.py", "terminal/journal.py", "terminal/operators.py"),
-    *("terminal/printing.py", "terminal/runner.py", "terminal/start.py", "terminal/steady_clock.py"),
+    *("terminal/printing.py", "terminal/runner.py", "terminal/selftest*.py", "terminal/start.py"),
+    "terminal/steady_clock.py",
     *("terminal/key_*.py", "terminal/vault.py"),
 )
 PORTS = ("host_switch/channels/__init__.py", "terminal/devices/__init__.py")  # values that a core may name
@@ -49,8 +50,8 @@ WORLD_CALLS = {"breakpoint", "input", "now", "open", "today", "utcnow"}  # nor c
 
 # May catch Exception. tillgate.py: the last line, where no traceback may reach a user. The listener: a frame that finds
 # a fault in the core has no effect, as if it had never arrived; stopping would let that frame stop the host for all.
-# Supervision: whatever a driver fails with, the other devices and the counter go on.
-BROAD_EXCEPT = ("tillgate.py", "host_switch/listener.py", "terminal/devices/supervision.py")
+# Supervision and selftest: whatever a driver fails with, the other devices and the counter go on.
+BROAD_EXCEPT = ("tillgate.py", "host_switch/listener.py", "terminal/devices/supervision.py", "terminal/selftest.py")
 PRINTS = (  # speak on standard output: to a person, or to whoever started the process
     *("tillgate.py", "*/commands.py", "simulators/demo*.py", "simulators/*_figures.py", "simulators/*_process.py"),
     *("bench/*.py", "tests/*.py"),

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+Form = Mapping[str, str]
 FORM_BYTES_MAX = 4096
 FIELDS_MAX = 12
 

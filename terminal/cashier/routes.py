@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from terminal.cashier import live, render
+from terminal.cashier import counter_test, live, render
 from terminal.cashier.amounts import parse_amount
-from terminal.cashier.forms import read_form
+from terminal.cashier.forms import Form, read_form
 from terminal.cashier.sessions import Session, Sessions
 from terminal.cashier.sheets import REPRINTING, Place
 from terminal.cashier.texts import LANGUAGES
@@ -27,7 +27,6 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.records import Key
 
-Form = Mapping[str, str]
 Press = Callable[["Desk", Session, Form], Awaitable[Place]]
 
 IN_PLACE = "x-in-place"
@@ -215,4 +214,7 @@ PRESSES: Mapping[str, Press] = {
     "reprint": Desk.reprint,
     "next": Desk.next_sale,
     "find": Desk.look_up,
+    "test": counter_test.begin,
+    "test-skip": counter_test.skip,
+    "test-close": counter_test.put_away,
 }

@@ -74,7 +74,9 @@ def _last_trouble(name: str, device: View, view: View, now: float, texts: Texts)
     if not device.get("last_reason"):
         return ""
     when = texts.when(device["last_at"], now, view["terminal"]["utc_offset_minutes"])
-    return texts("device_state.last", name=name, when=when, trouble=texts.either("device_reason", device["last_reason"]))
+    return texts(
+        "device_state.last", name=name, when=when, trouble=texts.either("device_reason", device["last_reason"])
+    )
 
 
 def alerts(view: View, moment: Moment, texts: Texts) -> tuple[Alert, ...]:

@@ -14,7 +14,7 @@ import pytest
 
 from iso8583.response_codes import RESPONSE_CODES, Action
 from iso8583.transactions import TYPES
-from terminal import payment
+from terminal import payment, selftest
 from terminal.cashier.texts import LANGUAGES, Texts, texts_in
 from terminal.cashier.words import FAMILIES
 from terminal.devices.printer_answers import PRINTER_SAYS
@@ -104,6 +104,7 @@ FACTS: dict[str, set[str]] = {
         | returned("operators.py", "check") - {"supervisor", "cashier"}
         | arguments("card_dialogue.py", "MeansFailed") | CARDS | reasons_of_devices("CardGone", "throw_out")
         | {f"printer_{reason}" for reason in PRINTER | SLIPS}
+        | said_by("cashier/counter_test.py") | arguments("runner.py", "Notice")
         | said_by("cashier/routes.py") | returned("cashier/till.py", "carry_out")
     ),
     "device_reason.": (
@@ -113,6 +114,11 @@ FACTS: dict[str, set[str]] = {
         | assigned("devices/supervision.py", "reason")
         | assigned("devices/card_reader_vpcd.py", "_fault")) - {"ready", "attention", "unknown", "errno"}
     ),
+    "selftest.": {
+        *get_args(selftest.State), *arguments("cashier/counter_test.py", "f"), "result_passed", "result_failed",
+        *(f"{name}_now" for name in ("card_reader", "scanner")),
+    },
+    "selftest_reason.": arguments("selftest.py", "_Failed", "_Skipped", "_for_a_person") - {"card_mute"},
     "device.": {"card_reader", "pin_pad", "scanner", "printer"},
     "stage.": (
         arguments("card_dialogue.py", "Progress") | arguments("runner.py", "Progress")
