@@ -128,7 +128,7 @@ def openers_of(where: Devices, tampered: Callable[[], None]) -> dict[str, Opener
     there: dict[str, tuple[object, Opener]] = {
         "card_reader": (where.card_reader_port, card_reader),
         "pin_pad": (where.pin_pad_path, pin_pad),
-        "scanner": (where.scanner_path or where.camera, scanner),
+        "scanner": (where.scanner_path or where.camera or where.scanner_keyboard, scanner),
         "printer": (where.printer_address, printer),
     }
     return {name: opener for name, (named, opener) in there.items() if named}
@@ -158,6 +158,10 @@ def open_printer(where: Devices) -> Printer:
 def open_scanners(where: Devices) -> Scanner | None:
     """Open whatever reads codes here. A terminal without a camera never imports OpenCV."""
     scanners: list[Scanner] = []
+    if where.scanner_keyboard:
+        from terminal.devices.scanner_keyboard import KeyboardScanner  # noqa: PLC0415
+
+        scanners.append(KeyboardScanner(where.scanner_prefixes, where.scanner_repeat_s))
     if where.scanner_path:
         from terminal.devices.scanner_serial import ScanLines, SerialScanner  # noqa: PLC0415
 

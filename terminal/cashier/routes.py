@@ -15,6 +15,7 @@ from terminal.cashier.sessions import Session, Sessions
 from terminal.cashier.sheets import REPRINTING, Place
 from terminal.cashier.texts import LANGUAGES
 from terminal.cashier.till import Till
+from terminal.devices.scanner_keyboard import keyboard_of
 from terminal.events import (
     BalanceRequested,
     CancelRequested,
@@ -52,6 +53,7 @@ class Desk:
         return [
             Route("/", self.show, name="show"), Route("/updates", self.updates, name="updates"),
             Route("/state", self.state, name="state"),
+            Route("/scan", self.scan, methods=["POST"], name="scan"),
             Route("/language", self.language, methods=["POST"], name="language"), *presses,
         ]  # fmt: skip
 
@@ -77,8 +79,21 @@ class Desk:
         if form.get("language") in LANGUAGES:
             session.language = form["language"]
             self.till.touch()
-        came_from = dict(parse_qsl(urlsplit(request.headers.get("referer", "")).query))
-        return self._go(request, session, Place.of(came_from))
+        return self._go(request, session, _came_from(request))
+
+    async def scan(self, request: Request) -> Response:
+        """A scanner has typed into the page, whatever is open there: it is looked at as a scan, and as nothing else."""
+        session, form, runner = self.sessions.of(request), await read_form(request), self.till.runner
+        keyboard, refusal = keyboard_of(runner.devices.scanner), ""
+        if not session.operator:
+            refusal = "log_on_first"
+        elif keyboard is None:
+            refusal = "scanner_not_set_up"
+        elif not runner.wants_code:
+            refusal = "scan_not_wanted"
+        else:
+            keyboard.typed(form.get("code", ""), ended=form.get("end") == "yes")
+        return self._go(request, session, replace(_came_from(request), said=refusal))
 
     def _go(self, request: Request, session: Session, place: Place) -> Response:
         response = RedirectResponse(place.address, status_code=303)
@@ -200,6 +215,10 @@ class Desk:
 
     async def _supervise(self, form: Form) -> str:
         return await self.till.check(form.get("supervisor", ""), form.get("pin", ""), "supervisor")
+
+
+def _came_from(request: Request) -> Place:
+    return Place.of(dict(parse_qsl(urlsplit(request.headers.get("referer", "")).query)))
 
 
 PRESSES: Mapping[str, Press] = {

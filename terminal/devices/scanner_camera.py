@@ -7,7 +7,7 @@ A camera blocks, hangs and comes back as it likes, so nothing of it runs in the 
 thread only: a terminal whose OpenCV is missing or broken sells on without its camera.
 
 Reasons in `health`: ``starting``, ``camera_missing`` (it cannot be opened, or went away), ``camera_stalled`` (open, but
-no frames come), ``camera_software`` (OpenCV is not installed), ``camera_failed``, ``closed``.
+no frames come), ``software_missing`` (OpenCV is not installed), ``driver_failed``, ``closed``.
 """
 
 import asyncio
@@ -131,7 +131,7 @@ class CameraScanner:
             from terminal.devices.scanner_frames import Capture, CodeReader  # noqa: PLC0415  here and nowhere else
         except ImportError as error:
             log.error("camera_software_missing", missing=error.name)
-            self._state = "camera_software"
+            self._state = "software_missing"
             return
         reader = CodeReader()
         self._decoder = reader.decoder
@@ -141,7 +141,7 @@ class CameraScanner:
             self._keep_open(self._open_source or (lambda: Capture.opened(self._source)))
         finally:
             if not self._closing.is_set():
-                self._state = "camera_failed"
+                self._state = "driver_failed"
             self._slot.end()
             looker.join()
 
@@ -174,7 +174,7 @@ class CameraScanner:
                     self._hand_over(codes, now)
         finally:
             if not self._closing.is_set():
-                self._state = "camera_failed"
+                self._state = "driver_failed"
 
     def _hand_over(self, codes: list[str], now: float) -> None:
         """Give codes to the loop, and wake it once however many wait there."""

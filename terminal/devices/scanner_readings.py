@@ -4,6 +4,7 @@ Pure but for the queue: time comes in as `now`, in seconds of any clock that onl
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from terminal.devices import Scan, ScanIgnored, Scanned
 
@@ -15,12 +16,19 @@ WAITING_MAX = 8
 _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)])
 
 
-def judged(text: str) -> Scan | None:
-    """Strip control characters and spaces around; None if nothing is left.
+def judged(text: str, prefixes: Sequence[str] = ()) -> Scan | None:
+    """Strip control characters, spaces around, and the scanner's prefix; None if nothing is left.
 
-    What is too long, or holds anything but ASCII, is dropped whole: half a payment code may be another's.
+    What is too long, or holds anything but ASCII, is dropped whole: half a payment code may be another's. Of
+    `prefixes`, such as ``]Q1`` and ``]C0`` (how a scanner names the kind of code), the longest that fits is taken off;
+    where there are any, what begins with none of them did not come from a whole scan.
     """
     code = text.translate(_CONTROLS).strip()
+    if code and prefixes:
+        prefix = max(filter(code.startswith, prefixes), key=len, default="")
+        if not prefix:
+            return ScanIgnored("scan_without_prefix")
+        code = code.removeprefix(prefix).strip()
     if len(code) > CODE_LENGTH_MAX:
         return ScanIgnored("scan_too_long")
     if not code:

@@ -21,8 +21,7 @@ class ScanLines:
     """Cuts what a scanner sends into codes. Pure: time comes in as `now`, in seconds.
 
     Args:
-        prefixes: what the scanner puts before a code, such as ``]Q1`` and ``]C0`` (how it names the kind of code). The
-            longest that fits is taken off; with prefixes, a line without any of them did not come from a whole scan.
+        prefixes: what the scanner puts before a code: one of them, on every code.
         suffixes: each of them ends a code.
         repeat_window_s: how long the same code again is ignored.
     """
@@ -34,7 +33,7 @@ class ScanLines:
         repeat_window_s: float = REPEAT_WINDOW_S,
     ) -> None:
         assert all((*suffixes, suffixes)), "without an end there is no code"
-        self._prefixes = sorted(prefixes, key=len, reverse=True)
+        self._prefixes = tuple(prefixes)
         self._suffixes = tuple(suffix.encode("latin-1") for suffix in suffixes)
         self._suffix_max = max(map(len, self._suffixes))
         self._repeats = Repeats(repeat_window_s)
@@ -65,17 +64,11 @@ class ScanLines:
 
     def _finish_line(self, now: float) -> list[Scan]:
         suffix = max((suffix for suffix in self._suffixes if self._line.endswith(suffix)), key=len)
-        scan = ScanIgnored("scan_too_long") if self._too_long else self._judged(bytes(self._line[: -len(suffix)]))
+        line = bytes(self._line[: -len(suffix)]).decode("latin-1")
+        scan = ScanIgnored("scan_too_long") if self._too_long else judged(line, self._prefixes)
         self.start_line()
         told = scan and self._repeats.told(scan, now)
         return [told] if told else []
-
-    def _judged(self, line: bytes) -> Scan | None:
-        scan = judged(line.decode("latin-1"))
-        if scan is None or isinstance(scan, ScanIgnored) or not self._prefixes:
-            return scan
-        prefix = next((prefix for prefix in self._prefixes if scan.code.startswith(prefix)), None)
-        return ScanIgnored("scan_without_prefix") if prefix is None else judged(scan.code.removeprefix(prefix))
 
 
 class SerialScanner:

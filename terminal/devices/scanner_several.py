@@ -13,12 +13,12 @@ class SeveralScanners:
 
     def __init__(self, scanners: Sequence[Scanner]) -> None:
         assert scanners, "at least one"
-        self._scanners = tuple(scanners)
+        self.scanners = tuple(scanners)
         self._reading: dict[int, asyncio.Task[Scan]] = {}
 
     async def next_scan(self) -> Scan:
         """Return the next scan of any of them."""
-        for place, scanner in enumerate(self._scanners):
+        for place, scanner in enumerate(self.scanners):
             if place not in self._reading:
                 self._reading[place] = asyncio.ensure_future(_read(scanner))
         await asyncio.wait(self._reading.values(), return_when=asyncio.FIRST_COMPLETED)
@@ -27,15 +27,20 @@ class SeveralScanners:
 
     def health(self) -> DeviceHealth:
         """Say what is wrong with one of them, if anything is; that nobody has used one yet matters least."""
-        return min((scanner.health() for scanner in self._scanners), key=lambda how: _MATTERS_MOST.index(how.state))
+        return min((scanner.health() for scanner in self.scanners), key=_matters)
 
     async def close(self) -> None:
         """Release all of them."""
         for reading in self._reading.values():
             reading.cancel()
         await asyncio.gather(*self._reading.values(), return_exceptions=True)
-        for scanner in self._scanners:
+        for scanner in self.scanners:
             await scanner.close()
+
+
+def _matters(health: DeviceHealth) -> tuple[bool, int]:
+    """What matters most comes first; before all, a driver that must be opened again."""
+    return health.reason != "driver_failed", _MATTERS_MOST.index(health.state)
 
 
 async def _read(scanner: Scanner) -> Scan:

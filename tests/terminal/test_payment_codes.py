@@ -111,6 +111,7 @@ def test_a_scan_that_was_ignored_is_said_unless_something_else_matters_more():
     assert till.counter.notice is None
     till.on(SaleRequested("a", 2500, "01"))
     assert till.on(CodeIgnored("scan_repeated")) == [] and till.said() == "scan_repeated"
+    assert till.counter.payments.current
     till.on(CancelRequested(till.counter.payments.current))
     till.on(SaleRequested("b", 2500, "01"))
     till.on(CodePresented("9" * 18))

@@ -234,4 +234,4 @@ def test_a_terminal_without_a_camera_never_imports_opencv() -> None:
 
 def test_a_terminal_whose_opencv_is_missing_says_so_and_sells_on() -> None:
     reason, imported = in_a_fresh_process("", "0", broken=True)
-    assert reason == "camera_software" and "cv2" not in imported
+    assert reason == "software_missing" and "cv2" not in imported

@@ -15,6 +15,7 @@ from simulators.camera_frames import View, draw_qr, seen
 from simulators.scanner import VirtualScanner
 from terminal.devices import ScanIgnored, Scanned, Scanner
 from terminal.devices.scanner_camera import CameraScanner
+from terminal.devices.scanner_keyboard import KeyboardScanner
 from terminal.devices.scanner_serial import SerialScanner
 from terminal.devices.scanner_several import SeveralScanners
 from tests.terminal.devices.serial_rig import PATIENCE_S, HealthLog
@@ -55,6 +56,17 @@ async def several(folder: Path) -> AsyncIterator[Stage]:
 
 
 @asynccontextmanager
+async def keyboard(_: Path) -> AsyncIterator[Stage]:
+    scanner = KeyboardScanner()
+
+    async def show(code: str) -> None:
+        scanner.typed(code, ended=True)
+
+    yield Stage(scanner, show)
+    await scanner.close()
+
+
+@asynccontextmanager
 async def camera(folder: Path) -> AsyncIterator[Stage]:
     device = HandFed()
     scanner = CameraScanner("", held_s=0.0, repeat_window_s=60.0, open_source=lambda: device)
@@ -69,7 +81,7 @@ async def camera(folder: Path) -> AsyncIterator[Stage]:
 
 
 Driver = Callable[[Path], AbstractAsyncContextManager[Stage]]
-DRIVERS: dict[str, Driver] = {"serial": serial, "several": several, "camera": camera}
+DRIVERS: dict[str, Driver] = {"serial": serial, "several": several, "camera": camera, "keyboard": keyboard}
 Scene = Callable[[Stage], Awaitable[None]]
 
 
