@@ -2,10 +2,10 @@
 
     python -m bench.devices_bench [--quick]
 
-First what is timed, alone: the kernel's own time for whole sales (`bench.emv_kernel`), the camera's reader on spoiled
-frames and scans over a pseudo-terminal (`simulators.camera_measures`), slips up to the printer's door
-(`simulators.printer_days`). Then a real terminal without a camera sells, and its memory is searched for OpenCV. Last
-what is only counted, on all cores: frames without a code, and a thousand jobs on a printer's bad days.
+First a real terminal without a camera sells, and its memory is searched for OpenCV. Then what is timed, alone: the
+kernel's own time for whole sales (`bench.emv_kernel`), the camera's reader on spoiled frames and scans over a
+pseudo-terminal (`simulators.camera_measures`), slips up to the printer's door (`simulators.printer_days`). Last what is
+only counted, on all cores: frames without a code, and a thousand jobs on a printer's bad days.
 
 Progress goes to standard error, the table and the line of figures to standard output. --quick is a small part of
 everything without a judgement, for tests and for trying things out.
@@ -119,15 +119,15 @@ def _tell(progress: str) -> None:
 
 def measure(extent: Extent, folder: Path) -> Figures:
     """Measure everything, in new folders below `folder`."""
-    found = _kernel(extent) | _camera(extent)
+    _tell("a terminal without a camera, selling")
+    found: Figures = {"opencv_files_without_camera": opencv_of_a_terminal(folder / "shop")}
+    found |= _kernel(extent) | _camera(extent)
     _tell("scans over a pseudo-terminal")
     scans = asyncio.run(scan_latency(_new(folder / "scans"), extent.scans))
     found |= {"scan_to_event_p50_ms": round(scans.ms_p50, 3), "scan_to_event_p99_ms": round(scans.ms_p99, 3)}
     _tell("slips up to the printer's door")
     times_s = asyncio.run(hand_over_times_s(extent.slips, _new(folder / "slips")))
-    found |= _percentiles("slip", times_s)
-    _tell("a terminal without a camera, selling")
-    found["opencv_files_without_camera"] = opencv_of_a_terminal(folder / "shop")
+    found |= percentiles("slip", times_s)
     found |= _counted(extent, folder)
     return {name: found[name] for name in TOLD}
 
@@ -137,7 +137,7 @@ def _kernel(extent: Extent) -> Figures:
     scripts: dict[str, Script] = {"contact_kernel": contact_sale_with_cda(), "tapped_kernel": tapped_sale_with_fdda()}
     found: Figures = {"tap_to_decision_ms": PCSCD_ABSENT}
     for name, script in scripts.items():
-        found |= _percentiles(name, script.times_s(extent.kernel_sales))
+        found |= percentiles(name, script.times_s(extent.kernel_sales))
     return found
 
 
@@ -161,7 +161,7 @@ def _camera(extent: Extent) -> Figures:
     }
 
 
-def _percentiles(name: str, times_s: Sequence[float]) -> Figures:
+def percentiles(name: str, times_s: Sequence[float]) -> Figures:
     """The median, and what 99 of 100 keep, in milliseconds."""
     inside = sorted(times_s)
     shares = {"p50": 0.5, "p99": 0.99}
