@@ -34,6 +34,14 @@ APPROVED = "00"
 _CRYPTOGRAM_TAGS = (0x9F02, 0x9F03, 0x9F1A, 0x95, 0x5F2A, 0x9A, 0x9C, 0x9F37, 0x82, 0x9F36)
 _RESULTS = slice(3, 7)
 
+# The last three digits of the simulated cards' numbers, and of those with which something is wrong here.
+_CARDS = (
+    "009", "017", "025", "033", "041", "058", "066", "074", "082", "090", "108", "116", "124", "132", "140", "157",
+    "165",
+)  # fmt: skip
+_REFUSALS = {"025": "51", "033": "41"}
+_PIN_BLOCKED = "116"
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -119,9 +127,12 @@ class Verdict:
 def default_accounts(balance: int = 10_000 * FEN_PER_YUAN) -> list[Account]:
     """The accounts of the simulated cards, and a hundred wallet users ("62" and two digits)."""
     cards = [
-        Account(f"62999900000000{ending}", balance, b"123456", GOLDEN_CHIP_KEY, refuse=refuse)
-        for ending, refuse in (("09", ""), ("17", ""), ("25", "51"), ("33", "41"), ("41", ""), ("58", ""))
-    ]
+        Account(
+            f"6299990000000{ending}", balance, b"123456", GOLDEN_CHIP_KEY, refuse=_REFUSALS.get(ending, ""),
+            wrong_pins=PIN_TRIES if ending == _PIN_BLOCKED else 0,
+        )
+        for ending in _CARDS
+    ]  # fmt: skip
     return cards + [Account(f"62{user:02d}", balance) for user in range(100)]
 
 

@@ -4,11 +4,12 @@ The deck's cards all bear numbers of the fictional BIN 629999. What becomes of a
 decides by its number; the exceptions, which the card itself decides, stand in its file.
 """
 
-from simulators.cards.card import Card, PulledOutError
-from simulators.cards.personalisation import CA_KEYS_FILE, DECK, Personalisation, load_card
+from simulators.cards.card import Card, PulledOutError, SilentError
+from simulators.cards.personalisation import CA_KEYS_FILE, DECK, Personalisation, load_card, read_card
 from simulators.cards.tapped import TappedCard
 from simulators.cards.vpcd import InsertedCard
 
 __all__ = [
-    "CA_KEYS_FILE", "DECK", "Card", "InsertedCard", "Personalisation", "PulledOutError", "TappedCard", "load_card",
+    "CA_KEYS_FILE", "DECK", "Card", "InsertedCard", "Personalisation", "PulledOutError", "SilentError", "TappedCard",
+    "load_card", "read_card",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ GENERATE AC. It always wants its issuer's word: an approval without a good ARPC 
 """
 
 import hashlib
+import sys
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 
@@ -19,10 +20,12 @@ ATR = bytes.fromhex("3B80800101")
 COUNTER_MAX = 0xFFFF
 
 OK = b"\x90\x00"
+INVALIDATED = b"\x62\x83"
 NOT_AUTHENTICATED = b"\x63\x00"
 WRONG_LENGTH = b"\x67\x00"
 BLOCKED = b"\x69\x83"
 NOT_NOW = b"\x69\x85"
+CARD_BLOCKED = b"\x6a\x81"
 NOT_FOUND = b"\x6a\x82"
 NO_RECORD = b"\x6a\x83"
 WRONG_PARAMETERS = b"\x6a\x86"
@@ -45,6 +48,10 @@ class PulledOutError(Exception):
     """The card is no longer in the reader."""
 
 
+class SilentError(Exception):
+    """The card is in the reader and answers nothing."""
+
+
 class _Stage(Enum):
     """How far the card is in a sale."""
 
@@ -63,7 +70,7 @@ class Card:
         self.personalisation = personalisation
         self.counter = personalisation.counter
         self.last_online_counter = 0
-        self.pin_tries = _PIN_TRIES_MAX
+        self.pin_tries = personalisation.pin_tries
         self._key = card_key(personalisation.issuer_key, personalisation.pan, personalisation.sequence)
         self.reset()
 
@@ -78,10 +85,12 @@ class Card:
         return ATR
 
     def process(self, apdu: bytes) -> bytes:
-        """Answer a command; never raises but for PulledOutError, when this card is one that gets pulled out."""
+        """Answer a command. Raises PulledOutError or SilentError, and only of a card that is personalised so."""
         self._commands += 1
         if self._commands == self.personalisation.pulled_out_at:
             raise PulledOutError
+        if self._commands >= (self.personalisation.silent_at or sys.maxsize):
+            raise SilentError
         handler = _INSTRUCTIONS.get(apdu[1]) if len(apdu) >= 4 else None
         if handler is None:
             return UNKNOWN_INSTRUCTION
@@ -93,6 +102,8 @@ class Card:
     def _select(self, p1: int, p2: int, name: bytes) -> bytes:
         if p1 != 0x04:
             return WRONG_PARAMETERS
+        if self.personalisation.blocked == "card":
+            return CARD_BLOCKED
         if p2 == 0x02 or not name:
             return NOT_FOUND
         if name == DIRECTORY:
@@ -100,6 +111,8 @@ class Card:
             return build_tlv({0x6F: build_tlv({0x84: DIRECTORY, 0xA5: build_tlv({0x88: b"\x01"})})}) + OK
         if not self.personalisation.aid.startswith(name):
             return NOT_FOUND
+        if self.personalisation.blocked:
+            return INVALIDATED
         self._stage = _Stage.SELECTED
         return self.personalisation.file_control + OK
 

@@ -4,9 +4,11 @@ A card is described by a TOML file beside this module; `load_card` reads it. Dat
 are those of a PBOC debit card.
 """
 
+import json
+import textwrap
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ CDOL1 = bytes.fromhex(_COMMON_LIST + "9F4E14")
 CDOL2 = bytes.fromhex("8A02" + _COMMON_LIST)
 
 RecordKey = tuple[int, int]
+_HEXADECIMAL_ROW = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,11 @@ class Personalisation:
 
     `profile` is tag 82 and `cvm_list` tag 8E. `certificates` are further records by "file.record", as they are read.
     `modulus` and `private_exponent` are the key with which the card signs; without them it signs nothing. `pin` is what
-    it compares an offline PIN with; without one it knows none. `refuses_approvals`: at the second GENERATE AC it
-    answers AAC whatever the issuer says. `pulled_out_at`: the command after a reset (the first is 1) at which somebody
-    pulls the card out.
+    it compares an offline PIN with; without one it knows none; `pin_tries` are those left. `contactless` cards have an
+    antenna, too, and tell by radio the `qualifiers` of tag 9F6C. `refuses_approvals`: at the second GENERATE AC it
+    answers AAC whatever the issuer says. `blocked` is ``application`` or ``card`` when the issuer has blocked it.
+    `pulled_out_at` and `silent_at`: the command after a reset (the first is 1) at which somebody pulls the card out, or
+    from which on it answers nothing more. Raises ValueError for another word in `blocked`.
     """
 
     pan: str = field(repr=False)
@@ -59,8 +64,17 @@ class Personalisation:
     modulus: bytes = b""
     private_exponent: bytes = field(default=b"", repr=False)
     pin: str = field(default="", repr=False)
+    pin_tries: int = 3
+    contactless: bool = False
+    qualifiers: bytes = bytes(2)
     refuses_approvals: bool = False
+    blocked: str = ""
     pulled_out_at: int | None = None
+    silent_at: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.blocked not in ("", "application", "card"):
+            raise ValueError("blocked is application or card")
 
     @property
     def file_control(self) -> bytes:
@@ -111,7 +125,7 @@ class Personalisation:
 
 _HEXADECIMAL = frozenset({
     "issuer_key", "aid", "profile", "cvm_list", "usage_control", "action_default", "action_denial", "action_online",
-    "modulus", "private_exponent",
+    "modulus", "private_exponent", "qualifiers",
 })  # fmt: skip
 
 
@@ -119,7 +133,12 @@ def load_card(name: str) -> Personalisation:
     """Read a card of the deck by name; raise KeyError if it is none, TypeError or ValueError if its file is wrong."""
     if name not in DECK:
         raise KeyError(name)
-    return personalise(tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8")))
+    return read_card(_FOLDER / f"{name}.toml")
+
+
+def read_card(path: Path) -> Personalisation:
+    """Read a card's file; raise OSError, TypeError or ValueError if it cannot be read or is wrong."""
+    return personalise(tomllib.loads(path.read_text("utf-8")))
 
 
 def personalise(entries: Mapping[str, Any]) -> Personalisation:
@@ -130,6 +149,24 @@ def personalise(entries: Mapping[str, Any]) -> Personalisation:
         _record_key(key): bytes.fromhex(record) for key, record in entries.get("certificates", {}).items()
     }
     return Personalisation(**values)
+
+
+def card_file(card: Personalisation, title: str) -> str:
+    """The TOML that `read_card` makes this card of; `title` is its first line, a comment."""
+    lines = [f"# {title}"]
+    for entry in fields(card):
+        value = getattr(card, entry.name)
+        if entry.name != "certificates" and value != entry.default:
+            lines.append(f"{entry.name} = {_written(value)}")
+    records = [f'"{sfi}.{number}" = {_written(record)}' for (sfi, number), record in card.certificates.items()]
+    return "\n".join([*lines, *(["", "[certificates]", *records] if records else [])]) + "\n"
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bytes):
+        rows = textwrap.wrap(value.hex().upper(), _HEXADECIMAL_ROW)
+        return f'"{rows[0]}"' if len(rows) == 1 else '"""\n' + "\n".join(rows) + '"""'
+    return json.dumps(value)  # whose texts, numbers and truths are TOML's too
 
 
 def _record_key(text: str) -> RecordKey:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from iso8583.emv_crypto import application_cryptogram, card_key, session_key
 from iso8583.tlv import build_tlv
-from simulators.cards.card import NO_RECORD, NOT_FOUND, NOT_NOW, OK, UNKNOWN_INSTRUCTION, WRONG_LENGTH
+from simulators.cards.card import ATR, NO_RECORD, NOT_FOUND, NOT_NOW, OK, UNKNOWN_INSTRUCTION, WRONG_LENGTH
 from simulators.cards.personalisation import Personalisation
 from simulators.cards.signing import signed
 from terminal.emv.dol import cut_dol, parse_dol
@@ -25,19 +25,25 @@ class TappedCard:
     """A card by radio. `process` answers one command.
 
     decision: what it answers with, ``TC``, ``ARQC`` or ``AAC``; by default what the terminal wants. qualifiers: tag
-    9F6C. authentication_data: tag 9F69, of which the first byte is the version of its signature.
+    9F6C, by default the personalised ones. authentication_data: tag 9F69, of which the first byte is the version of its
+    signature.
     """
 
     def __init__(
-        self, personalisation: Personalisation, *, decision: str = "", qualifiers: bytes = bytes(2),
+        self, personalisation: Personalisation, *, decision: str = "", qualifiers: bytes = b"",
         authentication_data: bytes = bytes.fromhex("01A1B2C3D40000"),
     ) -> None:  # fmt: skip
         self.personalisation = personalisation
         self.counter = personalisation.counter
         self._decision = decision
-        self._qualifiers = qualifiers
+        self._qualifiers = qualifiers or personalisation.qualifiers
         self._authentication_data = authentication_data
         self._selected = False
+
+    def reset(self) -> bytes:
+        """Come into the field anew; return the answer to reset that a reader makes up for it. The counter stays."""
+        self._selected = False
+        return ATR
 
     def process(self, apdu: bytes) -> bytes:
         """Answer a command."""

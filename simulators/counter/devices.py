@@ -15,7 +15,11 @@ from simulators.pin_pad import VirtualPinPad
 from simulators.printer import PrintedSlip, VirtualPrinter
 from simulators.scanner import VirtualScanner
 
-DECK_ORDER = ("good", "golden", "insufficient_funds", "lost", "refuses_approvals", "pulled_out")
+DECK_ORDER = (
+    "good", "golden", "insufficient_funds", "lost", "refuses_approvals", "pulled_out", "contactless", "insert_instead",
+    "expired", "pin_blocked", "application_blocked", "card_blocked", "sda_only", "broken_certificates",
+    "wrong_cryptogram", "silent", "foreign",
+)  # fmt: skip
 PIN = "123456"
 """The PIN of every card in the deck, for the hint; the issuer holds it too."""
 

@@ -53,6 +53,7 @@ class CardSession:
         self.combined_key: RsaKey | None = None
         self.told: dict[Tag, bytes] = {}
         self.initiated = False
+        self.application_blocked = False
 
     def begin_application(self, application: Application, name: bytes) -> None:
         """Forget all earlier findings: another application of the card is used from here on."""

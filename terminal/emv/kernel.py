@@ -24,7 +24,7 @@ from terminal.emv.parameters import SaleFacts, TerminalParameters
 from terminal.emv.reading import check_application, initiate, read_application
 from terminal.emv.restrictions import check_restrictions
 from terminal.emv.risk_management import manage_risk
-from terminal.emv.selection import choose, list_candidates, open_application
+from terminal.emv.selection import choose, list_candidates, nothing_to_open, open_application
 from terminal.emv.steps import Answer, Finished, Flow, GoOnline, NoAnswer, OnlineAnswer, Outcome, Step
 from terminal.emv.tags import Tag
 
@@ -91,7 +91,7 @@ def _open_card(session: CardSession) -> Flow[None]:
         if (yield from open_application(session, candidate)) and (yield from initiate(session)):
             return
         candidates.remove(candidate)
-    raise CardError("no_application", "SELECT")
+    raise nothing_to_open(session)
 
 
 def _decide(session: CardSession) -> Flow[Outcome]:

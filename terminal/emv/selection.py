@@ -57,6 +57,7 @@ def open_application(session: CardSession, candidate: Candidate) -> Flow[bool]:
     """Select a candidate for good and keep what its file control information says; False if it will not open."""
     response = yield from session.exchange(apdu.select(candidate.aid))
     _stop_if_blocked(response)
+    session.application_blocked |= response.status == apdu.STATUS_BLOCKED_FILE
     if not response.ok:
         return False
     control = _file_control(response.data)
@@ -65,6 +66,11 @@ def open_application(session: CardSession, candidate: Candidate) -> Flow[bool]:
     session.begin_application(application_for(session, candidate.aid), candidate.aid)
     session.card |= control
     return True
+
+
+def nothing_to_open(session: CardSession) -> CardError:
+    """Why there is no application: one that its issuer has blocked must not be paid with by stripe instead."""
+    return CardError("application_blocked" if session.application_blocked else "no_application", "SELECT")
 
 
 def label_of(objects: Mapping[int, bytes]) -> str:
@@ -101,12 +107,11 @@ def _read_directory(session: CardSession, sfi: int) -> Flow[list[Candidate]]:
 
 def _from_list(session: CardSession) -> Flow[list[Candidate]]:
     found: list[Candidate] = []
-    blocked = False
     for application in session.parameters.applications:
         for occurrence in range(OCCURRENCES_MAX):
             response = yield from session.exchange(apdu.select(application.aid, next_occurrence=occurrence > 0))
             _stop_if_blocked(response)
-            blocked |= response.status == apdu.STATUS_BLOCKED_FILE
+            session.application_blocked |= response.status == apdu.STATUS_BLOCKED_FILE
             if not response.ok:
                 break
             control = _file_control(response.data)
@@ -114,7 +119,7 @@ def _from_list(session: CardSession) -> Flow[list[Candidate]]:
             if not application.partial_match or control[Tag.DF_NAME] == application.aid:
                 break
     if not found:
-        raise CardError("application_blocked" if blocked else "no_application", "SELECT")
+        raise nothing_to_open(session)
     return list({candidate.aid: candidate for candidate in found}.values())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from iso8583.emv_crypto import arpc, card_key, session_key
 from iso8583.tlv import build_tlv, parse_tlv
-from simulators.cards import CA_KEYS_FILE, Card, Personalisation, PulledOutError, TappedCard, load_card
+from simulators.cards import CA_KEYS_FILE, Card, Personalisation, PulledOutError, SilentError, TappedCard, load_card
 from terminal.emv import (
     Answer,
     AskPin,
@@ -142,7 +142,7 @@ class Counter:
                 return bytes.fromhex(reply) if isinstance(reply, str) else reply(apdu)
         try:
             return self.card.process(apdu)
-        except PulledOutError:
+        except (PulledOutError, SilentError):  # for both of which the reader says that the card is gone
             return CardRemoved()
 
     @property

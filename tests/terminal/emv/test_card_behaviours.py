@@ -153,6 +153,7 @@ NO_APPLICATION = {
     "card blocked at the application": card_error("blocked", "SELECT", c00A4040008="6A81"),
     "none": use_stripe("no_application", "SELECT", c00A4="6A82"),
     "blocked": card_error("application_blocked", "SELECT", c00A404000E="6A82", c00A4040008="6283"),
+    "blocked, and in the directory": card_error("application_blocked", "SELECT", c00A4040008="6283"),
     "will not open": use_stripe("no_application", "SELECT", c00A4040008="6A82"),
     "opens as another": use_stripe("no_application", "SELECT", c00A4040008=answer({0x6F: build_tlv({0x84: bytes(8)})})),
     "has no name": use_stripe("malformed", "SELECT", c00A4040008=answer({0x6F: b""})),

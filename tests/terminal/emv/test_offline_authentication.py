@@ -8,11 +8,12 @@ import pytest
 
 from iso8583.tlv import build_tlv, parse_tlv
 from simulators.cards import Card, Personalisation
+from simulators.cards.signing import sign
 from terminal.emv import Application, NoAnswer, Outcome, TerminalParameters
 from terminal.emv.ca_keys import CaKey, check_value_of
 from terminal.emv.certificates import RsaKey
 from terminal.emv.flags import Tvr
-from tests.terminal.emv.authority import CA, CARD, CARD_D, certified, sign
+from tests.terminal.emv.authority import CA, CARD, CARD_D, certified
 from tests.terminal.emv.rig import CA_KEYS, FACTS, GOLDEN, PARAMETERS, VECTORS, Counter, Reply, patched
 
 ODA = (

@@ -6,11 +6,12 @@ import pytest
 
 from iso8583.tlv import build_tlv, parse_tlv
 from simulators.cards import Card, Personalisation
+from simulators.cards.authority import key_certificate
 from terminal.emv import CheckDocument, OfflinePinResult, VerifyOfflinePin
 from terminal.emv.certificates import RsaKey
 from terminal.emv.flags import Tvr
 from terminal.emv.offline_pin import padding_bytes, verify_command
-from tests.terminal.emv.authority import CARD, ISSUER, ISSUER_D, certified, key_certificate
+from tests.terminal.emv.authority import CARD, ISSUER, ISSUER_D, certified
 from tests.terminal.emv.rig import GOLDEN, PARAMETERS, Counter, Reply, patched
 
 PIN, WRONG = "123456", "1111"
