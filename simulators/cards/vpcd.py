@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import socket
 
-from simulators.cards.card import ATR, Card, PulledOutError
+from simulators.cards.card import ATR, Card, PulledOutError, SilentError
 
 ANSWER_TO_RESET = b"\x04"
 
@@ -66,7 +66,10 @@ class InsertedCard:
 
     def _answer(self, data: bytes) -> bytes | None:
         if len(data) > 1:
-            return self.card.process(data)
+            try:
+                return self.card.process(data)
+            except SilentError:
+                return None
         if data == ANSWER_TO_RESET:  # also how pcscd looks whether the card is still there: no reset
             return ATR
         self.card.reset()
