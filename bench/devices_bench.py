@@ -39,8 +39,7 @@ from simulators.tour.steps import chip_sale, scan_sale, sign_on
 
 COMMAND: Final = "bench-devices"
 SEED: Final = 1
-PCSCD_ABSENT: Final = "not measured: no terminal of this project talks to pcscd yet"
-"""Tap to decision through pcscd and the virtual reader: that driver is not written, so there is nothing to time."""
+PCSCD_ABSENT: Final = "not measured: this bench does not tap cards at a reader behind pcscd yet"
 
 Figures = dict[str, figures.Figure]
 
