@@ -120,11 +120,6 @@ class Runner:
         tested = self._scan_for_test is not None and not self._scan_for_test.done()
         return self._codes_wanted or tested
 
-    @property
-    def wants_code(self) -> bool:
-        """Whether a payment waits for a code."""
-        return self._codes_wanted
-
     def view(self) -> dict[str, Any]:
         """What the page shows now."""
         health = self.devices.health()
