@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from terminal.cashier.display import Display
 from terminal.cashier.guard import Guard
 from terminal.cashier.routes import Desk
 from terminal.cashier.sessions import Sessions
@@ -33,7 +34,8 @@ def make_app(runner: Runner, operators: Operators) -> Starlette:
     """Make the page of a terminal. Requests that act need an `Origin` header of the page's own address."""
     profile = runner.profile
     desk = Desk(Till(runner, operators), Sessions(profile.terminal_id, profile.language))
-    routes = [*desk.routes(), Mount("/static", StaticFiles(directory=STATIC), name="static")]
+    static = Mount("/static", StaticFiles(directory=STATIC), name="static")
+    routes = [*desk.routes(), *Display(desk.till).routes(), static]
     return Starlette(routes=routes, middleware=[Middleware(Guard)], exception_handlers={Exception: _failed})
 
 

@@ -31,9 +31,9 @@ async def state(till: Till, after: str | None) -> dict[str, Any]:
     """The view as plain values, with its version; with `after`, as soon as it is another, at latest after a while."""
     view, version = _versioned(till)
     with suppress(TimeoutError):
-        async with asyncio.timeout(LONG_POLL_S), aclosing(_looks(till)) as looks:
+        async with asyncio.timeout(LONG_POLL_S), aclosing(looks(till)) as coming:
             while version == after:
-                await anext(looks)
+                await anext(coming)
                 view, version = _versioned(till)
     return {"version": version, "view": view}
 
@@ -47,8 +47,8 @@ async def _updates(till: Till, session: Session, shown: str) -> AsyncIterator[by
     yield _RETRY
     known: dict[str, str] = {}
     last: object = None
-    async with aclosing(_looks(till)) as looks:
-        async for view in looks:
+    async with aclosing(looks(till)) as coming:
+        async for view in coming:
             facts = (view, session.language, session.operator, till.seen, till.request_id, int(time.time()) // 60)
             if facts == last:
                 continue
@@ -59,15 +59,16 @@ async def _updates(till: Till, session: Session, shown: str) -> AsyncIterator[by
             changed = "".join(html for name, html in regions.items() if known.get(name) != html)
             known = regions
             if changed:
-                yield _event("regions", changed)
+                yield event("regions", changed)
 
 
-def _event(name: str, html: str) -> bytes:
+def event(name: str, html: str) -> bytes:
+    """Word a server-sent event."""
     lines = "\n".join(f"data: {line}" for line in html.splitlines())
     return f"event: {name}\n{lines}\n\n".encode()
 
 
-async def _looks(till: Till) -> AsyncGenerator[dict[str, Any], None]:
+async def looks(till: Till) -> AsyncGenerator[dict[str, Any], None]:
     """The view now, at every change, and at least every `LOOK_EVERY_S`."""
     changes = till.runner.changes()
     waits = {"machine": asyncio.ensure_future(anext(changes)), "page": asyncio.ensure_future(till.touched())}

@@ -80,6 +80,11 @@ def _render(name: str, shown: dict[str, Any]) -> str:
     return _environment().get_template(f"{name}.html").render(shown)
 
 
+def template(name: str, **shown: object) -> str:
+    """A page, or a part of one, of its own words."""
+    return _environment().get_template(name).render(shown)
+
+
 def slip_html(text: str) -> Markup:
     """A slip with every wide character exactly two columns wide, whatever fonts the machine has."""
     return Markup("").join(

@@ -1,0 +1,126 @@
+"""The customer's screen: the amount, what to do, and how it ended, in Chinese and English at once. No card data.
+
+It is a page for a second screen, at ``/display``; it follows the payment by server-sent events, and nobody presses
+anything there. A balance is the customer's own affair: it is not shown on a screen that others see.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.routing import Route
+
+from terminal.cashier import live, render
+from terminal.cashier.texts import LANGUAGES, Money, texts_in
+from terminal.cashier.till import Till
+from terminal.cashier.words import FAMILIES, Tone, View, is_repeating
+from terminal.transitions import State
+
+RESULT_STAYS_S = 60
+"""As long as a customer may take to look up; after that the next one must not see it."""
+
+_ENDS: dict[State, tuple[str, str, Tone]] = {
+    State.APPROVED: ("paid", "check", "good"),
+    State.DECLINED: ("declined", "cross", "bad"),
+    State.REVERSAL_DUE: ("unconfirmed", "unknown", "doubt"),
+    State.SENT: ("unconfirmed", "unknown", "doubt"),
+    State.REVERSED: ("reversed", "undo", "plain"),
+    State.CANCELLED: ("cancelled", "minus", "plain"),
+}
+_ICONS = {"card_or_code": "card", "card_only": "card", "code_only": "code", "pin": "pin", "host": "bank"}
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What the customer sees; `lines` are the sentence in each language with its tag, the shop's own first."""
+
+    says: str
+    icon: str
+    tone: Tone
+    amount: Money | None
+    lines: tuple[tuple[str, str], ...]
+    shops: tuple[str, ...]
+
+
+def screen(view: View, seen: str, now: float) -> Screen:
+    """Decide what the screen shows; `seen` is the result that the cashier has gone on from."""
+    current, newest = view["current"], view["payments"][:1]
+    if current is not None:
+        says = _stage(view, current)
+        return _screen(view, says, _ICONS.get(says, "wait"), "plain", current)
+    if view["test"]["running"]:
+        return _screen(view, "testing", "wait", "plain", None)
+    if newest and _is_shown(newest[0], seen, now):
+        says, icon, tone = _ENDS.get(State(newest[0]["state"]), ("other", "wait", "plain"))
+        if says == "paid" and FAMILIES[newest[0]["type"]] != "sale":
+            says = "given_back"
+        return _screen(view, says, icon, tone, newest[0])
+    return _screen(view, "welcome", "", "plain", None)
+
+
+def _is_shown(payment: View, seen: str, now: float) -> bool:
+    if payment["type"] == "balance_inquiry" or is_repeating(payment, None):
+        return False
+    unsure = payment["state"] == State.REVERSAL_DUE
+    return bool(unsure or (payment["key"] != seen and now - payment["at"] < RESULT_STAYS_S))
+
+
+def _stage(view: View, payment: View) -> str:
+    if payment["stage"] != "card_or_code":
+        return str(payment["stage"])
+    missing = {name for name, device in view["devices"].items() if device["reason"] == "not_configured"}
+    if payment["type"] == "balance_inquiry" or "scanner" in missing:
+        return "card_only"
+    return "code_only" if "card_reader" in missing else "card_or_code"
+
+
+def _screen(view: View, says: str, icon: str, tone: Tone, payment: View | None) -> Screen:
+    terminal = view["terminal"]
+    own_first = sorted(LANGUAGES, key=lambda language: language != terminal["language"])
+    amount = None
+    if payment is not None and payment["type"] != "balance_inquiry":
+        amount = texts_in(own_first[0]).money(payment["amount"], payment["currency"])
+    lines = tuple((language, texts_in(language).either("display", says)) for language in own_first)
+    return Screen(says, icon, tone, amount, lines, tuple(terminal[f"merchant_{language}"] for language in own_first))
+
+
+class Display:
+    """The handlers of the customer's screen."""
+
+    def __init__(self, till: Till) -> None:
+        self.till = till
+
+    def routes(self) -> list[Route]:
+        """The addresses of the customer's screen."""
+        return [
+            Route("/display", self.show, name="display"),
+            Route("/display/updates", self.updates, name="display-updates"),
+        ]
+
+    async def show(self, _: Request) -> HTMLResponse:
+        """The page."""
+        return HTMLResponse(render.template("display.html", screen=self._now()), headers={"cache-control": "no-store"})
+
+    async def updates(self, _: Request) -> StreamingResponse:
+        """What changes from now on."""
+        headers = {"cache-control": "no-store"}
+        return StreamingResponse(self._updates(), media_type="text/event-stream", headers=headers)
+
+    def _now(self) -> Screen:
+        return screen(self.till.view(), self.till.seen, time.time())
+
+    async def _updates(self) -> AsyncIterator[bytes]:
+        test = self.till.runner.test
+        test.displays += 1
+        shown: Screen | None = None
+        try:
+            async with aclosing(live.looks(self.till)) as looks:
+                async for _ in looks:
+                    if (now := self._now()) != shown:
+                        shown = now
+                        yield live.event("screen", render.template("display_screen.html", screen=shown))
+        finally:
+            test.displays -= 1

@@ -1,0 +1,51 @@
+"""The customer's screen in a real browser: it follows the payment, in both languages, and shows nothing of a card."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from simulators.cards import load_card
+from tests.e2e.shop import RunningShop
+from tests.e2e.test_cashier import charge, go_on, headline, log_on
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def display(browser: Browser, shop: RunningShop) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1024, "height": 600})
+    display = context.new_page()
+    complaints: list[str] = []
+    display.on("pageerror", lambda error: complaints.append(str(error)))
+    display.goto(f"{shop.address}/display")
+    yield display
+    context.close()
+    assert complaints == []
+
+
+def test_the_customer_sees_amount_and_what_to_do_and_the_result(page: Page, display: Page, shop: RunningShop) -> None:
+    screen = display.locator("#screen")
+    expect(screen).to_contain_text("Welcome")
+    log_on(page)
+    charge(page, "2550")
+    expect(screen).to_contain_text("25.50")
+    expect(screen).to_contain_text("请插卡，或出示付款码")
+    expect(screen).to_contain_text("Insert your card, or show your payment code")
+    shop.insert_card()
+    expect(screen).to_contain_text("Enter your PIN on the PIN pad")
+    shop.enter_pin()
+    expect(headline(page)).to_have_text("Approved")
+    expect(screen).to_contain_text("付款成功，谢谢")
+    pan = load_card("good").pan
+    assert pan[:6] not in display.content()
+    assert pan[-4:] not in screen.inner_text()
+    go_on(page)
+    expect(screen).to_contain_text("Welcome")
+
+
+def test_an_open_display_passes_the_test_of_the_counter(page: Page, display: Page, shop: RunningShop) -> None:
+    log_on(page)
+    page.get_by_role("button", name="Test this counter").click()
+    expect(display.locator("#screen")).to_contain_text("设备测试中")
+    expect(page.locator(".check").filter(has_text="Display")).to_contain_text("Passed")
