@@ -5,11 +5,15 @@ from typing import Annotated
 
 import typer
 
+from simulators.cards.commands import app as card_app
+
 app = typer.Typer(
     no_args_is_help=True,
     help="模拟器 · Everything outside: issuer, devices, the seeded world.\n\n"
     "例 / Example: tillgate sim issuer --data ./issuer",
 )
+
+app.add_typer(card_app, name="card")
 
 Data = Annotated[Path, typer.Option("--data", help="目录 · Its folder.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="机器可读 · Machine-readable output.")]
