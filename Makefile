@@ -83,6 +83,7 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/pip
 	$(call install,requirements.lock)
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/pip
+	@! command -v dpkg-query >/dev/null || tests/system_packages.sh gcc libc6-dev libpcsclite-dev python3-dev
 	$(call install,requirements-dev.lock)
 	@touch $(VENV)/.runtime
 

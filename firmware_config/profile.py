@@ -61,6 +61,8 @@ class Devices(_Part):
     number of one (``"0"``), or the path of a film, or an ``http`` or ``rtsp`` address.
     """
 
+    card_reader: Annotated[str, Field(pattern=r"^(pcsc:.+)?$")] = ""
+    """A PC/SC reader by its name or a part of it: ``pcsc:ACR39U``. Else `card_reader_port` takes virtual cards."""
     card_reader_port: int = 0
     scanner_path: str = ""
     scanner_baud: Annotated[int, Field(ge=300, le=921_600)] = 9600

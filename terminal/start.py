@@ -110,6 +110,10 @@ def openers_of(where: Devices, tampered: Callable[[], None]) -> dict[str, Opener
     """
 
     async def card_reader() -> CardReader:
+        if where.card_reader:
+            from terminal.devices.card_reader_pcsc import PcscCardReader  # noqa: PLC0415
+
+            return await PcscCardReader.open(where.card_reader.removeprefix("pcsc:"))
         from terminal.devices.card_reader_vpcd import VpcdCardReader  # noqa: PLC0415
 
         return await VpcdCardReader.listen(where.card_reader_port)
@@ -126,7 +130,7 @@ def openers_of(where: Devices, tampered: Callable[[], None]) -> dict[str, Opener
         return open_printer(where)
 
     there: dict[str, tuple[object, Opener]] = {
-        "card_reader": (where.card_reader_port, card_reader),
+        "card_reader": (where.card_reader or where.card_reader_port, card_reader),
         "pin_pad": (where.pin_pad_path, pin_pad),
         "scanner": (where.scanner_path or where.camera or where.scanner_keyboard, scanner),
         "printer": (where.printer_address, printer),

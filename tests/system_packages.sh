@@ -5,7 +5,13 @@ set -euo pipefail
 
 TEST_PACKAGES=(
     chromium          # pages are tested in a real browser
+    gcc               # pyscard has no wheel for Linux: pip builds it
+    libc6-dev
+    libpcsclite-dev
+    python3-dev
     fonts-wqy-zenhei  # Chinese on those pages
+    pcscd             # the card reader is tested on the real PC/SC service
+    vsmartcard-vpcd   # with a virtual reader
     tshark            # Wireshark's dissector reads our ISO 8583 messages
 )
 

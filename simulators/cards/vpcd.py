@@ -8,27 +8,43 @@ the response APDU.
 import asyncio
 import contextlib
 import socket
+from typing import Protocol
 
-from simulators.cards.card import ATR, Card, PulledOutError, SilentError
+from simulators.cards.card import ATR, PulledOutError, SilentError
 
 ANSWER_TO_RESET = b"\x04"
+
+
+class AnyCard(Protocol):
+    """What can be put into a reader."""
+
+    def reset(self) -> bytes:
+        """Begin anew: the reader has switched the card on or off."""
+
+    def process(self, apdu: bytes) -> bytes | None:
+        """Answer a command; None from a card that never does. PulledOutError takes it out."""
 
 
 class InsertedCard:
     """A card that is in a reader until `remove`, or until it is pulled out or the reader lets it go."""
 
-    def __init__(self, card: Card, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, card: AnyCard, answer_to_reset: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self.card = card
+        self._answer_to_reset = answer_to_reset
         self._reader = reader
         self._writer = writer
         self._serving = asyncio.create_task(self._serve())
 
     @classmethod
-    async def insert(cls, card: Card, port: int, host: str = "127.0.0.1") -> "InsertedCard":
+    async def insert(
+        cls, card: AnyCard, port: int, host: str = "127.0.0.1", answer_to_reset: bytes = ATR
+    ) -> "InsertedCard":
         """Put a card into the reader that listens there; raise OSError if none does."""
         reader, writer = await asyncio.open_connection(host, port)
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return cls(card, reader, writer)
+        return cls(card, answer_to_reset, reader, writer)
 
     async def remove(self) -> None:
         """Take the card out."""
@@ -71,6 +87,6 @@ class InsertedCard:
             except SilentError:
                 return None
         if data == ANSWER_TO_RESET:  # also how pcscd looks whether the card is still there: no reset
-            return ATR
+            return self._answer_to_reset
         self.card.reset()
         return None

@@ -112,7 +112,9 @@ FACTS: dict[str, set[str]] = {
         | arguments("runner.py", "DeviceHealth")
         | assigned("devices/scanner_camera.py", "_state")
         | assigned("devices/supervision.py", "reason")
-        | assigned("devices/card_reader_vpcd.py", "_fault")) - {"ready", "attention", "unknown", "errno"}
+        | assigned("devices/card_reader_vpcd.py", "_fault")
+        | arguments("devices/card_reader_pcsc.py", "_blame")
+        | arguments("devices/card_reader_pcsc_link.py", "_LostError")) - {"ready", "attention", "unknown", "errno"}
     ),
     "selftest.": {
         *get_args(selftest.State), *arguments("cashier/counter_test.py", "f"), "result_passed", "result_failed",
