@@ -73,7 +73,7 @@ class Devices(_Part):
     )
     scanner_repeat_s: Annotated[float, Field(ge=0, le=60)] = 1.0
     scanner_keyboard: bool = False
-    scanner_keyboard_gap_ms: Annotated[int, Field(ge=5, le=500)] = 35
+    scanner_keyboard_gap_ms: Annotated[int, Field(ge=5, le=1_000)] = 35
     camera: str = ""
     pin_pad_path: str = ""
     printer_kind: Literal["tcp", "serial", "usb", "file"] = "tcp"

@@ -5,7 +5,7 @@
 
 (() => {
   const GAP_MS = Number(document.body.dataset.scannerGapMs); // between two keys of a scanner, at most
-  const END_MS = 4 * GAP_MS; // until its Enter
+  const END_MS = 2 * GAP_MS + 50; // until its Enter
   const SHORTEST = 8; // the shortest bar codes have so many figures; an amount typed so fast has fewer
   const LONGEST = 600; // what is longer is no code, and told by its length
 
