@@ -27,11 +27,11 @@ def test_a_code_is_read_in_every_degradation(kind: str, degradation: str) -> Non
     assert sum(map(bool, read)) >= 2  # the rates are measured in simulators.camera_measures
 
 
-@pytest.mark.parametrize("angle", [-30, -20, -11, 0, 11, 20, 30, 75, 90, 105])
+@pytest.mark.parametrize("angle", [-30, -20, -11, 0, 11, 20, 30, 90, -90])
 @pytest.mark.parametrize("inverted", [False, True])
 def test_bars_are_read_up_to_thirty_degrees_from_level_and_upright(angle: int, inverted: bool) -> None:
     frame = seen(draw_code128(CODE), View(side=600, angle=angle, inverted=inverted), chance(3))
-    assert CodeReader().read(frame) == [CODE] if abs(angle) != 75 and abs(angle) != 105 else True
+    assert CodeReader().read(frame) == [CODE]
 
 
 @pytest.mark.parametrize("inverted", [False, True])
