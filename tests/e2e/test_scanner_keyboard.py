@@ -44,6 +44,7 @@ def charge(page: Page, figures: str = "2500") -> None:
 
 
 def scan(page: Page, code: str = CODE, end: str = "Enter") -> None:
+    expect(page.locator("#scan")).not_to_have_attribute("data-sent", "yes")  # the last one has been answered
     page.keyboard.type(code)
     if end:
         page.keyboard.press(end)
