@@ -410,7 +410,7 @@ RULES = {
         _lines_with(MACHINE_PATH),
         "docs/x.md",
         bad=("see /work" + "/main", "'/home" + "/me/x'", "cd /root" + "/x"),
-        good=("docs/work/x", "the host/root/x", "https://example.org/home/x"),
+        good=("docs/work" + "/x", "the host/root" + "/x", "https://example.org/home" + "/x"),
     ),
     "nothing points outside": Rule(
         _lines_with(OUTSIDE),
