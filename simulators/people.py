@@ -98,7 +98,7 @@ class Hands:
         self._key: Key
         self._presented = False
         self._answered = False
-        self._reader_free_at = 0.0
+        self._reader_free_at = self._printer_free_at = 0.0
         self._pin_key: PinKey | None = None
         self._counters: dict[str, int] = {}
 
@@ -185,9 +185,14 @@ class Hands:
         return "paper_out" if self._chance.random() < self._habits.printer_trouble / 2 else ""
 
     def print_slip(self, job: Print, payment: Payment | None) -> tuple[float, SlipPrinted | SlipFailed]:
-        """A slip comes out, or it does and nobody hears of it."""
+        """A slip comes out behind those that the printer holds already, or it does and nobody hears of it.
+
+        What a terminal that died has sent is printed all the same, and first: a printer has one head.
+        """
         trouble = self._chance.random() < self._habits.printer_trouble / 2
-        takes_s = self._chance.uniform(0.5, 3)
+        now = self._world.now
+        self._printer_free_at = max(self._printer_free_at, now) + self._chance.uniform(0.5, 3)
+        takes_s = self._printer_free_at - now
         if payment is not None and job.key.trace != SETTLEMENT_TRACE:
             slip = slip_of(self._terminal.profile, payment, None, "merchant", job.duplicate)
             self._world.after(takes_s, None, self._auditor.slip_printed, slip)

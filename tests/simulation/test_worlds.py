@@ -30,6 +30,11 @@ def test_worlds_on_sqlite_are_no_exception(folder):
     assert [run_world(seed, folder).findings for seed in (19, 39)] == [(), ()]
 
 
+def test_no_copy_overtakes_its_original_in_a_printer(folder):
+    """A terminal died between the two, and each was printed as long as it took; the copy was on paper first."""
+    assert run_world(194, folder).findings == ()
+
+
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_planted_bug_is_caught(bug, folder):
     with planted(bug):
