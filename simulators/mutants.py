@@ -157,7 +157,12 @@ def _credits_forgotten(before: Any) -> Any:
 
 
 def _no_duplicate(before: Any) -> Any:
-    return lambda self, key: [replace(effect, duplicate=False) for effect in before(self, key)]
+    def next_job(self: Any) -> Any:
+        job = before(self)
+        is_wish = job is not None and job.key not in self._book.slips_due
+        return replace(job, duplicate=False) if is_wish else job
+
+    return next_job
 
 
 def _any_sign_on(before: Any) -> Any:
@@ -226,7 +231,7 @@ _AT_THE_TERMINAL = (
     ),
     Bug("runs an errand in the middle of a payment", Change("terminal.counter:Counter._is_free", _while_ready)),
     Bug("tells the host before its parameters are durable", Change("terminal.errands:Errands._go_on", _last_first)),
-    Bug("prints a second original", Change("terminal.counter:Counter._reprint", _no_duplicate)),
+    Bug("prints a second original", Change("terminal.slip_queue:SlipQueue._next", _no_duplicate)),
     Bug(
         "writes the card number down",
         Change("terminal.vault:Vault.seal", _is(lambda _self, pan: pan)),

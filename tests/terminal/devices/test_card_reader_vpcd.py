@@ -1,9 +1,11 @@
-"""The virtual reader over real sockets: a card inserted, used, pulled out, mute, rude."""
+"""The virtual reader over real sockets: what its port to the world adds to the contract of all readers.
+
+Cards that come uninvited, are mute or rude; the contract itself is in `test_card_reader_contract`.
+"""
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import pytest
 
@@ -11,9 +13,7 @@ from simulators.cards import Card, InsertedCard, load_card
 from simulators.cards.card import ATR
 from terminal.devices import CardGone, DeviceHealth
 from terminal.devices.card_reader_vpcd import VpcdCardReader
-from terminal.emv import ContactKernel, Finished, Outcome, Transmit
 from tests.terminal.devices.serial_rig import PATIENCE_S
-from tests.terminal.emv.rig import FACTS, PARAMETERS, Counter
 
 SELECT = bytes.fromhex("00A4040008A00000033301010100")
 Scene = Callable[[VpcdCardReader], Awaitable[None]]
@@ -33,47 +33,6 @@ def play(scene: Scene, answer_timeout_s: float = PATIENCE_S) -> None:
 
 def good_card() -> Card:
     return Card(load_card("good"))
-
-
-def test_card_is_waited_for_used_and_taken() -> None:
-    async def scene(reader: VpcdCardReader) -> None:
-        waiting = asyncio.create_task(reader.wait_for_card())
-        inserted = await InsertedCard.insert(good_card(), reader.port)
-        assert await waiting == ATR
-        assert (await reader.transmit(SELECT))[-2:] == b"\x90\x00"
-        assert reader.health() == DeviceHealth("ready")
-        await inserted.remove()
-        await reader.wait_for_removal()
-        with pytest.raises(CardGone, match="card_removed"):
-            await reader.transmit(SELECT)
-
-    play(scene)
-
-
-def test_card_that_stays_is_reset_for_the_next_sale() -> None:
-    async def scene(reader: VpcdCardReader) -> None:
-        inserted = await InsertedCard.insert(good_card(), reader.port)
-        for _ in range(2):
-            await reader.wait_for_card()
-            assert (await reader.transmit(bytes.fromhex("00B2010C00"))) == b"\x69\x85"  # nothing selected
-            await reader.transmit(SELECT)
-        await inserted.remove()
-
-    play(scene)
-
-
-def test_card_pulled_out_under_a_command() -> None:
-    async def scene(reader: VpcdCardReader) -> None:
-        card = Card(replace(load_card("good"), pulled_out_at=2))
-        inserted = await InsertedCard.insert(card, reader.port)
-        await reader.wait_for_card()
-        await reader.transmit(SELECT)
-        with pytest.raises(CardGone, match="card_removed"):
-            await reader.transmit(SELECT)
-        await inserted.wait_until_out()
-        await reader.wait_for_removal()
-
-    play(scene)
 
 
 def test_only_one_card_fits() -> None:
@@ -208,28 +167,5 @@ def test_closing_lets_the_card_go_and_takes_no_other() -> None:
         assert reader.health() == DeviceHealth("attention", "reader_closed")
         with pytest.raises(OSError, match="onnect"):
             await InsertedCard.insert(good_card(), port)
-
-    play(scene)
-
-
-def test_whole_sale_through_the_reader() -> None:
-    async def sale(reader: VpcdCardReader, card: Card) -> Outcome:
-        kernel = ContactKernel(PARAMETERS, FACTS)
-        step = kernel.start()
-        counter = Counter(card)
-        while not isinstance(step, Finished):
-            match step:
-                case Transmit(apdu):
-                    step = kernel.resume(await reader.transmit(apdu))
-                case _:
-                    step = kernel.resume(counter.answer(step))
-        return step.outcome
-
-    async def scene(reader: VpcdCardReader) -> None:
-        card = good_card()
-        inserted = await InsertedCard.insert(card, reader.port)
-        await reader.wait_for_card()
-        assert (await sale(reader, card)).reason == "approved_online"
-        await inserted.remove()
 
     play(scene)
