@@ -7,8 +7,16 @@ from pathlib import Path
 
 from iso8583.emv_crypto import arpc, card_key, session_key
 from iso8583.tlv import build_tlv, parse_tlv
-from simulators.cards import CA_KEYS_FILE, Card, Personalisation, PulledOutError, SilentError, TappedCard, load_card
-from simulators.cards.till import FACTS as FACTS  # tests take all that a sale needs from here
+from simulators.cards import (
+    CA_KEYS_FILE,
+    Card,
+    Personalisation,
+    PulledOutError,
+    SilentError,
+    TappedCard,
+    load_card,
+    till,
+)
 from terminal.emv import (
     Answer,
     AskPin,
@@ -40,6 +48,7 @@ PARAMETERS = TerminalParameters(
     merchant_name="TEST MERCHANT", merchant_id="123456789012345", terminal_id="12345678", ifd_serial="SN000001",
     ca_keys=CA_KEYS,
 )  # fmt: skip
+FACTS = till.FACTS
 _VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "emv_golden_card.json").read_text("utf-8"))
 VECTORS, QPBOC = _VECTORS["EMV"], _VECTORS["QPBOC"]
 GOOD = load_card("good")
