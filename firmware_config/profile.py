@@ -5,6 +5,7 @@ Both sides of the wire may read a profile; neither may change one at run time. A
 """
 
 import tomllib
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -31,16 +32,34 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+def is_loopback(address: str) -> bool:
+    """Whether an address is this machine's own, so that nothing sent there leaves it."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
 class HostEndpoint(_Part):
-    """Where the acquirer's host listens, and how frames to it are headed (TPDU and the six-byte header)."""
+    """Where the acquirer's host listens, and how frames to it are headed (TPDU and the six-byte header).
+
+    `tls`: mutual TLS, with the terminal's certificate. Without it only a host on the same machine is spoken to.
+    """
 
     address: str = "127.0.0.1"
     port: PortNumber = 9700
+    tls: bool = False
     tpdu: Annotated[str, Field(pattern=r"^60\d{8}$")] = "6000030000"
     header: Annotated[str, Field(pattern=r"^\d{12}$")] = "603100310006"
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     reply_timeout_s: Annotated[float, Field(gt=0, le=120)] = 30.0
     echo_interval_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+
+    @model_validator(mode="after")
+    def _nothing_in_clear_leaves_the_machine(self) -> Self:
+        if not self.tls and not is_loopback(self.address):
+            raise ValueError("a host on another machine needs tls = true, and this terminal a certificate")
+        return self
 
 
 class Limits(_Part):

@@ -30,6 +30,7 @@ TERMINAL_ID_LENGTH, MERCHANT_ID_LENGTH, MASTER_KEY_BYTES = 8, 15, 16
 @contextmanager
 def _in_one_sentence() -> Iterator[None]:
     """Turn what the host's own errors say into a refusal of the command."""
+    from host_switch.certificates import CertificateError
     from host_switch.door import DoorError
     from host_switch.keys import KeyRoomError
     from host_switch.process import ProcessError
@@ -38,7 +39,7 @@ def _in_one_sentence() -> Iterator[None]:
 
     try:
         yield
-    except (DoorError, HostError, KeyRoomError, ProcessError, StoreError) as error:
+    except (CertificateError, DoorError, HostError, KeyRoomError, ProcessError, StoreError) as error:
         raise typer.TyperException(str(error)) from None
 
 
@@ -54,11 +55,11 @@ def run(
     issuer: Annotated[str, typer.Option(help="发卡行地址 · Where the issuer is, as HOST:PORT.")],
     port: Annotated[int, typer.Option(help="终端接入端口 · Port for terminals; 0: any free one.")] = 9700,
     listen: Annotated[str, typer.Option(help="监听地址 · Address to listen on.")] = "127.0.0.1",
-    tls_certificate: Annotated[Path | None, typer.Option(help="TLS 证书 · PEM file: speak TLS.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="TLS 私钥 · PEM file of its key.")] = None,
     as_json: Json = False,
 ) -> None:
     """运行主机 · Run the host until Ctrl-C. One line says when terminals can connect.
+
+    With certificates in its folder (tillgate host certificates) terminals speak TLS; without, only this machine's can.
 
     例 / Example: tillgate host run --data ./host --issuer 127.0.0.1:9800 --port 9700
     """
@@ -70,8 +71,7 @@ def run(
     _log_to_stderr(as_json)
     with _in_one_sentence():
         address, listening = start.Address.parse(issuer), start.Address(listen, port)
-        tls = start.tls_context(tls_certificate, tls_key) if tls_certificate else None
-        asyncio.run(start.run(data, listening, address, tls=tls, on_ready=on_ready))
+        asyncio.run(start.run(data, listening, address, on_ready=on_ready))
 
 
 def _log_to_stderr(as_json: bool) -> None:
@@ -114,6 +114,51 @@ def give_zone_keys(
         with start.opened_store(data, to_write=True) as store:
             store.put_secret(start.ZONE_KEYS, joined)
     _tell({"zone_keys": "loaded"}, as_json)
+
+
+@app.command("certificates")
+def make_certificates(
+    data: Data,
+    name: Annotated[list[str], typer.Option(help="主机名或地址,可重复 · What terminals call the host; repeatable.")],
+    as_json: Json = False,
+) -> None:
+    """制作证书 · Make the authority for terminals' certificates, once, and a new certificate for the host itself.
+
+    From its next start on the host speaks mutual TLS only.
+
+    例 / Example: tillgate host certificates --data ./host --name pos.example.com --name 10.0.0.5
+    """
+    from host_switch import certificates
+
+    with _in_one_sentence():
+        try:
+            certificates.found(data, name)
+        except OSError as error:
+            raise certificates.CertificateError(f"cannot write in {data}: {error.strerror}") from None
+    _tell({"certificates": str(data / certificates.FOLDER), "names": ", ".join(name)}, as_json)
+
+
+@terminal_app.command("certificate")
+def certify_terminal(
+    data: Data,
+    terminal: TerminalId,
+    request: Annotated[Path, typer.Option(help="终端生成的证书请求 · The request that the terminal has made.")],
+    out: Annotated[Path, typer.Option(help="签发的证书 · Where to put the certificate.")],
+    as_json: Json = False,
+) -> None:
+    """签发终端证书 · Issue a terminal's certificate; the one it had before is not good any more.
+
+    例 / Example: tillgate host terminal certificate 12345678 --data ./host --request 12345678.csr --out 12345678.pem
+    """
+    from host_switch import certificates
+
+    _require_terminal(data, terminal)
+    with _in_one_sentence():
+        try:
+            out.write_bytes(certificates.certify_terminal(data, terminal, request.read_bytes()))
+        except OSError as error:
+            raise certificates.CertificateError(f"cannot use {error.filename}: {error.strerror}") from None
+    _tell({"terminal": terminal, "certificate": str(out)}, as_json)
 
 
 @terminal_app.command("add")

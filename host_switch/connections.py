@@ -6,6 +6,7 @@ terminal, when it dawdles over a frame, or when it says nothing at all. What can
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -38,8 +39,8 @@ class Limits:
     sweep_s: float = 1.0
 
 
-def decoded(connection: str, frame: bytes) -> FrameReceived:
-    """Turn a frame into an input of the switch.
+def decoded(connection: str, frame: bytes, certified: str = "") -> FrameReceived:
+    """Turn a frame into an input of the switch; `certified` as there.
 
     Raises:
         Iso8583Error: nothing in it can be answered: no TPDU and header, or not even who sent it.
@@ -51,8 +52,8 @@ def decoded(connection: str, frame: bytes) -> FrameReceived:
         good = error.partial
         if good is None or 11 not in good or 41 not in good:
             raise
-        return FrameReceived(connection, tpdu, header, _answerable(good), data, None, malformed=True)
-    return FrameReceived(connection, tpdu, header, message, data, type_of(message))
+        return FrameReceived(connection, tpdu, header, _answerable(good), data, None, True, certified)
+    return FrameReceived(connection, tpdu, header, message, data, type_of(message), certified=certified)
 
 
 def _answerable(good: Message) -> Message:
@@ -61,10 +62,17 @@ def _answerable(good: Message) -> Message:
 
 
 class Connections:
-    """All connections of the listener, by name. Names are never used again, not even after a restart."""
+    """All connections of the listener, by name. Names are never used again, not even after a restart.
 
-    def __init__(self, limits: Limits, on_frame: Callable[[FrameReceived], None], now: Callable[[], float]) -> None:
+    Over TLS, `certified` tells whose certificate (DER) it is; empty, if it is nobody's any more.
+    """
+
+    def __init__(
+        self, limits: Limits, on_frame: Callable[[FrameReceived], None], now: Callable[[], float],
+        certified: Callable[[bytes], str] = lambda _certificate: "",
+    ) -> None:  # fmt: skip
         self.limits = limits
+        self.certified = certified
         self._on_frame = on_frame
         self._now = now
         self._open: dict[str, Connection] = {}
@@ -140,6 +148,7 @@ class Connection(asyncio.Protocol):
         self._answers_pile_up = False
         self._reading = True
         self._peer = ""
+        self._certified = ""
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -149,6 +158,16 @@ class Connection(asyncio.Protocol):
         self._peer = str(transport.get_extra_info("peername"))
         if not self._owner.opened(self):
             self.refuse("too many connections")
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self._identify(tls)
+
+    def _identify(self, tls: ssl.SSLObject) -> None:
+        """Take the terminal's name from its certificate, which our authority has signed, if it is the newest of it."""
+        certificate = tls.getpeercert(binary_form=True) or b""
+        self._certified = self._owner.certified(certificate)
+        if not self._certified:
+            self.refuse("a certificate that was replaced or taken away")
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Forget it; what is under way will be decided, and its answers dropped."""
@@ -168,7 +187,7 @@ class Connection(asyncio.Protocol):
                 self._since = self._now()
                 self._spoken = True
                 self._under_way += 1
-                self._on_frame(decoded(self.name, frame))
+                self._on_frame(decoded(self.name, frame, self._certified))
         except Iso8583Error as error:
             self.refuse(str(error))
         self._read(self._has_room())

@@ -20,7 +20,7 @@ class FrameReceived:
     """A frame from a terminal, decoded. `data` is the message as it came (from the MTI on), for its MAC.
 
     `rules` is its transaction type, None if it is none that we know. `malformed` says that only the good fields of a
-    broken message are there.
+    broken message are there. `certified` is the terminal that the connection's certificate names; empty without TLS.
     """
 
     connection: str
@@ -30,6 +30,7 @@ class FrameReceived:
     data: bytes = field(repr=False)
     rules: TransactionType | None
     malformed: bool = False
+    certified: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class Listener:
     """The host, running. `channel` is set before `start`; `after_effect` is called after each effect (for crash tests).
 
     `gather_s` is how long an input may wait for others to share its commit with; they also gather during a commit.
+    `certified`: see `Connections`.
     """
 
     def __init__(
@@ -67,12 +68,13 @@ class Listener:
         clock: Callable[[], float] = time.time,
         gather_s: float = 0.0,
         after_effect: Callable[[Effect], None] | None = None,
+        certified: Callable[[bytes], str] = lambda _certificate: "",
     ) -> None:
         self._store = store
         self._clock = clock
         self._gather_s = gather_s
         self._after_effect = after_effect
-        self.connections = Connections(limits or Limits(), self.submit, time.monotonic)
+        self.connections = Connections(limits or Limits(), self.submit, time.monotonic, certified)
         self.channel: Channel | None = None
         self._queue: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()

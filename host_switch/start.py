@@ -1,7 +1,8 @@
 """Putting a host together: its directory, its lock, its keys and store, its channel, its listener.
 
 The directory holds ``master.key`` (only for the owner), ``host.db`` (the store), ``host.lock`` (held while a process
-writes the store) and ``host.sock`` (the operators' door, while the host runs).
+writes the store), ``host.sock`` (the operators' door, while the host runs) and, where terminals speak TLS,
+``certificates/``. Without certificates only terminals on this machine are listened to.
 """
 
 import asyncio
@@ -9,12 +10,14 @@ import fcntl
 import json
 import secrets
 import signal
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from firmware_config.profile import is_loopback
+from host_switch import certificates
 from host_switch.channels.iso_issuer import IsoIssuer
 from host_switch.connections import Limits
 from host_switch.door import SOCKET_NAME, open_door, through_door
@@ -122,7 +125,6 @@ async def opened(
     listen: Address,
     issuer: Address,
     *,
-    tls: ssl.SSLContext | None = None,
     limits: Limits | None = None,
     channel_timeout_s: float | None = None,
     after_effect: Callable[[Effect], None] | None = None,
@@ -132,13 +134,17 @@ async def opened(
     `limits` and `channel_timeout_s` (how long the issuer may be silent) are those of the house unless given.
 
     Raises:
-        HostError, KeyRoomError, StoreError: it cannot be started.
+        CertificateError, HostError, KeyRoomError, StoreError: it cannot be started.
     """
+    tls = certificates.server_context(directory)
+    if tls is None and not is_loopback(listen.host):
+        raise HostError("terminals elsewhere need TLS: make certificates first, with tillgate host certificates")
     with opened_store(directory, to_write=True) as store:
         keys = zone_keys(store)
         timeout_s = store.policy.channel_timeout_s if channel_timeout_s is None else channel_timeout_s
         store.policy = replace(store.policy, zone_pin_key=keys.pin_key, channel_timeout_s=timeout_s)
-        listener = Listener(store, limits, after_effect=after_effect)
+        certified = partial(certificates.certified, directory)
+        listener = Listener(store, limits, after_effect=after_effect, certified=certified)
         channel = IsoIssuer(
             keys, listener.channel_answered, listener.channel_unavailable, listener.channel_connected
         )
@@ -160,18 +166,17 @@ async def run(
     listen: Address,
     issuer: Address,
     *,
-    tls: ssl.SSLContext | None = None,
     on_ready: Callable[[int], None] = lambda _port: None,
     after_effect: Callable[[Effect], None] | None = None,
 ) -> None:
     """Run a host until SIGTERM or SIGINT. `on_ready` is told the port when terminals can connect.
 
     Raises:
-        HostError, KeyRoomError, StoreError, ProcessError: it cannot be started.
+        CertificateError, HostError, KeyRoomError, StoreError, ProcessError: it cannot be started.
     """
     limits = limits_within_open_files(Limits())
     asyncio.get_running_loop().set_exception_handler(one_line())
-    async with opened(directory, listen, issuer, tls=tls, limits=limits, after_effect=after_effect) as (listener, port):
+    async with opened(directory, listen, issuer, limits=limits, after_effect=after_effect) as (listener, port):
         work = _work_until_signalled(listener)
         on_ready(port)
         await asyncio.wait([work])
@@ -205,14 +210,3 @@ def master_key_in(path: Path) -> bytes:
     if len(master_key) != DES_KEY_BYTES:
         raise HostError(f"{path.name} must hold 32 hexadecimal digits")
     return master_key
-
-
-def tls_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
-    """TLS for the terminals' port, version 1.2 or later. Raises HostError if the files cannot be used."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError):
-        raise HostError(f"{certificate} and its key cannot be used: give PEM files that belong together") from None
-    return context

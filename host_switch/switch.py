@@ -16,6 +16,7 @@ from host_switch.events import (
     FrameReceived,
     Input,
     ParametersGiven,
+    Report,
     TerminalRegistered,
 )
 from host_switch.facts import BATCH_TYPES, Facts
@@ -61,6 +62,9 @@ def _frame(event: FrameReceived, facts: Facts, now: float) -> tuple[Effect, ...]
     terminal, message = facts.terminal, event.message
     if 41 not in message or message.mti[2] not in "024":
         return (Close(event.connection, "neither a request nor from a terminal"),)
+    if event.certified not in {"", message[41]}:
+        report = Report("security", "another terminal's name", event.connection, event.certified)
+        return report, Close(event.connection, "names another terminal than its certificate")
     if terminal is None:
         return refuse(event, "97", kind="unknown terminal", severity="security")
     if event.malformed:

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,9 @@ from terminal.book import Book, Payment
 from terminal.journal import Journal, JournalError
 from terminal.operators import OperatorError, Operators, Role
 from terminal.records import to_entry
+
+if TYPE_CHECKING:
+    from firmware_config.profile import TerminalProfile
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,6 +29,8 @@ operator_app = typer.Typer(no_args_is_help=True, help="操作员 · Who may work
 app.add_typer(journal_app, name="journal")
 app.add_typer(queue_app, name="queue")
 app.add_typer(operator_app, name="operator")
+certificate_app = typer.Typer(no_args_is_help=True, help="终端证书 · By what the host knows this terminal, over TLS.")
+app.add_typer(certificate_app, name="certificate")
 
 Data = Annotated[Path, typer.Option("--data", help="终端目录 · The terminal's folder.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="机器可读 · Machine-readable output.")]
@@ -37,6 +43,7 @@ def run(data: Data, as_json: Json = False) -> None:
     例 / Example: tillgate terminal run --data ./terminal
     """
     from firmware_config.profile import ProfileError, load_profile
+    from terminal.certificates import CertificateError
     from terminal.start import run as run_terminal
     from terminal.vault import VaultError
 
@@ -46,7 +53,7 @@ def run(data: Data, as_json: Json = False) -> None:
         _tell({"page": address}, as_json, f"收银页面 · the cashier's page: {address}")
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(run_terminal(data))
-    except (ProfileError, VaultError, JournalError) as error:
+    except (ProfileError, CertificateError, VaultError, JournalError) as error:
         raise typer.TyperException(str(error)) from None
 
 
@@ -138,6 +145,7 @@ def selftest(
     例 / Example: tillgate terminal selftest --data ./terminal --operator 01
     """
     from firmware_config.profile import ProfileError
+    from terminal.certificates import CertificateError
     from terminal.selftest import in_words
     from terminal.selftest_command import TestRefused, test_counter
 
@@ -156,7 +164,7 @@ def selftest(
     _log_to_stderr(as_json)
     try:
         test = test_counter(data, credentials, tell)
-    except (ProfileError, JournalError, TestRefused) as error:
+    except (ProfileError, CertificateError, JournalError, TestRefused) as error:
         raise typer.TyperException(str(error)) from None
     words = f"验收单 · acceptance report: {test['path']}" if test["path"] else ""
     _tell(test, as_json, words)
@@ -203,6 +211,62 @@ def list_queue(data: Data, as_json: Json = False) -> None:
         _tell(_owed(payment), as_json, "  ".join(f"{k}={v}" for k, v in _owed(payment).items()))
     if not waiting and not as_json:
         typer.echo("没有未了交易 · nothing is owed")
+
+
+@certificate_app.command("request")
+def request_certificate(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="证书请求 · Where to put the request.")],
+    as_json: Json = False,
+) -> None:
+    """生成证书请求 · Make the request for a certificate; the key is drawn here and stays here.
+
+    例 / Example: tillgate terminal certificate request --data ./terminal --out 12345678.csr
+    """
+    from terminal import certificates
+
+    with _certificates_in_one_sentence():
+        terminal_id = _profile(data).terminal_id
+        out.write_bytes(certificates.request(data, terminal_id))
+    words = f"have it signed: tillgate host terminal certificate {terminal_id} --request {out} --out {terminal_id}.pem"
+    _tell({"terminal": terminal_id, "request": str(out)}, as_json, words)
+
+
+@certificate_app.command("install")
+def install_certificate(
+    data: Data,
+    certificate: Annotated[Path, typer.Argument(help="主机签发的证书 · What the host has issued.")],
+    as_json: Json = False,
+) -> None:
+    """装入证书 · Take the certificate that the host has issued; the next start uses it.
+
+    例 / Example: tillgate terminal certificate install 12345678.pem --data ./terminal
+    """
+    from terminal import certificates
+
+    with _certificates_in_one_sentence():
+        terminal_id = _profile(data).terminal_id
+        certificates.install(data, terminal_id, certificate.read_bytes())
+    _tell({"terminal": terminal_id, "installed": True}, as_json, f"terminal {terminal_id} has its certificate")
+
+
+@contextlib.contextmanager
+def _certificates_in_one_sentence() -> Iterator[None]:
+    from firmware_config.profile import ProfileError
+    from terminal.certificates import CertificateError
+
+    try:
+        yield
+    except (CertificateError, ProfileError) as error:
+        raise typer.TyperException(str(error)) from None
+    except OSError as error:
+        raise typer.TyperException(f"cannot use {error.filename}: {error.strerror}") from None
+
+
+def _profile(data: Path) -> "TerminalProfile":
+    from firmware_config.profile import load_profile
+
+    return load_profile(data / "profile.toml")
 
 
 @operator_app.command("add")

@@ -4,6 +4,7 @@ Shell code: it connects, reads, checks the MAC and reports. What a message means
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable
 
 import structlog
@@ -23,22 +24,32 @@ log = structlog.get_logger()
 
 
 class HostLink:
-    """Keeps one connection to the host, and makes it again when it is lost."""
+    """Keeps one connection to the host, and makes it again when it is lost. Without `tls` it is plain TCP.
 
-    def __init__(self, endpoint: HostEndpoint, vault: Vault, report: Callable[[Event], None]) -> None:
+    `failures`: how many times in a row there was no answer.
+    """
+
+    def __init__(
+        self, endpoint: HostEndpoint, vault: Vault, report: Callable[[Event], None], tls: ssl.SSLContext | None = None
+    ) -> None:
         self._endpoint = endpoint
+        self._tls = tls
         self._vault = vault
         self._report = report
         self._writer: asyncio.StreamWriter | None = None
-        self._failures = 0
+        self.failures = 0
 
     async def run(self) -> None:
         """Connect, listen, and connect again, until cancelled."""
         while True:
             try:
                 async with asyncio.timeout(self._endpoint.connect_timeout_s):
-                    reader, writer = await asyncio.open_connection(self._endpoint.address, self._endpoint.port)
-            except (OSError, TimeoutError):
+                    reader, writer = await asyncio.open_connection(
+                        self._endpoint.address, self._endpoint.port, ssl=self._tls
+                    )
+            except (OSError, TimeoutError) as error:
+                if isinstance(error, ssl.SSLError):
+                    log.warning("host_not_trusted", reason=getattr(error, "verify_message", error.reason))
                 await self._pause()
                 continue
             await self._converse(reader, writer)
@@ -68,10 +79,10 @@ class HostLink:
                 frames.receive(data)
                 while (frame := frames.next_frame()) is not None:
                     self._report(self._understand(frame))
-                    self._failures = 0
+                    self.failures = 0
                 await asyncio.sleep(0)  # let what was reported be decided: a flood must not fill the queue of events
-        except OSError as error:
-            log.info("host_link_broken", reason=error.strerror)
+        except OSError as error:  # with TLS 1.3 a host that does not trust us says so here
+            log.info("host_link_broken", reason=error.reason if isinstance(error, ssl.SSLError) else error.strerror)
         except Iso8583Error as error:
             log.warning("host_frame_refused", field=str(error.field), offset=error.offset, reason=error.reason)
         finally:
@@ -85,6 +96,6 @@ class HostLink:
         return Received(frame.message, self._vault.mac_state(message_bytes, frame.message), frame.command)
 
     async def _pause(self) -> None:
-        pause_s = RECONNECT_S[min(self._failures, len(RECONNECT_S) - 1)]
-        self._failures += 1
+        pause_s = RECONNECT_S[min(self.failures, len(RECONNECT_S) - 1)]
+        self.failures += 1
         await asyncio.sleep(pause_s)

@@ -5,6 +5,7 @@ from the journal, and nothing is taken until a write goes through again. A resta
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -81,6 +82,7 @@ class Runner:
         after_effect: Callable[[Effect], None] = lambda _: None,
         codes: CodeTable = SHIPPED,
         emv: DownloadedParameters = SHIPPED_EMV,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.profile = profile
         self.codes = codes
@@ -92,7 +94,7 @@ class Runner:
         self._vault = Vault(keys)
         self._after_effect = after_effect
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_MAX)
-        self._link = HostLink(profile.host, self._vault, self.post)
+        self._link = HostLink(profile.host, self._vault, self.post, tls)
         self.printing = Printing(profile, journal, self.devices.printer, self.post, codes)
         self._dialogue: CardDialogue | None = None
         self._dialogue_task: asyncio.Task[None] | None = None

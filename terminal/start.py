@@ -2,6 +2,7 @@
 
 The folder holds `profile.toml`, `vault.json` (keys), `operators.json` and `journal.db`; where the host has set which
 payment codes there are, also `payment_codes.toml` and, signed, `payment_codes.sig`. For test cards, `ca_keys.json`.
+For TLS, `tls.key` and `tls.pem`.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import structlog
 
 from firmware_config.profile import Devices, TerminalProfile, load_profile
 from terminal import emv
+from terminal.certificates import client_context
 from terminal.devices import CardReader, PinPad, Printer, Scanner
 from terminal.devices.supervision import CounterDevices, Opener, Supervision
 from terminal.emv.ca_keys import parse_ca_keys
@@ -42,10 +44,11 @@ class Terminal:
 async def opened(folder: Path, after_effect: Callable[[Effect], None] = lambda _: None) -> AsyncIterator[Terminal]:
     """Open everything that a terminal needs, and close it afterwards.
 
-    Raises ProfileError or JournalError, each with a sentence that says what to do. A terminal without keys opens all
-    the same, out of service: its page says why, and its journal can be read.
+    Raises ProfileError, CertificateError or JournalError, each with a sentence that says what to do. A terminal without
+    keys opens all the same, out of service: its page says why, and its journal can be read.
     """
     profile = load_profile(folder / "profile.toml")
+    tls = client_context(folder) if profile.host.tls else None
     keys = KeyLink(folder / "vault.json")
     keys.begin()  # it starts while the journal is being read
     try:
@@ -59,7 +62,7 @@ async def opened(folder: Path, after_effect: Callable[[Effect], None] = lambda _
         await supervision.open()
         await keys.opened()
         codes = codes_of(folder, profile.payment_codes_key)
-        runner = Runner(profile, journal, keys, supervision, after_effect, codes, emv_of(folder))
+        runner = Runner(profile, journal, keys, supervision, after_effect, codes, emv_of(folder), tls)
         yield Terminal(profile, runner, Operators(folder / "operators.json"), keys)
     finally:
         await supervision.close()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from host_switch import certificates as host_certificates
 from host_switch import start as host
 from host_switch.events import TerminalRegistered
 from simulators.cards import CA_KEYS_FILE
@@ -19,6 +20,7 @@ from simulators.counter.devices import SLIPS_FOLDER
 from simulators.counter.process import PAD_KEY_FILE
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY
 from simulators.tour.processes import Part
+from terminal import certificates
 from terminal.key_store import KeyStore
 from terminal.operators import Operators, Role
 
@@ -133,6 +135,7 @@ def set_up(folder: Path, ports: Ports) -> Shop:
     if not (shop.terminal / "vault.json").exists():
         # The vault comes last: with it, everything before it has been done.
         _register(shop)
+        _certify(shop)
         _add_operators(shop.terminal)
         KeyStore.create(shop.terminal / "vault.json", host.master_key_in(shop.pad_key_file))
     return shop
@@ -150,6 +153,14 @@ def _register(shop: Shop) -> None:
     host.carry_out(shop.host, TerminalRegistered(TERMINAL_ID, MERCHANT_ID, master_key))
 
 
+def _certify(shop: Shop) -> None:
+    """Host and terminal know each other by certificates, as in any deployment."""
+    host_certificates.found(shop.host, [LOOPBACK])
+    request = certificates.request(shop.terminal, TERMINAL_ID)
+    issued = host_certificates.certify_terminal(shop.host, TERMINAL_ID, request)
+    certificates.install(shop.terminal, TERMINAL_ID, issued)
+
+
 def _add_operators(folder: Path) -> None:
     operators = Operators(folder / "operators.json")
     roles: tuple[tuple[str, Role, str], ...] = (
@@ -161,12 +172,12 @@ def _add_operators(folder: Path) -> None:
 
 def _profile(shop: Shop) -> str:
     zh, en = MERCHANT_NAMES
-    entries: dict[str, dict[str, str | int]] = {
+    entries: dict[str, dict[str, str | int | bool]] = {
         "": {
             "terminal_id": TERMINAL_ID, "merchant_id": MERCHANT_ID, "merchant_name_zh": zh, "merchant_name_en": en,
             "page_port": shop.ports.page,
         },
-        "host": {"address": LOOPBACK, "port": shop.ports.host},
+        "host": {"address": LOOPBACK, "port": shop.ports.host, "tls": True},
         "devices": {
             "card_reader_port": shop.ports.card_reader, "scanner_path": str(shop.counter / "scanner"),
             "pin_pad_path": str(shop.counter / "pin_pad"), "printer_address": LOOPBACK,
@@ -176,7 +187,7 @@ def _profile(shop: Shop) -> str:
     return "\n".join(_table(name, values) for name, values in entries.items())
 
 
-def _table(name: str, values: dict[str, str | int]) -> str:
+def _table(name: str, values: dict[str, str | int | bool]) -> str:
     lines = [f"[{name}]"] if name else []
     lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]  # TOML as well
     return "\n".join(lines) + "\n"

@@ -27,7 +27,8 @@ def test_what_is_needed_is_enough(tmp_path):
 
 
 def test_what_is_said_is_read(tmp_path):
-    read = profile(tmp_path, NEEDED + '[host]\naddress = "10.0.0.1"\nport = 9000\n[limits]\nsale_amount_max = 100\n')
+    text = '[host]\naddress = "10.0.0.1"\nport = 9000\ntls = true\n[limits]\nsale_amount_max = 100\n'
+    read = profile(tmp_path, NEEDED + text)
     assert (read.host.address, read.host.port, read.limits.sale_amount_max) == ("10.0.0.1", 9000, 100)
 
 
@@ -49,6 +50,8 @@ def test_what_a_scanner_puts_around_a_code_is_read(tmp_path):
         (NEEDED + "payment_codes_key = 'AB'\n", "payment_codes_key"),
         (NEEDED + 'currency = "CNY"\n', "currency"),
         (NEEDED + "[host]\nport = 70000\n", "host.port"),
+        (NEEDED + '[host]\naddress = "10.0.0.1"\n', "needs tls = true"),
+        (NEEDED + '[host]\naddress = "pos.example.com"\n', "needs tls = true"),
         (NEEDED + '[host]\ntpdu = "1234567890"\n', "host.tpdu"),
         (NEEDED + "[limits]\nbatch_count_max = 1000\n", "limits.batch_count_max"),
         (NEEDED + "[limits]\nsale_amount_max = 12.5\n", "limits.sale_amount_max"),

@@ -12,6 +12,7 @@ import structlog
 import tillgate
 from host_switch import start
 from iso8583.security import key_check_value
+from terminal import certificates
 from tests.host_switch.room import Room
 from tests.host_switch.till import MASTER_KEY, MERCHANT
 
@@ -107,6 +108,17 @@ def test_a_command_waits_for_its_terminal(run: Run) -> None:
     assert lines(run("terminal", "list", "--json")[1])[0]["command"] == "none"
 
 
+def test_a_terminal_gets_its_certificate(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "terminal").mkdir()
+    (tmp_path / "asked").write_bytes(certificates.request(tmp_path / "terminal", "12345678"))
+    order = ("terminal", "certificate", "12345678", "--request", str(tmp_path / "asked"), "--out", str(tmp_path / "t"))
+    assert "tillgate host certificates" in run(*order)[2]
+    assert run("certificates", "--name", "127.0.0.1")[0] == 0
+    code, out, _ = run(*order, "--json")
+    assert (code, lines(out)[0]["terminal"]) == (0, "12345678")
+    certificates.install(tmp_path / "terminal", "12345678", (tmp_path / "t").read_bytes())
+
+
 def test_parameters_wait_for_their_terminal(run: Run) -> None:
     assert run("terminal", "parameters", "12345678", "--merchant-name", "新店名", "--reply-timeout-s", "45")[0] == 0
     (terminal,) = lines(run("terminal", "list", "--json")[1])
@@ -123,7 +135,10 @@ REFUSED = {
     "missing zone file": (("zone-keys", "--file", "/nowhere.json"), 1, "nowhere.json"),
     "no address": (("run", "--issuer", "there"), 1, "127.0.0.1:9800"),
     "no zone keys": (("run", "--issuer", "127.0.0.1:1"), 1, "zone-keys"),
-    "no certificate": (("run", "--issuer", "127.0.0.1:1", "--tls-certificate", "/nowhere.pem"), 1, "PEM"),
+    "in clear for all": (("run", "--issuer", "127.0.0.1:1", "--listen", "0.0.0.0"), 1, "tillgate host certificates"),
+    "no such request": (("terminal", "certificate", "12345678", "--request", __file__, "--out", "o"), 1, "no PEM"),
+    "no request": (("terminal", "certificate", "12345678", "--request", "gone.csr", "--out", "o"), 1, "gone.csr"),
+    "no host's name": (("certificates", "--name", "größe.example"), 1, "no host name"),
 }
 
 

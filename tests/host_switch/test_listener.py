@@ -1,18 +1,12 @@
 """The whole host over loopback: terminals, the issuer twin behind its port, and everything going wrong in between."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
 from host_switch.channels.iso_issuer import IsoIssuer
@@ -34,8 +28,7 @@ from host_switch.keys import KeyRoom, ZoneKeys
 from host_switch.listener import Listener
 from host_switch.records import Leg, Outcome, Transaction
 from host_switch.sqlite_store import SqliteStore
-from host_switch.start import tls_context
-from host_switch.store import MemoryStore, StoreError
+from host_switch.store import StoreError
 from host_switch.switch import decide
 from iso8583 import Message
 from iso8583.framing import with_length
@@ -253,33 +246,6 @@ async def test_a_fault_of_our_own_costs_one_frame_its_answer_and_not_the_host(
             await host.listener.ask(Due(1))
             assert (await line.talk(line.till.sale()))[39] == "00"
         assert [(entry["event"], entry["fault"]) for entry in log] == [("fault of our own", "ZeroDivisionError")]
-
-
-@in_a_loop
-async def test_terminals_speak_tls_where_there_is_a_certificate(tmp_path: Path) -> None:
-    certificate, key = certified(tmp_path)
-    listener = Listener(MemoryStore(POLICY, KeyRoom(bytes(32)).fresh_keys))
-    port = await listener.start("127.0.0.1", 0, tls_context(certificate, key))
-    trusting = ssl.create_default_context(cafile=certificate)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting, server_hostname="host.example")
-    line = Line(Till("99999999"), reader, writer)
-    assert (await line.talk(line.till.echo()))[39] == "97"
-    await line.hang_up()
-    await listener.stop()
-
-
-def certified(folder: Path) -> tuple[Path, Path]:
-    """A certificate for host.example that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "host.example")])
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(1).not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
-    made = made.not_valid_after(datetime(2126, 1, 1, tzinfo=UTC))
-    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("host.example")]), critical=False)
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    (folder / "host.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(pem))
-    (folder / "host.key").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    return folder / "host.pem", folder / "host.key"
 
 
 # --- the issuer -------------------------------------------------------------------------------------------------------

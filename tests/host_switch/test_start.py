@@ -140,8 +140,3 @@ def test_a_file_without_a_master_key_is_refused(text: str, tmp_path: Path) -> No
     (tmp_path / "key").write_text(text)
     with pytest.raises(start.HostError, match="32 hexadecimal digits"):
         start.master_key_in(tmp_path / "key")
-
-
-def test_certificates_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(start.HostError, match="PEM"):
-        start.tls_context(tmp_path / "missing.pem", None)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from host_switch import certificates as of_host
 from terminal.journal import Journal
 from terminal.key_store import KeyStore
 from terminal.records import Key, Sent, Started
@@ -51,6 +52,24 @@ def test_journal_is_shown_without_the_sealed_card(folder, capsys):
     assert main(["terminal", "journal", "show", "--data", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "629999******0009" in out and "5EA1ED" not in out
+
+
+def test_a_certificate_is_asked_for_and_taken(tmp_path, capsys):
+    (tmp_path / "profile.toml").write_text(
+        'terminal_id = "12345678"\nmerchant_id = "898110053110001"\nmerchant_name_zh = "a"\nmerchant_name_en = "a"\n'
+        '[host]\naddress = "10.0.0.5"\ntls = true\n'
+    )
+    here, asked, issued = ["--data", str(tmp_path)], tmp_path / "asked.csr", tmp_path / "issued.pem"
+    assert main(["terminal", "run", *here]) == 1
+    assert "tillgate terminal certificate request" in capsys.readouterr().err
+    assert main(["terminal", "certificate", "request", "--out", str(asked), *here]) == 0
+    assert "tillgate host terminal certificate 12345678" in capsys.readouterr().out
+    assert main(["terminal", "certificate", "install", str(asked), *here]) == 1
+    assert "no certificate" in capsys.readouterr().err
+    of_host.found(tmp_path / "host", ["10.0.0.5"])
+    issued.write_bytes(of_host.certify_terminal(tmp_path / "host", "12345678", asked.read_bytes()))
+    assert main(["terminal", "certificate", "install", str(issued), *here, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"terminal": "12345678", "installed": True}
 
 
 def test_keys_are_given_once(tmp_path, capsys):
