@@ -101,6 +101,7 @@ class IssuerProcess:
         self._mac_key = mac_key
         self._turn: list[tuple[_HostConnection, Verdict]] = []
         self._servers: list[asyncio.Server] = []
+        self.connections: set[_HostConnection] = set()
 
     async def start(self, port: int, control_port: int) -> tuple[int, int]:
         """Listen on loopback. Port 0 takes a free one; returns the two ports."""
@@ -111,9 +112,11 @@ class IssuerProcess:
         return _port(issuing), _port(control)
 
     async def stop(self) -> None:
-        """Stop listening and let go of the store."""
+        """Stop listening, hang up, and let go of the store."""
         for server in self._servers:
             server.close()
+        hung_up = [connection.hang_up() for connection in self.connections]
+        await asyncio.gather(*hung_up)
         self._store.close()
 
     def received(self, connection: "_HostConnection", frame: bytes) -> None:
@@ -172,10 +175,20 @@ class _HostConnection(asyncio.Protocol):
         self._buffer = FrameBuffer()
         self._outgoing: list[bytes] = []
         self._transport: asyncio.Transport
+        self._over = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._process.connections.add(self)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._process.connections.discard(self)
+        self._over.set_result(None)
+
+    def hang_up(self) -> "asyncio.Future[None]":
+        self._transport.abort()
+        return self._over
 
     def data_received(self, data: bytes) -> None:
         self._buffer.receive(data)

@@ -13,9 +13,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
+from host_switch import certificates
 from host_switch.channels.iso_issuer import IsoIssuer
 from host_switch.events import CommandGiven, Decision, Persist
 from host_switch.ledger import booking
@@ -211,10 +213,11 @@ async def switch(shop: Shop, plan: Plan, trigger: Trigger, ear: Ear) -> None:
             store.policy, zone_pin_key=keys.pin_key, channel_timeout_s=plan.channel_timeout_s,
             retry_first_s=RETRY_FIRST_S, retry_last_s=RETRY_LAST_S,
         )  # fmt: skip
-        listener = Listener(store, after_effect=lambda _: trigger.effect("host"))
+        certified = partial(certificates.certified, shop.host)
+        listener = Listener(store, after_effect=lambda _: trigger.effect("host"), certified=certified)
         channel = IsoIssuer(keys, listener.channel_answered, listener.channel_unavailable, listener.channel_connected)
         listener.channel = channel
-        await listener.start(LOOPBACK, shop.ports.host)
+        await listener.start(LOOPBACK, shop.ports.host, certificates.server_context(shop.host))
         channel.connect(LOOPBACK, shop.ports.issuer)
         ear.say(ready=True)
         async with asyncio.TaskGroup() as group:

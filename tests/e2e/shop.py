@@ -10,13 +10,10 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from host_switch.channels.iso_issuer import IsoIssuer
-from host_switch.listener import Listener
-from host_switch.start import opened_store, zone_keys
+from host_switch import start as host
 from simulators.counter.devices import PIN, Devices, Places
 from simulators.issuer import Mood
 from simulators.issuer_process import IssuerProcess, opened_issuer
@@ -183,22 +180,12 @@ async def _issuer(shop: Shop) -> AsyncIterator[IssuerProcess]:
 
 @asynccontextmanager
 async def _host(shop: Shop) -> AsyncIterator[None]:
-    with opened_store(shop.host, to_write=True) as store:
-        keys = zone_keys(store)
-        store.policy = replace(store.policy, zone_pin_key=keys.pin_key)
-        listener = Listener(store)
-        channel = IsoIssuer(
-            keys, listener.channel_answered, listener.channel_unavailable, listener.channel_connected
-        )
-        listener.channel = channel
-        await listener.start(LOOPBACK, shop.ports.host, None)
-        channel.connect(LOOPBACK, shop.ports.issuer)
+    listen, issuer = host.Address(LOOPBACK, shop.ports.host), host.Address(LOOPBACK, shop.ports.issuer)
+    async with host.opened(shop.host, listen, issuer) as (listener, _):
         work = asyncio.ensure_future(listener.serve_until_broken())
         try:
             yield
         finally:
-            await listener.stop()
-            await channel.close()
             work.cancel()
             await asyncio.wait((work,))
 
