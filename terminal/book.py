@@ -10,11 +10,13 @@ from typing import Any
 
 from iso8583.transactions import TYPES, TransactionType
 from terminal.records import (
+    CARD_ERASED,
     SETTLEMENT_TRACE,
     Answered,
     Attention,
     BatchClosed,
     Cancelled,
+    ClosedByPeople,
     Completed,
     Key,
     LateAnswer,
@@ -68,6 +70,7 @@ class Payment:
     attention: str = ""
     voided_by: Key | None = None
     refunded: int = 0
+    closed_by_people: ClosedByPeople | None = None
 
     @property
     def rules(self) -> TransactionType:
@@ -78,6 +81,11 @@ class Payment:
     def is_final(self) -> bool:
         """Nothing more can happen to the money of this payment."""
         return self.state in FINAL
+
+    @property
+    def needs_people(self) -> bool:
+        """Its end is not known, and the terminal cannot ask for it any more: two people may close it."""
+        return self.state is State.SENT and self.attention == CARD_ERASED
 
     @property
     def receipt_due(self) -> bool:
@@ -160,7 +168,7 @@ class Book:
         self._update(
             r.key, state=state, response_code=r.response_code, amount=r.amount, reference=r.reference,
             authorisation=r.authorisation, host_time=r.host_time, host_date=r.host_date, issuer=r.issuer, text=r.text,
-            balance=r.balance,
+            balance=r.balance, attention="",
         )  # fmt: skip
         self._credit_original(r.key)
         self._slip_due(r.key)
@@ -197,6 +205,12 @@ class Book:
 
     def _attention(self, r: Attention) -> None:
         self._update(r.key, attention=r.reason)
+
+    def _closed_by_people(self, r: ClosedByPeople) -> None:
+        state = State.APPROVED if r.booked else State.DECLINED
+        self._update(r.key, state=state, closed_by_people=r, attention="")
+        self._credit_original(r.key)
+        self._slip_due(r.key)
 
     def _print_began(self, r: PrintBegan) -> None:
         if r.key in self.slips_due:
@@ -245,6 +259,7 @@ _APPLY: dict[type, Callable[[Book, Any], None]] = {
     Reversed: Book._reversed,
     LateAnswer: Book._late_answer,
     Attention: Book._attention,
+    ClosedByPeople: Book._closed_by_people,
     PrintBegan: Book._print_began,
     Printed: Book._printed,
     SignedOn: Book._signed_on,

@@ -146,8 +146,9 @@ def selftest(
     """
     from firmware_config.profile import ProfileError
     from terminal.certificates import CertificateError
+    from terminal.running import PageRefused
     from terminal.selftest import in_words
-    from terminal.selftest_command import TestRefused, test_counter
+    from terminal.selftest_command import test_counter
 
     def credentials() -> tuple[str, str]:
         number = operator or typer.prompt("操作员 · Operator")
@@ -164,7 +165,7 @@ def selftest(
     _log_to_stderr(as_json)
     try:
         test = test_counter(data, credentials, tell)
-    except (ProfileError, CertificateError, JournalError, TestRefused) as error:
+    except (ProfileError, CertificateError, JournalError, PageRefused) as error:
         raise typer.TyperException(str(error)) from None
     words = f"验收单 · acceptance report: {test['path']}" if test["path"] else ""
     _tell(test, as_json, words)
@@ -269,6 +270,50 @@ def _profile(data: Path) -> "TerminalProfile":
     return load_profile(data / "profile.toml")
 
 
+@queue_app.command("close")
+def close(
+    data: Data,
+    key: Annotated[str, typer.Argument(help="交易,见 queue list · The payment, as queue list names it.")],
+    booked: Annotated[bool, typer.Option("--booked/--not-booked", help="对账单怎么说 · What the statement says.")],
+    statement: Annotated[str, typer.Option(help="对账单参考号 · The reference on the acquirer's statement.")],
+    operator: Annotated[str, typer.Option(help="第一人编号 · The first person's number.")],
+    supervisor: Annotated[str, typer.Option(help="主管编号 · The supervisor's number; another person.")],
+    operator_pin: Annotated[str, typer.Option(envvar="TILLGATE_OPERATOR_PIN", help="第一人密码 · Asked for.")] = "",
+    supervisor_pin: Annotated[str, typer.Option(envvar="TILLGATE_SUPERVISOR_PIN", help="主管密码 · Asked for.")] = "",
+    sure: Annotated[bool, typer.Option("--yes", help="不再询问 · Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """凭收单对账单办结一笔退货 · Two people close what the bank cannot be asked about any more.
+
+    By what the acquirer's statement says. It is one record in the journal, and cannot be undone. It works whether the
+    terminal runs or not.
+
+    例 / Example: tillgate terminal queue close 10000001-000001-000007 --data ./terminal --booked
+    --statement ACQ-0117/3 --operator 01 --supervisor 00
+    """
+    from firmware_config.profile import ProfileError
+    from terminal.closing_command import Pins, payment_to_close, second_look
+    from terminal.closing_command import close as close_by_people
+    from terminal.events import CloseByPeople
+    from terminal.running import PageRefused
+
+    _journal(data).close()
+    try:
+        payment = payment_to_close(data, key)
+        typer.echo(second_look(payment, booked), err=True)
+        if not sure:
+            typer.confirm("办结后不能更改 · This cannot be undone. Close it?", abort=True, err=True)
+        pins = Pins(
+            operator_pin or typer.prompt(f"{operator} 密码 · PIN", hide_input=True, err=True),
+            supervisor_pin or typer.prompt(f"{supervisor} 密码 · PIN", hide_input=True, err=True),
+        )
+        close_by_people(data, CloseByPeople(payment.key, booked, statement.strip(), operator, supervisor), pins)
+    except (ProfileError, JournalError, PageRefused) as error:
+        raise typer.TyperException(str(error)) from None
+    closed = {"key": key, "booked": booked, "statement": statement.strip(), "operator": operator}
+    _tell(closed | {"supervisor": supervisor}, as_json, f"已办结 · closed: {key}")
+
+
 @operator_app.command("add")
 def add_operator(
     data: Data,
@@ -305,7 +350,7 @@ def _owed(payment: Payment) -> dict[str, Any]:
     return {
         "key": str(payment.key), "type": payment.type, "amount": payment.amount, "currency": payment.currency,
         "state": payment.state.value, "means": payment.means, "attention": payment.attention,
-        "receipt_due": payment.receipt_due,
+        "receipt_due": payment.receipt_due, "needs_people": payment.needs_people,
     }  # fmt: skip
 
 

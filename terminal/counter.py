@@ -18,6 +18,7 @@ from terminal.events import (
     CardCompleted,
     CardErased,
     CardPresented,
+    CloseByPeople,
     CodeIgnored,
     CodePresented,
     DevicesSeen,
@@ -135,6 +136,8 @@ class Counter:
                 return []
             case SettleRequested(operator):
                 return self._settle(operator, now)
+            case CloseByPeople():
+                return self._close_by_people(event, now)
             case ReprintRequested(key):
                 return self._reprint(key)
             case SlipReady(key):
@@ -250,6 +253,14 @@ class Counter:
             return []
         self.notice = None
         return self.settlement.start(operator, now)
+
+    def _close_by_people(self, said: CloseByPeople, now: float) -> list[Effect]:
+        refusal = risk.refusal_of_closing(self.book.payments.get(said.key), said, self.room)
+        if refusal:
+            self._say(refusal)
+            return []
+        self.notice = None
+        return self.payments.close_by_people(said, now)
 
     def _reprint(self, key: Key) -> list[Effect]:
         """Print again. What is not of this batch the shell looks up in the journal."""

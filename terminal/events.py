@@ -97,6 +97,20 @@ class SettleRequested:
     operator: str
 
 
+@dataclass(frozen=True, slots=True)
+class CloseByPeople:
+    """Two people, each with their own PIN, say what the acquirer's statement says of a payment: booked, or not.
+
+    Only of a payment that cannot be asked for any more. `statement` is the reference by which its line is found.
+    """
+
+    key: Key
+    booked: bool
+    statement: str
+    operator: str
+    supervisor: str
+
+
 # --- events: what devices report --------------------------------------------------------------------------------------
 
 
@@ -252,8 +266,8 @@ class Tick:
 
 Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
-    | SettleRequested | CardPresented | CodePresented | CodeIgnored | MeansFailed | CardCompleted | Progress
-    | SlipReady | SlipPrinted
+    | SettleRequested | CloseByPeople | CardPresented | CodePresented | CodeIgnored | MeansFailed | CardCompleted
+    | Progress | SlipReady | SlipPrinted
     | SlipFailed | LinkUp | LinkLost | Received | KeysLoaded | KeysLost | KeysBack | CardErased
     | RoomMeasured | DevicesSeen | Tick
 )  # fmt: skip

@@ -16,6 +16,7 @@ from iso8583.unionpay import Totals as WireTotals
 from iso8583.unionpay_fields.field62 import Status62
 from terminal.book import Payment, Totals
 from terminal.events import CardPresented, CodePresented, Original
+from terminal.records import Key
 
 READER_CAPABILITY = "5"
 CHIP_CONDITION = "0"
@@ -158,6 +159,11 @@ def with_cards(message: Message, pans: Sequence[str]) -> Message:
     details = Details48.parse(message.text(48)).records
     filled = tuple(replace(detail, pan=pan) for detail, pan in zip(details, pans, strict=True))
     return message.with_({48: Details48(filled).to_text()})
+
+
+def key_in(message: Message) -> Key:
+    """The name of the payment that a request or its answer is about."""
+    return Key(message.text(41, ""), message.text(60, "")[2:8], message.text(11, ""))
 
 
 def upload_end(profile: TerminalProfile, batch: str, trace: int, count: int, balanced: bool) -> Message:

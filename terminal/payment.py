@@ -11,6 +11,8 @@ The rules, each with its test:
   until the host answers. Time never closes a payment.
 - An approval that comes late changes nothing; it is kept as evidence.
 - A chip that refuses after the host approved: the sale is reversed.
+- What cannot be asked for any more is closed by two people, by the acquirer's statement. An answer that contradicts
+  them after all changes nothing; it is kept as evidence, and calls a person.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,6 +30,7 @@ from terminal.events import (
     AskForMeans,
     CardCompleted,
     CardPresented,
+    CloseByPeople,
     CodePresented,
     CompleteCard,
     Effect,
@@ -39,9 +42,11 @@ from terminal.events import (
     Send,
 )  # fmt: skip
 from terminal.records import (
+    CARD_ERASED,
     Answered,
     Attention,
     Cancelled,
+    ClosedByPeople,
     Completed,
     Key,
     LateAnswer,
@@ -109,6 +114,11 @@ class Payments:
         payment = self._current()
         return [] if payment is None else self._happen(payment, Happening.GIVEN_UP, now, _Facts(reason=reason))
 
+    def close_by_people(self, said: CloseByPeople, now: float) -> list[Effect]:
+        """Take the word of two people; the caller has made sure that this payment cannot be asked for any more."""
+        happening = Happening.PEOPLE_SAY_BOOKED if said.booked else Happening.PEOPLE_SAY_NOT_BOOKED
+        return self._happen(self._book.payments[said.key], happening, now, _Facts(people=said))
+
     # --- what devices report ------------------------------------------------------------------------------------------
 
     def presented(self, means: CardPresented | CodePresented, now: float) -> list[Effect]:
@@ -121,7 +131,7 @@ class Payments:
     def card_erased(self, key: Key, now: float) -> list[Effect]:
         """A refund that must be repeated and cannot be: only a person can find out what became of it."""
         payment = self._book.payments[key]
-        return [] if payment.attention else [self._persist(Attention(key, "card_erased", now))]
+        return [] if payment.attention else [self._persist(Attention(key, CARD_ERASED, now))]
 
     def card_completed(self, event: CardCompleted, now: float) -> list[Effect]:
         """The chip had its last word."""
@@ -144,9 +154,7 @@ class Payments:
         return self._happen(payment, self._judge(payment, event), now, _Facts(answer=event.message, reason=reason))
 
     def _payment_of(self, answer: Message) -> Payment | None:
-        block = answer.text(60, "")
-        key = Key(answer.text(41, ""), block[2:8], answer.text(11, ""))
-        return self._book.payments.get(key)
+        return self._book.payments.get(messages.key_in(answer))
 
     def _fits(self, payment: Payment, answer: Message) -> bool:
         """Response acceptance: message type, processing code, merchant and amount are those of the request."""
@@ -319,11 +327,23 @@ class Payments:
         return [self._persist(Reversed(payment.key, facts.response_code, now))]
 
     def _act_note(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
-        return [self._persist(LateAnswer(payment.key, facts.response_code, now))]
+        """Keep a late answer. Where people have spoken, only one that contradicts them comes here."""
+        effects: list[Effect] = [self._persist(LateAnswer(payment.key, facts.response_code, now))]
+        if payment.closed_by_people and not payment.attention:
+            reason = "answer_not_booked" if payment.closed_by_people.booked else "answer_booked"
+            effects.append(self._persist(Attention(payment.key, reason, now)))
+        return effects
 
     def _act_call(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         reason = f"reversal_refused_{facts.response_code}"
         return [] if payment.attention == reason else [self._persist(Attention(payment.key, reason, now))]
+
+    def _act_close_by_people(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
+        said = facts.people
+        assert said is not None, "the table closes so only with the word of people"
+        self._let_go(payment.key)
+        closed = ClosedByPeople(said.key, said.booked, said.statement, said.operator, said.supervisor, now)
+        return [self._persist(closed)]
 
     def _reversal(self, key: Key, again: bool) -> Send:
         payment = self._book.payments[key]
@@ -358,6 +378,7 @@ class _Facts:
     answer: Message | None = None
     chip: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
+    people: CloseByPeople | None = None
 
     @property
     def response_code(self) -> str:
@@ -417,4 +438,5 @@ _ACTS: Mapping[Act, Callable[[Payments, Payment, _Facts, float], list[Effect]]] 
     Act.CLOSE: Payments._act_close,
     Act.NOTE: Payments._act_note,
     Act.CALL: Payments._act_call,
+    Act.CLOSE_BY_PEOPLE: Payments._act_close_by_people,
 }

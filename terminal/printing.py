@@ -147,8 +147,15 @@ def slip_of(
         pay_voucher=payment.reference if payment.rules.scan else "",
         original_voucher=back.key.trace if back else "", original_reference_no=back.reference if back else "",
         original_date=back.host_date if back else "",
-        ic_lines=tuple(payment.chip.items()), signature_needed=payment.signature, duplicate=duplicate,
+        response_texts=_by_statement(payment), ic_lines=tuple(payment.chip.items()),
+        signature_needed=payment.signature, duplicate=duplicate,
     )  # fmt: skip
+
+
+def _by_statement(payment: Payment) -> tuple[str, ...]:
+    """Where the acquirer's statement said that it was booked, the slip says so: there was no answer of the bank."""
+    closed = payment.closed_by_people
+    return ("凭收单对账单入账", "BOOKED BY STATEMENT", closed.statement) if closed else ()
 
 
 def _payer(payment: Payment, codes: CodeTable) -> str:

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_type_hints
 
+CARD_ERASED = "card_erased"
+"""The reason of the attention to a payment that cannot be asked for again: its card number went with the keys."""
+
 SETTLEMENT_TRACE = "000000"
 """The trace in the key of a settlement's slip: no payment has it."""
 
@@ -142,6 +145,21 @@ class Attention:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedByPeople:
+    """Two people have closed a payment that could not be asked for any more, by what the acquirer's statement says.
+
+    `operator` and `supervisor` have each given their own PIN; `statement` is the reference of the line that they read.
+    """
+
+    key: Key
+    booked: bool
+    statement: str
+    operator: str
+    supervisor: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class PrintBegan:
     """A slip is about to be sent to the printer: from here on it may be on paper. `duplicate`: it is marked so."""
 
@@ -218,15 +236,15 @@ class ParametersTaken:
 
 PaymentRecord = (
     Started | Sent | Answered | Completed | Cancelled | ReversalDue | Reversed | LateAnswer | Attention
-    | PrintBegan | Printed
+    | ClosedByPeople | PrintBegan | Printed
 )  # fmt: skip
 Record = PaymentRecord | SignedOn | SettleStarted | SettleAnswered | BatchClosed | ParametersTaken
 
 _CLASSES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
-        Started, Sent, Answered, Completed, Cancelled, ReversalDue, Reversed, LateAnswer, Attention, PrintBegan,
-        Printed, SignedOn, SettleStarted, SettleAnswered, BatchClosed, ParametersTaken,
+        Started, Sent, Answered, Completed, Cancelled, ReversalDue, Reversed, LateAnswer, Attention, ClosedByPeople,
+        PrintBegan, Printed, SignedOn, SettleStarted, SettleAnswered, BatchClosed, ParametersTaken,
     )
 }  # fmt: skip
 _KEY_FIELDS = {

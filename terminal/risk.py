@@ -3,11 +3,16 @@
 Pure functions over what is known; an empty reason means yes. Limits come from the profile.
 """
 
+import re
 from dataclasses import dataclass
 
 from firmware_config.profile import Limits
 from terminal.book import Book, Payment
+from terminal.events import CloseByPeople
+from terminal.slips import hide_cards
 from terminal.transitions import State
+
+_STATEMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./-]{3,39}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +72,15 @@ def refusal_of_settlement(book: Book, ready: bool, busy: bool) -> str:
     if book.settling is not None:
         return "settling"
     return "" if ready else "no_link"
+
+
+def refusal_of_closing(payment: Payment | None, said: CloseByPeople, room: Room) -> str:
+    """Say why people cannot close this payment: only what nothing else closes, by a statement, and two of them."""
+    reasons = (
+        ("needs_no_people", payment is None or not payment.needs_people),
+        ("two_people_needed", len({said.operator, said.supervisor} - {""}) < 2),
+        ("statement_missing", not _STATEMENT.fullmatch(said.statement)),
+        ("statement_is_card", hide_cards(said.statement) != said.statement),
+        ("closing_not_written", not room.writable),
+    )
+    return next((reason for reason, holds in reasons if holds), "")

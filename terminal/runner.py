@@ -26,6 +26,7 @@ from terminal.events import (
     AskForMeans,
     BalanceRequested,
     CardErased,
+    CloseByPeople,
     CodeIgnored,
     CodePresented,
     CompleteCard,
@@ -50,24 +51,22 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.host_link import HostLink
 from terminal.journal import Journal, JournalUnwritable
-from terminal.key_frames import KeysDiffer, KeysGone
+from terminal.key_frames import KeysGone
 from terminal.key_link import KeyLink
 from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.printing import Printing
-from terminal.records import Key
 from terminal.selftest import CounterTest
 from terminal.steady_clock import SteadyClock
-from terminal.vault import Vault, VaultError
+from terminal.vault import CardLost, Vault, VaultError
 from terminal.view import view_of
 
 EVENTS_MAX = 1_000
 ROOM_INTERVAL_S = 1.0
 DEVICES_INTERVAL_S = 1.0
-REPEATED_REFUND = "0221"
 
 log = structlog.get_logger()
 
-_REQUESTS = (SaleRequested, BalanceRequested, VoidRequested, RefundRequested, SettleRequested)
+_REQUESTS = (SaleRequested, BalanceRequested, VoidRequested, RefundRequested, SettleRequested, CloseByPeople)
 
 
 class Runner:
@@ -250,26 +249,15 @@ class Runner:
 
     def _send(self, message: Message, cards: tuple[str, ...]) -> None:
         try:
-            pans = [self._unsealed(card, message) for card in cards]
+            pans = self._vault.cards_for(message, cards)
             self._link.send(self._vault.protect(messages.with_cards(message, pans)))
+        except CardLost as error:
+            log.warning("message_not_sent", mti=message.mti, reason=str(error))
+            self.post(CardErased(messages.key_in(message)))
         except KeysGone as error:  # the counter hears of it; what must be sent is sent when there are keys again
             log.warning("message_not_sent", mti=message.mti, reason=str(error))
         except (VaultError, Iso8583Error) as error:
             log.error("message_not_sent", mti=message.mti, reason=str(error))
-
-    def _unsealed(self, card: str, message: Message) -> str:
-        """A card number; none if it was sealed by a vault that has been erased since: the host knows the original.
-
-        But a repeat must be what it repeats, or the host takes it for another payment: then raise KeysDiffer.
-        """
-        try:
-            return self._vault.unseal(card)
-        except KeysDiffer:
-            if message.mti != REPEATED_REFUND:
-                return ""
-            batch = message.text(60)[2:8]
-            self.post(CardErased(Key(self.profile.terminal_id, batch, message.text(11))))
-            raise
 
     def _ask_for_means(self, effect: AskForMeans) -> None:
         self._codes_wanted = "code" in effect.means

@@ -2,7 +2,8 @@
 
 A pair that does not stand here changes nothing. The state diagram in the documentation is drawn from this table.
 `DOUBTFUL` is no answer, a dead link, an answer whose MAC is not good, or a restart: what follows depends on the
-type's recovery (reverse, repeat or none), so that no timer ever turns "unknown" into "failed".
+type's recovery (reverse, repeat or none), so that no timer ever turns "unknown" into "failed". People may speak only
+of what cannot be asked for any more (`Payment.needs_people`).
 """
 
 from collections.abc import Mapping
@@ -42,6 +43,8 @@ class Happening(StrEnum):
     REVERSAL_DONE = "reversal answered"
     REVERSAL_REFUSED = "reversal refused"
     RETRY = "time to try again"
+    PEOPLE_SAY_BOOKED = "two people: booked"
+    PEOPLE_SAY_NOT_BOOKED = "two people: not booked"
 
 
 class Act(StrEnum):
@@ -59,6 +62,7 @@ class Act(StrEnum):
     CLOSE = "persist the end"
     NOTE = "persist as evidence"
     CALL = "call a person, go on trying"
+    CLOSE_BY_PEOPLE = "persist who closed it, and by what"
 
 
 class Move(NamedTuple):
@@ -80,6 +84,8 @@ TABLE: Mapping[tuple[State, Happening], Move] = {
     (_S.SENT, _H.DOUBTFUL_REPEAT): Move(_S.SENT, _A.REPEAT),
     (_S.SENT, _H.DOUBTFUL_HARMLESS): Move(_S.CANCELLED, _A.CANCEL),
     (_S.SENT, _H.RETRY): Move(_S.SENT, _A.REPEAT),
+    (_S.SENT, _H.PEOPLE_SAY_BOOKED): Move(_S.APPROVED, _A.CLOSE_BY_PEOPLE),
+    (_S.SENT, _H.PEOPLE_SAY_NOT_BOOKED): Move(_S.DECLINED, _A.CLOSE_BY_PEOPLE),
     (_S.COMPLETING, _H.CHIP_AGREED): Move(_S.APPROVED, _A.CERTIFY),
     (_S.COMPLETING, _H.CHIP_REFUSED): Move(_S.REVERSAL_DUE, _A.REVERSE),
     (_S.COMPLETING, _H.DOUBTFUL): Move(_S.REVERSAL_DUE, _A.REVERSE),

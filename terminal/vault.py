@@ -5,6 +5,7 @@ This side knows messages and no key. The PIN key is in neither: the PIN pad has 
 only passes through, encrypted as it came.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +14,13 @@ from iso8583.transactions import type_of
 from iso8583.unionpay import MAC_BYTES, MacState, WorkingKeys62, with_mac
 from terminal.key_frames import KeysDiffer, VaultError
 
-__all__ = ["Keys", "PinKey", "Vault", "VaultError"]
+__all__ = ["CardLost", "Keys", "PinKey", "Vault", "VaultError"]
+
+REPEATED_REFUND = "0221"
+
+
+class CardLost(VaultError):
+    """A message cannot be what it repeats: its card number was sealed by keys that have been erased since."""
 
 
 class Keys(Protocol):
@@ -85,6 +92,22 @@ class Vault:
     def seal(self, pan: str) -> str:
         """Encrypt a card number for the journal, hexadecimal."""
         return self._keys.seal(pan).hex()
+
+    def cards_for(self, message: Message, cards: Iterable[str]) -> list[str]:
+        """The card numbers that a message carries; of one that was sealed by keys erased since, an empty text.
+
+        The host knows the original and asks for no number. But a repeated refund without it would be another refund to
+        the host: then CardLost is raised.
+        """
+        pans: list[str] = []
+        for card in cards:
+            try:
+                pans.append(self.unseal(card))
+            except KeysDiffer:
+                if message.mti == REPEATED_REFUND:
+                    raise CardLost("the card number in a repeated refund cannot be unsealed any more") from None
+                pans.append("")
+        return pans
 
     def unseal(self, sealed: str) -> str:
         """Decrypt a card number; an empty text stays empty (a payment by code has none)."""

@@ -86,10 +86,19 @@ def payment_view(payment: Payment, codes: CodeTable = SHIPPED) -> dict[str, Any]
         "reference": payment.reference, "authorisation": payment.authorisation, "reason": payment.reason,
         "balance": payment.balance, "attention": payment.attention, "receipt_due": payment.receipt_due,
         "voided": payment.voided_by is not None, "refunded": payment.refunded, "final": payment.is_final,
+        "needs_people": payment.needs_people, "closed_by_people": _closed_by_people(payment),
         "original": str(payment.original or ""), "recovery": payment.rules.recovery,
         "voidable": not risk.refusal_of_void(payment),
         "refundable": payment.type in ("sale", "qr_sale") and payment.state is State.APPROVED
         and payment.voided_by is None and payment.refunded < payment.amount,
+    }  # fmt: skip
+
+
+def _closed_by_people(payment: Payment) -> dict[str, Any] | None:
+    closed = payment.closed_by_people
+    return None if closed is None else {
+        "booked": closed.booked, "statement": closed.statement, "operator": closed.operator,
+        "supervisor": closed.supervisor, "at": closed.at,
     }  # fmt: skip
 
 

@@ -38,7 +38,8 @@ SHELLS = (  # what meets the world; every other module of terminal and host_swit
     "host_switch/start.py",
     *("terminal/cashier/*.py", "terminal/card_dialogue.py", "terminal/certificates.py", "terminal/commands.py"),
     *("terminal/devices/*.py", "terminal/host_link.py", "terminal/journal.py", "terminal/operators.py"),
-    *("terminal/printing.py", "terminal/runner.py", "terminal/selftest*.py", "terminal/start.py"),
+    *("terminal/printing.py", "terminal/runner.py", "terminal/running.py"),
+    *("terminal/closing_command.py", "terminal/selftest*.py", "terminal/start.py"),
     "terminal/steady_clock.py",
     *("terminal/key_*.py", "terminal/vault.py"),
 )

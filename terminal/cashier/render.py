@@ -64,7 +64,7 @@ def _live(till: Till, view: View, session: Session) -> dict[str, Any]:
 
 def _placed(till: Till, view: View, session: Session, place: Place) -> dict[str, Any]:
     texts = texts_in(session.language)
-    opened = sheet(place, till, view, texts) if session.operator else None
+    opened = sheet(place, till, view, session.operator, texts) if session.operator else None
     return _common(till, view, session) | {
         "said": said(place, texts),
         "sheet": opened,

@@ -19,6 +19,7 @@ from terminal.devices.scanner_keyboard import keyboard_of
 from terminal.events import (
     BalanceRequested,
     CancelRequested,
+    CloseByPeople,
     Event,
     RefundRequested,
     ReprintRequested,
@@ -27,6 +28,7 @@ from terminal.events import (
     VoidRequested,
 )  # fmt: skip
 from terminal.records import Key
+from terminal.risk import refusal_of_closing
 
 Press = Callable[["Desk", Session, Form], Awaitable[Place]]
 
@@ -173,6 +175,25 @@ class Desk:
 
         return Place(said=await self.till.carry_out(SettleRequested(session.operator), begun))
 
+    async def close(self, session: Session, form: Form) -> Place:
+        """Close a payment by the word of two people; whoever is logged on gives their PIN again."""
+        again = Place("booked" if form.get("booked") == "yes" else "not_booked", form.get("key", ""))
+        if not session.operator:
+            return Place(said="log_on_first")
+        payment, counter = self.till.in_batch(again.key), self.till.runner.counter
+        if payment is None:
+            return Place(said="not_found")
+        operator, supervisor = form.get("operator", ""), form.get("supervisor", "")
+        statement = form.get("statement", "").strip()
+        said = CloseByPeople(payment.key, again.sheet == "booked", statement, operator, supervisor)
+        refusal = refusal_of_closing(payment, said, counter.room) or await self._vouched_by_two(form)
+        if refusal:
+            return replace(again, said=refusal)
+        if not self.till.use(form.get("request_id", "")):
+            return OLD_PAGE
+        closed = await self.till.carry_out(said, lambda: counter.book.payments[payment.key].is_final)
+        return Place("payment", again.key, closed)
+
     async def cancel(self, _: Session, form: Form) -> Place:
         """Give up the payment that the form names, if it is still the one under way."""
         payments = self.till.runner.counter.payments
@@ -213,6 +234,10 @@ class Desk:
             return OLD_PAGE
         return Place(said=await self.till.carry_out(event, lambda: self.till.started(request_id)))
 
+    async def _vouched_by_two(self, form: Form) -> str:
+        first = await self.till.check(form.get("operator", ""), form.get("operator_pin", ""))
+        return first or await self._supervise(form)
+
     async def _supervise(self, form: Form) -> str:
         return await self.till.check(form.get("supervisor", ""), form.get("pin", ""), "supervisor")
 
@@ -229,6 +254,7 @@ PRESSES: Mapping[str, Press] = {
     "void": Desk.void,
     "refund": Desk.refund,
     "settle": Desk.settle,
+    "close": Desk.close,
     "cancel": Desk.cancel,
     "reprint": Desk.reprint,
     "next": Desk.next_sale,

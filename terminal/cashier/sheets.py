@@ -54,7 +54,22 @@ class PaymentSheet:
     voidable: bool
     refundable: bool
     reprintable: bool
+    closable: bool
     left: Money
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingSheet:
+    """Two people close what cannot be asked for any more: what the statement says, then (`closing`) a second look."""
+
+    kind: str
+    title: str
+    key: str
+    subject: str
+    amount: Money
+    booked: bool
+    says: str
+    colleague: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +92,7 @@ class SettleSheet:
     kind: str = "settle"
 
 
-Sheet = PaymentSheet | FindSheet | SettleSheet
+Sheet = PaymentSheet | ClosingSheet | FindSheet | SettleSheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +111,12 @@ def said(place: Place, texts: Texts) -> Said:
     return Said(sentence, "plain" if place.said == REPRINTING else "doubt")
 
 
-def sheet(place: Place, till: Till, view: View, texts: Texts) -> Sheet | None:
-    """The sheet of a place; None if there is none."""
+def sheet(place: Place, till: Till, view: View, operator: str, texts: Texts) -> Sheet | None:
+    """The sheet of a place for the operator who is logged on; None if there is none."""
     match place.sheet:
+        case "close" | "booked" | "not_booked":
+            found = till.find(place.key)
+            return _closing_sheet(place.sheet, found, till, view, operator, texts) if found else None
         case "payment" | "void" | "refund":
             found = till.find(place.key)
             return payment_sheet(place.sheet, found, till, view, texts) if found else None
@@ -123,7 +141,25 @@ def payment_sheet(kind: str, payment: View, till: Till, view: View, texts: Texts
         state=words.badge(payment, view["current"], texts), facts=_facts(payment, view, texts),
         story=words.story(payment, texts, limit), slip=till.slip(payment["key"]) if prints else "",
         voidable=payment["voidable"], refundable=payment["refundable"], reprintable=prints,
+        closable=payment["needs_people"],
         left=texts.money(payment["amount"] - payment["refunded"], payment["currency"]),
+    )  # fmt: skip
+
+
+def _closing_sheet(
+    name: str, payment: View, till: Till, view: View, operator: str, texts: Texts
+) -> PaymentSheet | ClosingSheet:
+    """Ask what the statement says, or for the second look; a payment that needs no people is shown as it is."""
+    if not payment["needs_people"]:
+        return payment_sheet("payment", payment, till, view, texts)
+    amount = texts.money(payment["amount"], payment["currency"])
+    asks = name == "close"
+    return ClosingSheet(
+        kind="close" if asks else "closing", title=texts(f"closing.{name}_title"), key=payment["key"],
+        subject=texts("sheet.payment", what=words.what(payment, texts), voucher=payment["trace"]), amount=amount,
+        booked=name == "booked",
+        says=texts(f"closing.{name}_says", amount=amount, voucher=payment["trace"]),
+        colleague="" if operator in till.operators.numbers("supervisor") else operator,
     )  # fmt: skip
 
 

@@ -40,12 +40,16 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something that needs attention; `reprint_keys` name the payments whose slips can be printed from here."""
+    """Something that needs attention.
+
+    `reprint_keys` name the payments whose slips can be printed from here, `closing_key` the one that people can close.
+    """
 
     text: str
     tone: Tone = "doubt"
     icon: str = "unknown"
     reprint_keys: tuple[str, ...] = ()
+    closing_key: str = ""
 
 
 def strip(view: View, moment: Moment, texts: Texts) -> Strip:
@@ -83,7 +87,7 @@ def alerts(view: View, moment: Moment, texts: Texts) -> tuple[Alert, ...]:
     """What needs attention, the most pressing first; what the result on the left says is not said twice."""
     said = {shown_result(view, moment), view["current"]["key"] if view["current"] else ""}
     elsewhere = [payment for payment in view["open"] if payment["key"] not in said]
-    found = [_unknown(view, payment, texts) for payment in elsewhere if not payment["receipt_due"]]
+    found = [_unknown(view, payment, texts) for payment in elsewhere if payment["attention"] or not payment["final"]]
     found += _receipts_due([p for p in elsewhere if words.is_receipt_due(view, p, moment.now)], texts)
     found += [Alert(texts(f"order.{order}"), "plain", "info") for order in view["session"]["orders"]]
     if len(found) <= ALERTS_MAX:
@@ -97,7 +101,8 @@ def _unknown(view: View, payment: View, texts: Texts) -> Alert:
     sentence = texts.join(*words.story(payment, texts, limit))
     amount = words.signed_amount(payment, texts)
     tone: Tone = "bad" if payment["attention"] else "doubt"
-    return Alert(texts("alert.unknown", voucher=payment["trace"], amount=amount, sentence=sentence), tone)
+    said = texts("alert.unknown", voucher=payment["trace"], amount=amount, sentence=sentence)
+    return Alert(said, tone, closing_key=payment["key"] if payment["needs_people"] else "")
 
 
 def _receipts_due(payments: list[View], texts: Texts) -> list[Alert]:

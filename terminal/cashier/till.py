@@ -99,6 +99,11 @@ class Till:
         """Whether a payment stands under this name."""
         return request_id in self.runner.counter.book.requests
 
+    def in_batch(self, name: str) -> Payment | None:
+        """A payment of the open batch; None if there is none of this name."""
+        payments = self.runner.counter.book.payments
+        return next((payment for key, payment in payments.items() if str(key) == name), None)
+
     def find(self, key: str) -> dict[str, Any] | None:
         """Describe a payment of this batch or of an earlier one; None if there is none of this name.
 

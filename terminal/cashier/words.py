@@ -85,6 +85,8 @@ def is_repeating(payment: View, current: View | None) -> bool:
 
 def badge(payment: View, current: View | None, texts: Texts) -> Badge:
     """Where a payment stands, in one or two words."""
+    if of_people := _of_people(payment, texts):
+        return of_people
     if is_repeating(payment, current):
         return Badge(texts("state.repeating"), *_REPEATING)
     if payment["voided"]:
@@ -97,8 +99,22 @@ def badge(payment: View, current: View | None, texts: Texts) -> Badge:
 
 def headline(payment: View, current: View | None, texts: Texts) -> Badge:
     """The result, to be read from afar."""
+    if of_people := _of_people(payment, texts):
+        return of_people
     icon, tone = _REPEATING if is_repeating(payment, current) else _LOOKS[State(payment["state"])]
     return Badge(texts(f"result.{FAMILIES[payment['type']]}.{name_of(payment['state'])}"), icon, tone)
+
+
+def _of_people(payment: View, texts: Texts) -> Badge | None:
+    """Where a payment stands that only people can close, or have closed."""
+    if payment["needs_people"]:
+        return Badge(texts("closing.needed"), *_REPEATING)
+    closed = payment["closed_by_people"]
+    if closed is None:
+        return None
+    if closed["booked"]:
+        return Badge(texts("closing.booked"), "check", "good")
+    return Badge(texts("closing.not_booked"), "minus")
 
 
 def story(payment: View, texts: Texts, limit: Money) -> tuple[str, ...]:
@@ -106,6 +122,10 @@ def story(payment: View, texts: Texts, limit: Money) -> tuple[str, ...]:
     money = texts(f"result.{FAMILIES[payment['type']]}.{name_of(payment['state'])}_money")
     sentences: tuple[str, ...]
     match State(payment["state"]):
+        case _ if payment["needs_people"]:
+            sentences = (attention(payment, texts),)
+        case _ if payment["closed_by_people"]:
+            sentences = (_closing(payment, texts), attention(payment, texts))
         case State.APPROVED:
             sentences = (_remark(payment, texts), money)
         case State.DECLINED:
@@ -142,6 +162,15 @@ def attention(payment: View, texts: Texts) -> str:
         said = texts.meaning(reason.removeprefix(_REFUSED_REVERSAL))
         return texts("attention.reversal_refused", meaning=said, voucher=payment["trace"])
     return texts.either("attention", reason, voucher=payment["trace"])
+
+
+def _closing(payment: View, texts: Texts) -> str:
+    """Who closed a payment, by what, and what that means for the money."""
+    closed = payment["closed_by_people"]
+    word = "booked" if closed["booked"] else "not_booked"
+    amount = texts.money(payment["amount"], payment["currency"])
+    by = texts("closing.by", **closed)
+    return texts.join(by, texts(f"closing.{word}_money", amount=amount))
 
 
 def _remark(payment: View, texts: Texts) -> str:

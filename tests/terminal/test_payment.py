@@ -427,14 +427,16 @@ def test_final_states_are_left_by_nothing():
     assert all(move.to is state for (state, _), move in TABLE.items() if state in FINAL)
 
 
-def test_only_the_host_ends_a_payment_that_was_sent():
+def test_only_the_host_or_two_people_end_a_payment_that_was_sent():
     ends = {
         happening
         for (state, happening), move in TABLE.items()
         if state not in FINAL | {State.STARTED} and move.to in FINAL
     }
     H = Happening  # noqa: N806
-    assert ends == {H.APPROVED, H.DECLINED, H.CHIP_AGREED, H.REVERSAL_DONE, H.DOUBTFUL_HARMLESS}
+    people = {H.PEOPLE_SAY_BOOKED, H.PEOPLE_SAY_NOT_BOOKED}
+    assert ends - people == {H.APPROVED, H.DECLINED, H.CHIP_AGREED, H.REVERSAL_DONE, H.DOUBTFUL_HARMLESS}
+    assert {state for state, happening in TABLE if happening in people} == {State.SENT}
 
 
 @pytest.mark.parametrize(("state", "happening"), sorted(set(itertools.product(State, Happening)) - set(TABLE)))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from iso8583 import Message
 from terminal.book import Payment
 from terminal.cashier import words
 from terminal.cashier.sale import RESULT_STAYS_S, Entry, LogOn, Moment, Panel, Progress, Result, panel
@@ -17,6 +18,8 @@ from terminal.events import (
     BalanceRequested,
     CancelRequested,
     CardCompleted,
+    CardErased,
+    CloseByPeople,
     CodePresented,
     LinkLost,
     MeansFailed,
@@ -346,6 +349,43 @@ def test_a_refund_that_is_sent_again_is_told_while_selling_goes_on() -> None:
     assert isinstance(shown(till, seen=str(refund.key)), Entry)
 
 
+def test_a_refund_that_only_people_can_close_says_so_and_leads_there() -> None:
+    till, _ = refunded_in_vain()
+    key = str(newest(till).key)
+    assert result(till).headline.word == "Needs two people" and "two people then close it" in result(till).story[0]
+    (alert,) = alerts(view(till), moment(till, seen=key), EN)
+    assert alert.closing_key == key and alert.tone == "bad"
+    assert sales(view(till), moment(till), EN).rows[0].state.word == "Needs two people"
+
+
+@pytest.mark.parametrize(
+    ("booked", "word", "money", "total"),
+    [
+        (True, "Closed: booked", "The customer gets ¥10.00 back", "\N{MINUS SIGN}¥10.00"),
+        (False, "Closed: not booked", "The customer does not get ¥10.00 back", "¥0.00"),
+    ],
+)
+def test_what_people_have_closed_says_who_and_what_it_means_for_the_money(
+    booked: bool, word: str, money: str, total: str
+) -> None:
+    till, _ = refunded_in_vain()
+    key = str(newest(till).key)
+    till.on(CloseByPeople(newest(till).key, booked, "ACQ-0117/3", "01", "00"))
+    story = " ".join(result(till).story)
+    assert result(till).headline.word == word and money.lower() in story.lower() and "01 and 00" in story
+    assert "ACQ-0117/3" in story and str(sales(view(till), moment(till), EN).sums[1].amount) == total
+    assert alerts(view(till), moment(till, seen=key), EN) == ()
+
+
+def test_an_answer_that_contradicts_people_is_told_as_long_as_the_batch_is_open() -> None:
+    till, request = refunded_in_vain()
+    key = str(newest(till).key)
+    till.on(CloseByPeople(newest(till).key, False, "ACQ-0117/3", "01", "00"))
+    till.on(from_host(answer(request)))
+    alert = alerts(view(till), moment(till, seen=key, after_s=7200), EN)[0]
+    assert "contradicts them" in alert.text and alert.tone == "bad" and not alert.closing_key
+
+
 def test_what_the_left_side_says_is_not_said_twice() -> None:
     till = ready_till()
     till.sell(means=SCAN)
@@ -397,6 +437,16 @@ def test_every_state_of_every_type_has_its_words(language: str, kind: str, state
     if state in FINAL or state in (State.REVERSAL_DUE, State.SENT):
         assert words.headline(payment, None, texts).word
         assert all(words.story(payment, texts, texts.money(5_000_000, "156")))
+
+
+def refunded_in_vain() -> tuple[Till, Message]:
+    """A refund of 10.00 without an answer, whose card number has been erased since; and its request."""
+    till = sold()
+    till.on(RefundRequested("r", refundable(newest(till)), 1000, "01", "00"))
+    request = till.sent()
+    till.wait(31)
+    till.on(CardErased(newest(till).key))
+    return till, request
 
 
 def refundable(sale: Payment) -> Original:

@@ -1,0 +1,83 @@
+"""`tillgate terminal queue close`: two people close what cannot be asked for any more, from the command line.
+
+Where the terminal runs, its page is asked to do it: one process writes the journal. Where it does not, the journal is
+opened here, and the same cores decide.
+"""
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firmware_config.profile import TerminalProfile, load_profile
+from terminal.book import Book, Payment
+from terminal.cashier.texts import LANGUAGES, texts_in
+from terminal.counter import Counter
+from terminal.events import CloseByPeople, Persist, RoomMeasured
+from terminal.journal import Journal
+from terminal.operators import Operators
+from terminal.running import PageRefused, RunningTerminal, in_both_languages
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What the two have typed."""
+
+    operator: str = field(repr=False)
+    supervisor: str = field(repr=False)
+
+
+def payment_to_close(folder: Path, name: str) -> Payment:
+    """The payment of the open batch that has this key, if people can close it. Raises PageRefused, JournalError."""
+    with closing(Journal(folder / "journal.db")) as journal:
+        book = Book()
+        for record in journal.replay():
+            book.apply(record)
+    payment = next((payment for key, payment in book.payments.items() if str(key) == name), None)
+    if payment is None:
+        raise PageRefused(f"本批次没有 {name},请看 queue list · the open batch has no {name}: see queue list")
+    if not payment.needs_people:
+        raise PageRefused(in_both_languages("needs_no_people"))
+    return payment
+
+
+def second_look(payment: Payment, booked: bool) -> str:
+    """What closing it so means for the money, in both languages."""
+    key = "closing.booked_says" if booked else "closing.not_booked_says"
+    return "\n".join(
+        texts(key, amount=texts.money(payment.amount, payment.currency)) for texts in map(texts_in, LANGUAGES)
+    )
+
+
+def close(folder: Path, said: CloseByPeople, pins: Pins) -> None:
+    """Let the two close it. Raises PageRefused, ProfileError or JournalError."""
+    profile = load_profile(folder / "profile.toml")
+    page = RunningTerminal(profile.page_port)
+    if page.is_there():
+        _press(page, said, pins)
+    else:
+        _write(folder, profile, said, pins)
+
+
+def _press(page: RunningTerminal, said: CloseByPeople, pins: Pins) -> None:
+    page.log_on(said.operator, pins.operator)
+    page.press("/close", {
+        "key": str(said.key), "booked": "yes" if said.booked else "no", "statement": said.statement,
+        "operator": said.operator, "operator_pin": pins.operator, "supervisor": said.supervisor, "pin": pins.supervisor,
+    })  # fmt: skip
+
+
+def _write(folder: Path, profile: TerminalProfile, said: CloseByPeople, pins: Pins) -> None:
+    operators = Operators(folder / "operators.json")
+    wrong = operators.check(said.operator, pins.operator)
+    wrong = wrong or operators.check(said.supervisor, pins.supervisor, "supervisor")
+    if wrong:
+        raise PageRefused(in_both_languages(wrong))
+    with closing(Journal(folder / "journal.db")) as journal:
+        counter, now = Counter(profile, journal.replay()), time.time()
+        counter.handle(RoomMeasured(journal.free_bytes(), journal.probe()), now)
+        for effect in counter.handle(said, now):
+            if isinstance(effect, Persist):
+                journal.append(effect.record)
+        if counter.notice:
+            raise PageRefused(in_both_languages(counter.notice.reason))
