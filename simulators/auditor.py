@@ -7,7 +7,8 @@ once or, when the world is quiet again, at the end (`audit_checks.py`). A compla
 - I1 no approved payment is lost: what was approved, or printed as approved, stands in the ledger once, in full;
 - I2 nothing is debited twice, and a repeated request gets the stored answer byte for byte;
 - I3 no posting without a payment that stands at the terminal, and the issuer agrees with the ledger;
-- I4 ambiguity ends: only an answer closes what was sent, and in a quiet world everything is closed;
+- I4 ambiguity ends: only an answer closes what was sent, or two people what cannot be asked for any more; and in a
+  quiet world everything is closed;
 - I5 every entry is balanced, and the host's own validations hold;
 - I6 slips contradict neither each other nor the ledger, and batches balance;
 - I7 what is said, printed or told to a chip was durable before;
@@ -47,7 +48,7 @@ from simulators.audit_checks import (
 from simulators.observed import Finding, Observed, Quiet, follow, name_in, name_of
 from terminal.book import Book
 from terminal.events import CardPresented, CodePresented, CompleteCard
-from terminal.records import Key, LateAnswer, ParametersTaken, Record, ReversalDue, Sent
+from terminal.records import ClosedByPeople, Key, LateAnswer, ParametersTaken, Record, ReversalDue, Sent
 from terminal.slips import Slip
 
 
@@ -80,6 +81,13 @@ class Auditor:
             self._happened("chip refuses after approval")
         elif isinstance(record, ParametersTaken):
             self._happened("parameters taken")
+        elif isinstance(record, ClosedByPeople):
+            self._happened("closed by people")
+
+    def keys_erased(self, terminal: str) -> None:
+        """What this terminal has sealed so far, nobody can unseal any more."""
+        sent = (record for record in self.observed.records.get(terminal, ()) if isinstance(record, Sent))
+        self.observed.erased_cards |= {record.card for record in sent if record.card}
 
     def terminal_rests(self, terminal: str, book: Book) -> None:
         """The terminal has finished with an event (or its start): its book must be what its records say."""

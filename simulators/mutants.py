@@ -185,6 +185,19 @@ def _while_ready(_before: Any) -> Any:
     return lambda self: self.session.ready
 
 
+def _but_for(reason: str) -> Make:
+    """A refusal that overlooks one reason."""
+
+    def make(before: Any) -> Any:
+        def refusal(*facts: Any) -> str:
+            found: str = before(*facts)
+            return "" if found == reason else found
+
+        return refusal
+
+    return make
+
+
 def _disk_never_full(before: Any) -> Any:
     def persist(self: Any, record: Any) -> None:
         if not self.disk_full:
@@ -195,6 +208,7 @@ def _disk_never_full(before: Any) -> Any:
 
 _allowed = _is(lambda *_facts: "")
 _PAYMENT_TABLE, _PAYMENT_ACTS = "terminal.transitions:TABLE", "terminal.payment:_ACTS"
+_CLOSING = "terminal.risk:refusal_of_closing"
 _RESUME, _JUDGE = "terminal.payment:Payments.resume", "terminal.payment:Payments._judge"
 
 _AT_THE_TERMINAL = (
@@ -237,6 +251,8 @@ _AT_THE_TERMINAL = (
         Change("terminal.vault:Vault.seal", _is(lambda _self, pan: pan)),
         Change("terminal.vault:Vault.unseal", _is(lambda _self, sealed: sealed)),
     ),
+    Bug("lets one person alone close a payment", Change(_CLOSING, _but_for("two_people_needed"))),
+    Bug("lets people close what is still asked for", Change(_CLOSING, _but_for("needs_no_people"))),
     Bug("goes on when the disk is full", Change("simulators.terminal_node:TerminalNode._persist", _disk_never_full)),
 )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from host_switch.events import Decision
-from host_switch.records import Batch, Event, Transaction
+from host_switch.records import Batch, Event, Outcome, Transaction
 from host_switch.store import Books
 from iso8583 import Message
 from iso8583.transactions import TYPES
@@ -19,6 +19,7 @@ from terminal.records import (
     Answered,
     BatchClosed,
     Cancelled,
+    ClosedByPeople,
     Completed,
     Key,
     ParametersTaken,
@@ -59,6 +60,7 @@ class Seen:
     sent: bool = False
     chip_asked: bool = False
     reversal_due: bool = False
+    card: str = ""
     stands: Stands = "open"
 
     @property
@@ -77,6 +79,7 @@ class Observed:
     settling: set[tuple[str, str]] = field(default_factory=set)
     chip_agreed: dict[Name, bool] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
+    erased_cards: set[str] = field(default_factory=set)
     slips: list[Slip] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     rows: dict[Name, Transaction] = field(default_factory=dict)
@@ -89,6 +92,11 @@ class Observed:
     events: list[Event] = field(default_factory=list)
     parameters: dict[str, ParametersTaken] = field(default_factory=dict)
     served: dict[str, frozenset[Parameters62]] = field(default_factory=dict)
+
+    def booked(self, name: Name) -> bool | None:
+        """Whether the host has booked a payment that it knows; None as long as it does not know itself."""
+        outcome = self.rows[name].outcome
+        return None if outcome is Outcome.PENDING else outcome is Outcome.APPROVED
 
     def copy(self) -> "Observed":
         """The same observations, to be gone on from in another world."""
@@ -147,7 +155,10 @@ def follow(observed: Observed, terminal: str, record: Record) -> Findings:
             observed.parameters[terminal] = record
         case BatchClosed(batch):
             yield from _batch_closed(observed, terminal, batch)
-        case Sent(key) | Answered(key) | Completed(key) | Cancelled(key) | ReversalDue(key) | Reversed(key):
+        case (
+            Sent(key) | Answered(key) | Completed(key) | Cancelled(key) | ReversalDue(key) | Reversed(key)
+            | ClosedByPeople(key)
+        ):  # fmt: skip
             seen = observed.payments.get(name_of(key))
             wrong = "no payment has this key" if seen is None else _moved(observed, seen, record)
             if seen and seen.stands != "open":
@@ -163,7 +174,7 @@ def _moved(observed: Observed, seen: Seen, record: Record) -> str:
     match record:
         case Sent():
             wrong = "sent twice" if seen.sent else ""
-            seen.sent, seen.type = True, record.type
+            seen.sent, seen.type, seen.card = True, record.type, record.card
         case Answered(key):
             wrong = "answered, but not sent" if not seen.sent else ""
             wrong = wrong or ("answered, though its reversal is due" if seen.reversal_due else "")
@@ -185,6 +196,11 @@ def _moved(observed: Observed, seen: Seen, record: Record) -> str:
         case Reversed(key):
             wrong = "" if name_of(key) in observed.reversals_answered else "closed without an answer to the reversal"
             seen.stands = "nothing"
+        case ClosedByPeople():
+            wrong = "" if {record.operator, record.supervisor} == {"01", "00"} else "closed by one person alone"
+            asked_again = TYPES[seen.type].recovery != "repeat" or seen.card not in observed.erased_cards
+            wrong = wrong or ("closed by people, though it is still asked for" if asked_again else "")
+            seen.stands = "approved" if record.booked else "nothing"
         case _:
             wrong = ""
     return wrong

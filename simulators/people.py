@@ -4,7 +4,7 @@ They do what people do: present the wrong card, none at all, pull it out, press 
 back twice, run out of paper. How often is in `Habits`; every choice is drawn from the world's one source of chance.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from random import Random
@@ -24,6 +24,7 @@ from terminal.events import (
     CancelRequested,
     CardCompleted,
     CardPresented,
+    CloseByPeople,
     CodePresented,
     CompleteCard,
     Event,
@@ -50,6 +51,8 @@ PIN, WRONG_PIN = b"123456", b"654321"
 SEQUENCE, EXPIRY = "001", "3012"
 PATIENCE_MAX_S = 1200.0
 USUAL_AMOUNT = 1_500  # what a coffee costs: one sale is not told from another by its amount
+OFFICE_LOOKS_S = (60.0, 180.0)
+ONE_ALONE = 0.3
 ACTS_MAX = 90  # after so many attempts a cashier gives up for the day
 OPERATOR, SUPERVISOR = "01", "00"
 
@@ -326,13 +329,44 @@ class Cashier:
         return self.chance.choice(sales) if sales else None
 
 
+@dataclass(slots=True)
+class Office:
+    """Cashier and supervisor over the acquirer's statement: what cannot be asked for any more, they close.
+
+    `statement` says whether a payment was booked, or nothing as long as the acquirer cannot tell. Now and then one of
+    them tries alone, or both try what is still asked for: the terminal must refuse.
+    """
+
+    world: World
+    terminals: Sequence[TerminalNode]
+    chance: Random
+    statement: Callable[[Key], bool | None]
+
+    def start(self) -> None:
+        """Look again and again, as long as the world lasts."""
+        self.world.after(self.chance.uniform(*OFFICE_LOOKS_S), None, self._look)
+
+    def _look(self) -> None:
+        for terminal in self.terminals:
+            if terminal.up:
+                for payment in terminal.counter.book.unresolved():
+                    self._try_to_close(terminal, payment)
+        self.start()
+
+    def _try_to_close(self, terminal: TerminalNode, payment: Payment) -> None:
+        booked = self.statement(payment.key)
+        if booked is not None:
+            colleague = SUPERVISOR if self.chance.random() < ONE_ALONE else OPERATOR
+            terminal.handle(CloseByPeople(payment.key, booked, "ACQ-0117/3", colleague, SUPERVISOR))
+
+
 def original_of(sale: Payment, terminal: TerminalNode) -> Original:
     """What the page reads in the journal about a sale before a refund."""
     given_back = [p for p in terminal.refunds_of(sale.key) if p.state is State.APPROVED]
     voided = any(p.type in ("sale_void", "qr_void") for p in given_back)
     return Original(
         sale.key, sale.type, sale.amount, sum(p.amount for p in given_back), sale.currency, sale.reference,
-        sale.authorisation, sale.host_date, sale.means, sale.card, voided,
+        sale.authorisation, sale.host_date, sale.means, sale.card, voided, terminal.has_lost_card(sale.card),
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ from terminal.journal import Journal
 from terminal.key_store import KeyStore
 
 MERCHANT = "898110053110001"
-VAULT = "vault.json"
+VAULT, VAULT_AFTER_TAMPERING = "vault.json", "vault_after_tampering.json"
 
 
 @contextmanager
@@ -42,7 +42,8 @@ def world_folder() -> Iterator[Path]:
     memory = Path("/dev/shm")  # noqa: S108 - a file system whose fsync costs nothing: the disk is not what is tried here
     with TemporaryDirectory(prefix="tillgate-world-", dir=memory if memory.is_dir() else None) as name:
         folder = Path(name)
-        KeyStore.create(folder / VAULT, MASTER_KEY)
+        for vault in (VAULT, VAULT_AFTER_TAMPERING):
+            KeyStore.create(folder / vault, MASTER_KEY)
         yield folder
 
 
@@ -80,6 +81,7 @@ class Shop:
         self.terminals: list[TerminalNode] = []
         self._limits = limits
         self._vault = folder / VAULT
+        self.vault_after_tampering = folder / VAULT_AFTER_TAMPERING
         self._disk = Path(mkdtemp(dir=folder)) if true_to_life else None
         wire = sealed_wire(ZONE_MAC_KEY) if true_to_life else plain_wire()
         self.host = HostNode(self.world, self._store_opener(), wire, self.lines, self.auditor)

@@ -22,10 +22,14 @@ from terminal.counter import Counter
 from terminal.events import (
     AskForMeans,
     BalanceRequested,
+    CardErased,
+    CloseByPeople,
     CompleteCard,
     Effect,
     Event,
+    KeysBack,
     KeysLoaded,
+    KeysLost,
     LinkLost,
     LinkUp,
     LoadKeys,
@@ -52,9 +56,9 @@ from terminal.printing import NOTED_S
 from terminal.records import Key, Record, ReversalDue, Sent
 from terminal.steady_clock import SteadyClock
 from terminal.transitions import State
-from terminal.vault import PinKey, Vault, VaultError
+from terminal.vault import CardLost, PinKey, Vault, VaultError
 
-REQUESTS = (SaleRequested, BalanceRequested, VoidRequested, RefundRequested, SettleRequested)
+REQUESTS = (SaleRequested, BalanceRequested, VoidRequested, RefundRequested, SettleRequested, CloseByPeople)
 ROOM_INTERVAL_S = 5.0
 RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 KEY_LOADING_S = 0.3
@@ -141,6 +145,15 @@ class TerminalNode:
         if self.connection:
             self._lines.hang_up(self.connection)
         self.connection = None
+
+    def keys_erased(self, fresh_vault: Path) -> None:
+        """Somebody tampers with the devices: the keys are erased, and new ones given. What was sealed stays sealed."""
+        self._vault_file = fresh_vault
+        self._auditor.keys_erased(self.name)
+        if self.up:
+            self._vault = Vault(KeyStore(fresh_vault))
+            self.handle(KeysLost("keys_erased"))
+            self.handle(KeysBack())
 
     def _wall(self) -> float:
         """What the terminal's clock on the wall says: it may be wrong, and it may be set."""
@@ -282,8 +295,11 @@ class TerminalNode:
         self._auditor.terminal_sends(self.name, message)
         self._unsent = False
         try:
-            pans = [self._vault.unseal(card) for card in cards]
+            pans = self._vault.cards_for(message, cards)
             protected = self._vault.protect(messages.with_cards(message, pans))
+        except CardLost:
+            self._world.after(0.0, self, self.handle, CardErased(messages.key_in(message)))
+            return
         except VaultError:
             self._world.note(self.name, "has no key to send with")
             return
@@ -310,6 +326,10 @@ class TerminalNode:
             self.handle(KeysLoaded(accepted=False, reason="keys_wrong"))
         else:
             self.handle(KeysLoaded(accepted=True))
+
+    def has_lost_card(self, sealed: str) -> bool:
+        """What the page asks the vault before a refund."""
+        return self._vault.has_lost(sealed)
 
     def refunds_of(self, key: Key) -> list[Payment]:
         """What the page reads in the journal before a refund."""

@@ -21,10 +21,11 @@ from iso8583.unionpay_fields.field62 import Parameters62
 from simulators.engine import START, Node, Trace
 from simulators.issuer import Mood
 from simulators.lines import HEAD_BYTES, parsed
-from simulators.observed import Finding
-from simulators.people import Cashier, Habits
+from simulators.observed import Finding, name_of
+from simulators.people import Cashier, Habits, Office
 from simulators.shop import Shop
 from simulators.terminal_node import TerminalNode
+from terminal.records import Key
 
 TRADE_MAX_S = 6 * 86_400.0
 RESOLVE_WITHIN_S = 1_500.0  # the longest pause between two tries of a terminal (1,200 s), a restart, one more answer
@@ -102,12 +103,24 @@ class SeededWorld:
         self.world, self.lines, self.auditor = self.shop.world, self.shop.lines, self.shop.auditor
         self.host, self.issuer, self.terminals = self.shop.host, self.shop.issuer, self.shop.terminals
         self.cashiers = [self._cashier() for _ in range(self.random.randrange(3, 6))]
+        self.office = Office(self.world, self.terminals, self.random, self._statement)
+        self.day_is_over = False
         self.faults = [name for name in FAULTS if self.random.random() < SHARES.get(name, SHARE)]
 
     def _cashier(self) -> Cashier:
         patience_s, echo_s = self.random.choice((12.0, 30.0)), self.random.choice((60.0, 600.0, 600.0))
         terminal = self.shop.add_terminal(HostEndpoint(reply_timeout_s=patience_s, echo_interval_s=echo_s))
         return Cashier(self.world, terminal, self.habits, self.random, self.random.randrange(4, 8))
+
+    def _statement(self, key: Key) -> bool | None:
+        """What the acquirer says of a payment: what is not in its books is not booked only when its day is over."""
+        name, observed = name_of(key), self.auditor.observed
+        if name not in observed.rows:
+            return False if self.day_is_over else None
+        return observed.booked(name)
+
+    def _end_the_day(self) -> None:
+        self.day_is_over = True
 
     def run(self) -> None:
         """Trade under all faults, let everything resolve, settle, and look at the books."""
@@ -129,6 +142,7 @@ class SeededWorld:
         self.shop.open()
         for cashier in self.cashiers:
             cashier.start()
+        self.office.start()
 
     def _calm_down(self) -> None:
         self.world.note("world", "the faults stop")
@@ -142,6 +156,7 @@ class SeededWorld:
             terminal.room_changed()
             terminal.connect_now()
         self.host.connect_now()
+        self.world.after(FLIGHT_MAX_S, None, self._end_the_day)
 
     def _must(self, what: str, done: Callable[[], bool], within_s: float) -> None:
         if not self.world.run(self.world.now + within_s, done):
@@ -269,6 +284,24 @@ def _lost_connections(it: SeededWorld) -> None:
             terminal.lose_connection()
 
     it.now_and_then(it.random.uniform(10, 120), lose)
+
+
+def _keys_erased(it: SeededWorld) -> None:
+    """Somebody tampers with terminals, once with each: keys are gone, and with them the card numbers that they sealed.
+
+    Mostly while a refund waits for its answer, because then it hurts.
+    """
+    whole = list(it.terminals)
+
+    def tamper() -> None:
+        for terminal in list(whole):
+            waits = any(payment.rules.recovery == "repeat" for payment in terminal.counter.book.unresolved())
+            if it.random.random() < (0.9 if waits else 0.05):
+                whole.remove(terminal)
+                it.world.happened["keys erased"] += 1
+                terminal.keys_erased(it.shop.vault_after_tampering)
+
+    it.now_and_then(10.0, tamper)
 
 
 def _disk_full(it: SeededWorld) -> None:
@@ -430,6 +463,7 @@ FAULTS: Mapping[str, Callable[[SeededWorld], None]] = {
     "insider": _insider,
     "moody issuer": _moody_issuer,
     "host orders": _host_orders,
+    "keys erased": _keys_erased,
 }
 
 SHARE = 0.4  # of the worlds that have a fault

@@ -232,7 +232,9 @@ class Counter:
                 return risk.refusal_of_void(self.book.payments.get(original)) or _unauthorised(authorised_by)
             case RefundRequested(original=sale, amount=amount, authorised_by=authorised_by):
                 refunded = sale.refunded + self._refunds_open(sale.key)
-                refusal = risk.refusal_of_refund(amount, sale.amount, refunded, self._is_voided(sale))
+                refusal = risk.refusal_of_refund(
+                    amount, sale.amount, refunded, self._is_voided(sale), sale.card_erased
+                )
                 return refusal or _unauthorised(authorised_by)
             case _:
                 return ""

@@ -63,6 +63,7 @@ class Original:
     means: str
     card: str = field(repr=False)
     voided: bool = False
+    card_erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,10 +56,17 @@ def refusal_of_void(sale: Payment | None) -> str:
     return "already_refunded" if sale.refunded else ""
 
 
-def refusal_of_refund(amount: int, sale_amount: int, refunded: int, voided: bool = False) -> str:
-    """Say why this amount cannot be refunded: all refunds of a sale together never exceed it, a void is all of it."""
+def refusal_of_refund(
+    amount: int, sale_amount: int, refunded: int, voided: bool = False, card_erased: bool = False
+) -> str:
+    """Say why this amount cannot be refunded: all refunds of a sale together never exceed it, a void is all of it.
+
+    Nor can it be without the card's number.
+    """
     if voided:
         return "already_voided"
+    if card_erased:
+        return "card_erased"
     if amount <= 0:
         return "amount_zero"
     return "refund_exceeds_sale" if refunded + amount > sale_amount else ""

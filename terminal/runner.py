@@ -134,6 +134,10 @@ class Runner:
             yield self.view()
             await changed.wait()
 
+    def has_lost_card(self, sealed: str) -> bool:
+        """Whether the card number of a sale was erased with the keys that had sealed it: it cannot be refunded here."""
+        return self._vault.has_lost(sealed)
+
     def begin_test(self, operator: str) -> bool:
         """Test the counter, unless it has a payment or a test in hand; no payment is taken until that has ended."""
         if self.counter.busy or self.test.running:

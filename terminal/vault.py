@@ -93,6 +93,16 @@ class Vault:
         """Encrypt a card number for the journal, hexadecimal."""
         return self._keys.seal(pan).hex()
 
+    def has_lost(self, sealed: str) -> bool:
+        """Whether this card number was sealed by keys that have been erased since: nobody can unseal it any more."""
+        try:
+            self.unseal(sealed)
+        except KeysDiffer:
+            return True
+        except VaultError:
+            return False
+        return False
+
     def cards_for(self, message: Message, cards: Iterable[str]) -> list[str]:
         """The card numbers that a message carries; of one that was sealed by keys erased since, an empty text.
 

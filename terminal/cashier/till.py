@@ -123,6 +123,7 @@ class Till:
         return Original(
             payment.key, payment.type, payment.amount, payment.refunded, payment.currency, payment.reference,
             payment.authorisation, payment.host_date, payment.means, payment.card, payment.voided_by is not None,
+            self.runner.has_lost_card(payment.card),
         )  # fmt: skip
 
     def slip(self, key: str) -> str:

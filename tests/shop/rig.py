@@ -405,6 +405,7 @@ class Shop:
         return Original(
             sale.key, sale.type, sale.amount, sum(p.amount for p in back), sale.currency, sale.reference,
             sale.authorisation, sale.host_date, sale.means, sale.card,
+            card_erased=self.runner.has_lost_card(sale.card),
         )  # fmt: skip
 
     # --- proof --------------------------------------------------------------------------------------------------------

@@ -174,6 +174,20 @@ async def test_a_refund_whose_card_cannot_be_unsealed_any_more_waits_for_people_
 
 
 @in_a_loop
+async def test_a_sale_whose_card_cannot_be_unsealed_any_more_is_not_refunded_here(tmp_path):
+    """The host would refuse it as malformed: said in words, before anything is sent."""
+    async with shop(tmp_path) as s:
+        sale = await s.sell_by_card(2500)
+        erase_keys(vault_of(s))
+        await until_out_of_service(s, "keys_erased")
+        KeyStore.create(vault_of(s), MASTER_KEY)
+        await s.until_ready()
+        with pytest.raises(Refused, match="card_erased"):
+            await s.refund(sale["key"], 700)
+        await s.prove()
+
+
+@in_a_loop
 async def test_people_who_misread_the_statement_are_found_out_at_settlement(tmp_path):
     async with shop(tmp_path) as s:
         key = await refunded_in_vain(s)
