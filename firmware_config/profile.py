@@ -69,6 +69,8 @@ class Limits(_Part):
     batch_count_max: Annotated[int, Field(gt=0, le=BATCH_COUNT_MAX)] = 900
     open_payments_max: Annotated[int, Field(gt=0, le=1_000)] = 20
     journal_free_bytes_min: Annotated[int, Field(ge=0)] = 16 * 1024 * 1024
+    signature_amount_max: Annotated[int, Field(ge=0, le=999_999_999_999)] = 100_000
+    """Above it the holder of a stripe that wants no PIN is asked for one all the same."""
     means_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
     card_completion_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0
 
@@ -83,6 +85,10 @@ class Devices(_Part):
     card_reader: Annotated[str, Field(pattern=r"^(pcsc:.+)?$")] = ""
     """A PC/SC reader by its name or a part of it: ``pcsc:ACR39U``. Else `card_reader_port` takes virtual cards."""
     card_reader_port: int = 0
+    stripe_reader_path: str = ""
+    stripe_reader_baud: Annotated[int, Field(ge=300, le=921_600)] = 9600
+    stripe_reader_lrc: bool = False
+    """The reader of magnetic stripes hands out each track's check character, behind its end."""
     scanner_path: str = ""
     scanner_baud: Annotated[int, Field(ge=300, le=921_600)] = 9600
     scanner_prefixes: Annotated[tuple[ScannerPrefix, ...], Field(strict=False, max_length=8)] = ()
@@ -104,6 +110,11 @@ class Devices(_Part):
     cash_drawer: bool = False
     """A cash drawer hangs on the printer."""
     paper_columns: Annotated[int, Field(ge=32, le=48)] = 32
+
+    @property
+    def reads_chips(self) -> bool:
+        """Whether there is a reader for chips, or should be."""
+        return bool(self.card_reader or self.card_reader_port)
 
     @model_validator(mode="after")
     def _printer_prints_that_wide(self) -> Self:

@@ -2,7 +2,8 @@
 
 Shell code. The kernel decides what to say to the chip; the payment machine decides about the money. The PIN block
 arrives here already encrypted and leaves with the request; a PIN that the card compares goes from the pad straight to
-the card, and is overwritten.
+the card, and is overwritten. Where there is a reader of stripes, a swipe may come instead of a chip, or after one that
+cannot be used.
 """
 
 import asyncio
@@ -38,6 +39,8 @@ from terminal.emv.steps import (
 )  # fmt: skip
 from terminal.events import CardCompleted, CardPresented, Event, MeansFailed, Progress
 from terminal.key_frames import VaultError
+from terminal.magnetic_stripe import Stripe
+from terminal.stripe_dialogue import StripeDialogue, StripeNotTaken
 
 _OFFLINE_PINS = 0x90
 """Plain and enciphered offline PIN, of terminal capabilities byte 2."""
@@ -46,12 +49,12 @@ _OFFLINE_PINS = 0x90
 class CardDialogue:
     """Reads one card for one payment. `answer` gives it the host's word.
 
-    `contactless`: the reader's cards are tapped, not inserted.
+    `contactless`: the reader's cards are tapped, not inserted. `stripe`: where a card may be swiped, too.
     """
 
     def __init__(
         self, reader: CardReader, pin_pad: PinPad | None, seal: Callable[[str], str], report: Callable[[Event], None],
-        downloaded: DownloadedParameters = SHIPPED, *, contactless: bool = False,
+        downloaded: DownloadedParameters = SHIPPED, *, contactless: bool = False, stripe: StripeDialogue | None = None,
     ) -> None:  # fmt: skip
         self._downloaded = downloaded
         self._kernel = ContactlessKernel if contactless else ContactKernel
@@ -59,19 +62,28 @@ class CardDialogue:
         self._pin_pad = pin_pad
         self._seal = seal
         self._report = report
+        self._stripe = stripe
         self._online: asyncio.Future[OnlineAnswer | NoAnswer] | None = None
         self._currency = ""
 
     async def run(self, profile: TerminalProfile, amount: int, currency: str, trace: str, inquiry: bool) -> None:
-        """Wait for a card and take it through the transaction; report CardPresented, then CardCompleted."""
+        """Wait for a card and take it through the transaction; report CardPresented, then, of a chip, CardCompleted."""
         self._currency = currency
         try:
             self._report(Progress("card_or_code"))
-            await self._reader.wait_for_card()
-            self._report(Progress("card"))
-            facts = _facts(profile, amount, trace, inquiry)
-            outcome = await self._converse(self._kernel(self._parameters(profile), facts))
-        except CardGone as error:
+            stripe = await self._swiped_or_inserted()
+            if stripe is None:
+                self._report(Progress("card"))
+                facts = _facts(profile, amount, trace, inquiry)
+                outcome = await self._converse(self._kernel(self._parameters(profile), facts))
+                if self._stripe is None or outcome.kind != "use_stripe":
+                    self._conclude(outcome)
+                    return
+                self._stripe.chip_failed()
+                stripe = await self._stripe.taken()
+            assert self._stripe is not None, "a stripe has come through it"
+            await self._stripe.present(stripe, amount, currency)
+        except (CardGone, StripeNotTaken) as error:
             self._report(MeansFailed(error.reason))
             return
         except PinPadFault:  # whoever pulls its plug must not get away with a signature
@@ -79,8 +91,6 @@ class CardDialogue:
             return
         except VaultError:  # the key process has died: what cannot be sealed is not taken
             self._report(MeansFailed("keys_gone"))
-            return
-        self._conclude(outcome)
 
     def answer(self, answer: OnlineAnswer | NoAnswer) -> None:
         """Give the host's answer to the chip that waits for it."""
@@ -91,6 +101,24 @@ class CardDialogue:
     def waits_for_host(self) -> bool:
         """The chip has been read and must still hear the answer."""
         return self._online is not None
+
+    async def _swiped_or_inserted(self) -> Stripe | None:
+        """Wait for the stripe of a card that was swiped, or for a card in the reader: then return None."""
+        if self._stripe is None:
+            await self._reader.wait_for_card()
+            return None
+        inserted = asyncio.ensure_future(self._reader.wait_for_card())
+        swiped = asyncio.ensure_future(self._stripe.taken())
+        try:
+            await asyncio.wait({inserted, swiped}, return_when=asyncio.FIRST_COMPLETED)
+            if not inserted.done():
+                return swiped.result()
+            inserted.result()
+            return None
+        finally:
+            for waiting in (inserted, swiped):
+                waiting.cancel()
+            await asyncio.gather(inserted, swiped, return_exceptions=True)
 
     async def _converse(self, kernel: ContactKernel | ContactlessKernel) -> Outcome:
         step: Step = kernel.start()

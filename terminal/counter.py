@@ -41,6 +41,7 @@ from terminal.events import (
     SlipFailed,
     SlipPrinted,
     SlipReady,
+    SwipeRefused,
     Tick,
     VoidRequested,
 )  # fmt: skip
@@ -119,9 +120,12 @@ class Counter:
                 if self.notice is None and self.stage == "card_or_code":  # why the code before it failed matters more
                     self._say(reason, self.payments.current)
                 return []
+            case SwipeRefused(reason):
+                if self.payments.current is not None:
+                    self._say(reason, self.payments.current)
+                return []
             case CardPresented() | CodePresented():
-                if self.notice is not None and self.notice.key == self.payments.current:
-                    self.notice = None  # what was wrong with another code is over
+                self._forget_refusal()
                 self.stage = "host"
                 return self.payments.presented(event, now)
             case CardCompleted():
@@ -132,6 +136,7 @@ class Counter:
             case CancelRequested(key):
                 return self.payments.cancel("cancelled", now) if key == self.payments.current else []
             case Progress(stage):
+                self._forget_refusal()
                 self.stage = stage
                 return []
             case SettleRequested(operator):
@@ -295,6 +300,11 @@ class Counter:
         """Nothing is in anybody's hands, and nothing more important waits: an errand may be run."""
         settling = self.book.settling is not None
         return self.session.ready and not (self.session.wants_sign_on or self.busy or settling)
+
+    def _forget_refusal(self) -> None:
+        """What was wrong with another code or swipe is over."""
+        if self.notice is not None and self.notice.key is not None and self.notice.key == self.payments.current:
+            self.notice = None
 
     def _say(self, reason: str, key: Key | None = None) -> None:
         self.notice = Notice(reason, key)

@@ -117,20 +117,23 @@ class CloseByPeople:
 
 @dataclass(frozen=True, slots=True)
 class CardPresented:
-    """The chip has been read, has answered with its cryptogram, and the PIN (if any) has been entered.
+    """The chip has been read and has answered with its cryptogram, or a stripe has been; the PIN, if any, is entered.
 
-    Lives only until the request is sent: `pan`, `track2` and `pin_block` are never persisted, and never shown.
-    `sealed` is the card number, encrypted by the vault; `masked` its first six and last four.
+    Lives only until the request is sent: `pan`, the tracks and `pin_block` are never persisted, and never shown.
+    `sealed` is the card number, encrypted by the vault; `masked` its first six and last four. A stripe has neither
+    `sequence` nor chip data, but maybe a `track3`; `chip_failed`: it is used because the card's chip could not be.
     """
 
     pan: str = field(repr=False)
     sealed: str = field(repr=False)
     masked: str
     expiry: str
-    sequence: str
     track2: str = field(repr=False)
-    chip_data: bytes = field(repr=False)
     entry_mode: str
+    sequence: str = ""
+    chip_data: bytes = field(default=b"", repr=False)
+    track3: str = field(default="", repr=False)
+    chip_failed: bool = False
     pin_block: bytes | None = field(default=None, repr=False)
     signature: bool = False
     chip: Mapping[str, str] = field(default_factory=dict)
@@ -147,6 +150,13 @@ class CodePresented:
 @dataclass(frozen=True, slots=True)
 class CodeIgnored:
     """Something was scanned that is no code for this payment; `reason` is a key of the catalogue."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwipeRefused:
+    """A card was swiped that this payment does not take so; it goes on. `reason` is a key of the catalogue."""
 
     reason: str
 
@@ -267,7 +277,8 @@ class Tick:
 
 Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
-    | SettleRequested | CloseByPeople | CardPresented | CodePresented | CodeIgnored | MeansFailed | CardCompleted
+    | SettleRequested | CloseByPeople | CardPresented | CodePresented | CodeIgnored | SwipeRefused | MeansFailed
+    | CardCompleted
     | Progress | SlipReady | SlipPrinted
     | SlipFailed | LinkUp | LinkLost | Received | KeysLoaded | KeysLost | KeysBack | CardErased
     | RoomMeasured | DevicesSeen | Tick

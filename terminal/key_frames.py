@@ -8,7 +8,7 @@ said, and nothing longer than `PACKET_MAX`; a request that breaks these rules is
  L   field 62 of a sign-on answer (24 to 60 bytes)    -; all working keys before it are forgotten in any case
  M   bytes to authenticate                            MAC (8)
  C   MAC (8), bytes that it should be of              -; ``REFUSED`` if it is not
- T   track 2, ASCII                                   the same, encrypted
+ T   track 2 or 3, ASCII                              the same, encrypted
  S   card number, ASCII                               nonce, ciphertext and tag
  U   nonce, ciphertext and tag                        card number, ASCII; ``REFUSED`` if another vault sealed it
  X   -                                                none: the keys and their file are erased, the process ends

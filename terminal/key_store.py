@@ -93,7 +93,7 @@ class KeyStore:
         return bool(self._lengths["mac"]) and equal_macs(self.mac(data), mac)
 
     def encrypt_track(self, track: str) -> str:
-        """Track 2 with its middle encrypted. Raises NoWorkingKey, and ValueError for what is no track."""
+        """Track 2 or 3 with its middle encrypted. Raises NoWorkingKey, and ValueError for what is no track."""
         return encrypt_track2(self._key("track"), track)
 
     def seal(self, pan: str) -> bytes:

@@ -7,7 +7,7 @@ A reversal is worded from `recovery_fields`, which the journal keeps, so that it
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from firmware_config.profile import TerminalProfile
+from firmware_config.profile import Devices, TerminalProfile
 from iso8583 import Message
 from iso8583.transactions import TYPES
 from iso8583.transactions.transaction_type import Recovery
@@ -18,8 +18,8 @@ from terminal.book import Payment, Totals
 from terminal.events import CardPresented, CodePresented, Original
 from terminal.records import Key
 
-READER_CAPABILITY = "5"
-CHIP_CONDITION = "0"
+CHIP_READER, ONLY_STRIPE_READER = "5", "2"
+CHIP_NOT_USED, CHIP_FAILED = "0", "2"
 CARD_ORGANISATION = "CUP"
 NO_CARD_ENTRY = "012"
 CODE_ENTRY = "032"
@@ -36,14 +36,19 @@ _KEPT: Mapping[Recovery, frozenset[int]] = {
 
 
 def card_request(payment: Payment, card: CardPresented, profile: TerminalProfile) -> Message:
-    """Word a sale or an inquiry with a chip card: fields 2, 14, 23, 35 and 55, and 26, 52, 53 for the PIN."""
-    fields = _common(payment, profile) | {
-        2: card.pan, 14: card.expiry, 22: card.entry_mode, 23: card.sequence, 35: card.track2, 55: card.chip_data,
+    """Word a sale or an inquiry with a card: 2, 14, 35; 23 and 55 of a chip, 36 of a stripe; 26, 52, 53 for the PIN.
+
+    Of a stripe that stands in for its chip, 60.5 says that the chip could not be read.
+    """
+    condition = CHIP_FAILED if card.chip_failed else CHIP_NOT_USED
+    fields = _common(payment, profile, condition) | {
+        2: card.pan, 14: card.expiry, 22: card.entry_mode, 35: card.track2,
         53: security53(pin=card.pin_block is not None, algorithm="3des", track_encrypted=False),
     }  # fmt: skip
+    own: dict[int, str | bytes] = {23: card.sequence, 36: card.track3, 55: card.chip_data, 52: card.pin_block or b""}
     if card.pin_block:
-        fields |= {26: "12", 52: card.pin_block}
-    return Message(payment.rules.mti, fields)
+        own[26] = "12"
+    return Message(payment.rules.mti, fields | {number: value for number, value in own.items() if value})
 
 
 def code_request(payment: Payment, code: CodePresented, profile: TerminalProfile) -> Message:
@@ -172,9 +177,11 @@ def upload_end(profile: TerminalProfile, batch: str, trace: int, count: int, bal
     return Message(UPLOAD.mti, fields | {11: f"{trace:06d}", 48: f"{count:04d}"})
 
 
-def _common(payment: Payment, profile: TerminalProfile) -> dict[int, str | bytes]:
+def _common(
+    payment: Payment, profile: TerminalProfile, chip_condition: str = CHIP_NOT_USED
+) -> dict[int, str | bytes]:
     rules = payment.rules
-    block = Block60(rules.type_code, payment.key.batch, "000", READER_CAPABILITY, CHIP_CONDITION)
+    block = Block60(rules.type_code, payment.key.batch, "000", _reader(profile.devices), chip_condition)
     fields: dict[int, str | bytes] = {
         3: rules.processing_code, 11: payment.key.trace, 25: rules.condition_code, 41: profile.terminal_id,
         42: profile.merchant_id, 49: payment.currency, 60: block.to_text(),
@@ -182,6 +189,11 @@ def _common(payment: Payment, profile: TerminalProfile) -> dict[int, str | bytes
     if rules.direction != "none":
         fields[4] = f"{payment.amount:012d}"
     return fields
+
+
+def _reader(devices: Devices) -> str:
+    """What this terminal can read, as 60.4 says it."""
+    return ONLY_STRIPE_READER if devices.stripe_reader_path and not devices.reads_chips else CHIP_READER
 
 
 def _back(

@@ -18,6 +18,7 @@ from terminal import messages
 from terminal.card_dialogue import CardDialogue
 from terminal.counter import Counter, Notice
 from terminal.devices import CardReader, DeviceHealth, PinPadFault, Scan, Scanned
+from terminal.devices.card_reader_empty import EmptyCardReader
 from terminal.devices.supervision import Supervision
 from terminal.emv.parameters import SHIPPED as SHIPPED_EMV
 from terminal.emv.parameters import DownloadedParameters
@@ -57,6 +58,7 @@ from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.printing import Printing
 from terminal.selftest import CounterTest
 from terminal.steady_clock import SteadyClock
+from terminal.stripe_dialogue import StripeDialogue
 from terminal.vault import CardLost, Vault, VaultError
 from terminal.view import view_of
 
@@ -265,15 +267,25 @@ class Runner:
 
     def _ask_for_means(self, effect: AskForMeans) -> None:
         self._codes_wanted = "code" in effect.means
-        if self.devices.card_reader is None:
+        stripe = self._stripe_dialogue()
+        if self.devices.card_reader is None and stripe is None:
             return
         previous = self._dialogue_task
-        reader, pin_pad = self.devices.card_reader, self.devices.pin_pad
-        dialogue = CardDialogue(reader, pin_pad, self._vault.seal, self.post, self.emv)
+        reader, pin_pad = self.devices.card_reader or EmptyCardReader(), self.devices.pin_pad
+        dialogue = CardDialogue(reader, pin_pad, self._vault.seal, self.post, self.emv, stripe=stripe)
         inquiry = effect.means == ("card",)
         run = partial(dialogue.run, self.profile, effect.amount, effect.currency, effect.key.trace, inquiry)
         self._dialogue = dialogue
-        self._dialogue_task = self._in_background(self._after(previous, self.devices.card_reader, run))
+        self._dialogue_task = self._in_background(self._after(previous, reader, run))
+
+    def _stripe_dialogue(self) -> StripeDialogue | None:
+        """For the swipes of one payment; None where no reader of stripes stands."""
+        if not self.devices.has("stripe_reader"):
+            return None
+        return StripeDialogue(
+            self.supervision.next_swipe, self.devices.pin_pad, self._vault.seal, self.post,
+            signature_amount_max=self.profile.limits.signature_amount_max, reads_chips=self.devices.has("card_reader"),
+        )  # fmt: skip
 
     async def _after(
         self,

@@ -1,11 +1,12 @@
 """The test of a whole counter: every device is used once, the host is asked for an echo, and no payment is ever made.
 
 While it runs the terminal refuses payments, and a code that is scanned belongs to the test. A card is only asked for
-its answer to reset and whether it knows a list of applications. What needs a person waits for one, and can be skipped.
+its answer to reset and whether it knows a list of applications; of a stripe it only counts that it can be read. What
+needs a person waits for one, and can be skipped.
 In the end an acceptance slip is printed, and the same is written as JSON beside the journal, under ``tests``.
 
-Reasons beside those of the drivers: ``no_card``, ``no_code``, ``no_echo``, ``skipped``, ``not_open`` (no display),
-``no_drawer``, ``driver_failed``.
+Reasons beside those of the drivers: ``no_card``, ``no_swipe``, ``bad_swipe``, ``no_code``, ``no_echo``, ``skipped``,
+``not_open`` (no display), ``no_drawer``, ``driver_failed``.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ import structlog
 from terminal.cashier.texts import Texts, texts_in
 from terminal.devices import DeviceError
 from terminal.devices.escpos import build
+from terminal.magnetic_stripe import SwipeFailed
 from terminal.slip_layout import Cut, DrawerKick, Feed, Line, Pair, Rule, Text
 
 if TYPE_CHECKING:
@@ -69,7 +71,8 @@ class CounterTest:
         self._skip = asyncio.Event()
         self._steps: dict[str, Callable[[], Awaitable[None]]] = {
             "host": self._host, "printer": self._printer, "cash_drawer": self._drawer, "pin_pad": self._pin_pad,
-            "display": self._display, "card_reader": self._card_reader, "scanner": self._scanner,
+            "display": self._display, "card_reader": self._card_reader, "stripe_reader": self._stripe_reader,
+            "scanner": self._scanner,
         }  # fmt: skip
 
     def view(self) -> dict[str, Any]:
@@ -162,6 +165,12 @@ class CounterTest:
         answer = await reader.transmit(SELECT_PSE)
         if not answer_to_reset or len(answer) < 2:
             raise _Failed("card_mute")
+
+    async def _stripe_reader(self) -> None:
+        self._require("stripe_reader")
+        swipe = await self._for_a_person(self._runner.supervision.next_swipe(), "no_swipe")
+        if isinstance(swipe, SwipeFailed):
+            raise _Failed("bad_swipe")
 
     async def _scanner(self) -> None:
         self._require("scanner")

@@ -16,7 +16,7 @@ import structlog
 from firmware_config.profile import Devices, TerminalProfile, load_profile
 from terminal import emv
 from terminal.certificates import client_context
-from terminal.devices import CardReader, PinPad, Printer, Scanner
+from terminal.devices import CardReader, PinPad, Printer, Scanner, StripeReader
 from terminal.devices.supervision import CounterDevices, Opener, Supervision
 from terminal.emv.ca_keys import parse_ca_keys
 from terminal.emv.parameters import DownloadedParameters
@@ -121,6 +121,12 @@ def openers_of(where: Devices, tampered: Callable[[], None]) -> dict[str, Opener
 
         return await VpcdCardReader.listen(where.card_reader_port)
 
+    async def stripe_reader() -> StripeReader:
+        from terminal.devices.stripe_reader_serial import SerialStripeReader  # noqa: PLC0415
+
+        path, baud = where.stripe_reader_path, where.stripe_reader_baud
+        return SerialStripeReader(path, with_lrc=where.stripe_reader_lrc, baud=baud)
+
     async def pin_pad() -> PinPad:
         from terminal.devices.pin_pad_serial import SerialPinPad  # noqa: PLC0415
 
@@ -134,6 +140,7 @@ def openers_of(where: Devices, tampered: Callable[[], None]) -> dict[str, Opener
 
     there: dict[str, tuple[object, Opener]] = {
         "card_reader": (where.card_reader or where.card_reader_port, card_reader),
+        "stripe_reader": (where.stripe_reader_path, stripe_reader),
         "pin_pad": (where.pin_pad_path, pin_pad),
         "scanner": (where.scanner_path or where.camera or where.scanner_keyboard, scanner),
         "printer": (where.printer_address, printer),

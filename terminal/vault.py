@@ -36,7 +36,7 @@ class Keys(Protocol):
         """Whether a MAC is right; without a key none is."""
 
     def encrypt_track(self, track: str) -> str:
-        """Encrypt the middle of a track 2."""
+        """Encrypt the middle of a track 2 or 3."""
 
     def seal(self, pan: str) -> bytes:
         """Encrypt a card number for the journal."""
@@ -74,10 +74,11 @@ class Vault:
         return PinKey(keys.pin_key, keys.pin_check)
 
     def protect(self, message: Message) -> Message:
-        """Make a message fit for the wire: track encrypted, MAC added, where its type wants them."""
-        if 35 in message and self._encrypts_tracks and 53 in message:
-            track = self._keys.encrypt_track(message.text(35))
-            message = message.with_({35: track, 53: _track_encrypted(message.text(53))})
+        """Make a message fit for the wire: tracks encrypted, MAC added, where its type wants them."""
+        tracks = [number for number in (35, 36) if number in message]
+        if tracks and self._encrypts_tracks and 53 in message:
+            encrypted = {number: self._keys.encrypt_track(message.text(number)) for number in tracks}
+            message = message.with_({**encrypted, 53: _track_encrypted(message.text(53))})
         kind = type_of(message)
         if kind is None or not kind.mac:
             return message

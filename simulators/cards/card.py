@@ -31,6 +31,7 @@ NO_RECORD = b"\x6a\x83"
 WRONG_PARAMETERS = b"\x6a\x86"
 NO_DATA = b"\x6a\x88"
 UNKNOWN_INSTRUCTION = b"\x6d\x00"
+OUT_OF_ORDER = b"\x6f\x00"
 
 _AAC, _TC, _ARQC = 0x00, 0x40, 0x80
 _SIGNED = 0x10
@@ -91,6 +92,8 @@ class Card:
             raise PulledOutError
         if self._commands >= (self.personalisation.silent_at or sys.maxsize):
             raise SilentError
+        if self.personalisation.broken:
+            return OUT_OF_ORDER
         handler = _INSTRUCTIONS.get(apdu[1]) if len(apdu) >= 4 else None
         if handler is None:
             return UNKNOWN_INSTRUCTION

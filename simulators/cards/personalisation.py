@@ -41,7 +41,9 @@ class Personalisation:
     antenna, too, and tell by radio the `qualifiers` of tag 9F6C. `refuses_approvals`: at the second GENERATE AC it
     answers AAC whatever the issuer says. `blocked` is ``application`` or ``card`` when the issuer has blocked it.
     `pulled_out_at` and `silent_at`: the command after a reset (the first is 1) at which somebody pulls the card out, or
-    from which on it answers nothing more. Raises ValueError for another word in `blocked`.
+    from which on it answers nothing more. A `broken` chip answers every command that something is wrong. A card whose
+    `service_code` begins with 2 or 6 has a chip; others have a stripe only. Raises ValueError for another word in
+    `blocked`.
     """
 
     pan: str = field(repr=False)
@@ -51,6 +53,7 @@ class Personalisation:
     counter: int = 0
     effective: str = "250101"
     holder: str = "TEST/CARD "
+    service_code: str = "220"
     aid: bytes = bytes.fromhex("A000000333010101")
     label: str = "PBOC DEBIT"
     preferred_name: str = "PBOC DEBIT"
@@ -71,6 +74,7 @@ class Personalisation:
     blocked: str = ""
     pulled_out_at: int | None = None
     silent_at: int | None = None
+    broken: bool = False
 
     def __post_init__(self) -> None:
         if self.blocked not in ("", "application", "card"):
@@ -99,6 +103,22 @@ class Personalisation:
         return {**own, **self.certificates}
 
     @property
+    def has_chip(self) -> bool:
+        """Whether there is anything that can be put into a reader."""
+        return self.service_code[0] in "26"
+
+    @property
+    def tracks(self) -> Mapping[int, str]:
+        """The data of the magnetic stripe, track by track, without sentinels."""
+        discretionary = "00000000"
+        dated = f"{self.expiry[:4]}{self.service_code}{discretionary}"
+        return {
+            1: f"B{self.pan}^{self.holder}^{dated}",
+            2: f"{self.pan}={dated}",
+            3: f"99{self.pan}=1561560000000000000000000{self.expiry[:4]}=000000000000=000000000000=0000000",
+        }
+
+    @property
     def file_locator(self) -> bytes:
         """Tag 94: all records, file by file; the static data, record 1 of file 2, is what certificates sign."""
         files = sorted({sfi for sfi, _ in self.records})
@@ -108,7 +128,7 @@ class Personalisation:
         return max(number for file, number in self.records if file == sfi)
 
     def _magnetic_stripe(self) -> dict[int, bytes]:
-        track2 = f"{self.pan}D{self.expiry[:4]}22000000000"
+        track2 = self.tracks[2].replace("=", "D")
         return {0x57: bytes.fromhex(track2 + "F" * (len(track2) % 2)), 0x5F20: self.holder.encode("ascii")}
 
     def _static_data(self) -> dict[int, bytes]:
@@ -120,7 +140,8 @@ class Personalisation:
         }  # fmt: skip
 
     def _lists(self) -> dict[int, bytes]:
-        return {0x8C: CDOL1, 0x8D: CDOL2, 0x9F08: b"\x00\x30", 0x5F30: b"\x02\x20", 0x9F42: b"\x01\x56"}
+        service_code = bytes.fromhex(f"0{self.service_code}")
+        return {0x8C: CDOL1, 0x8D: CDOL2, 0x9F08: b"\x00\x30", 0x5F30: service_code, 0x9F42: b"\x01\x56"}
 
 
 _HEXADECIMAL = frozenset({

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from iso8583.masking import mask_code
+from simulators.cards import Personalisation
 from simulators.counter.phone import Phone
 from simulators.counter.roll import PaperRoll
 from simulators.counter.slot import CardSlot
 from simulators.pin_pad import VirtualPinPad
 from simulators.printer import PrintedSlip, VirtualPrinter
 from simulators.scanner import VirtualScanner
+from simulators.stripe_reader import VirtualStripeReader
 
 DECK_ORDER = (
     "good", "golden", "insufficient_funds", "lost", "refuses_approvals", "pulled_out", "contactless", "insert_instead",
     "expired", "pin_blocked", "application_blocked", "card_blocked", "sda_only", "broken_certificates",
-    "wrong_cryptogram", "silent", "foreign",
+    "wrong_cryptogram", "silent", "foreign", "broken_chip", "stripe_only", "stripe_signed",
 )  # fmt: skip
 PIN = "123456"
 """The PIN of every card in the deck, for the hint; the issuer holds it too."""
@@ -33,7 +35,7 @@ class OrderRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the devices stand: `folder` holds the serial lines ``pin_pad`` and ``scanner``, and the slips."""
+    """Where the devices stand: `folder` holds the serial lines and the slips."""
 
     folder: Path
     reader_port: int
@@ -56,6 +58,7 @@ class Devices:
             memory=places.folder / "pin_pad.key",
         )  # fmt: skip
         self.scanner = VirtualScanner(places.folder / "scanner")
+        self.stripe_reader = VirtualStripeReader(places.folder / "stripe_reader")
         self.printer = VirtualPrinter(slips, places.paper_columns, self._slip_out)
         self._powered = False
         self._life = secrets.token_hex(4)
@@ -75,6 +78,7 @@ class Devices:
         await self.slot.remove()
         self.pin_pad.close()
         self.scanner.close()
+        self.stripe_reader.close()
         if self._powered:
             await self.printer.close()
 
@@ -101,7 +105,10 @@ class Devices:
         return {
             "version": self.version,
             "card": self.slot.inside,
-            "deck": [{"name": name, "number": self.slot.masked(name)} for name in DECK_ORDER],
+            "deck": [
+                {"name": name, "number": self.slot.masked(name), "has_chip": self.slot.card(name).has_chip}
+                for name in DECK_ORDER
+            ],
             "pin_pad": {"display": list(self.pin_pad.display), "asks": self.pin_pad.asks_for_pin},
             "phone": {"code": mask_code(self.phone.code), "picture": self.phone.picture()},
             "printer": {"power": self._powered, "paper": not printer.roll.empty, "cover_open": printer.cover_open},
@@ -113,9 +120,18 @@ class Devices:
 
     async def insert_card(self, name: str) -> None:
         """Put a card of the deck into the slot."""
+        if not self._of_the_deck(name).has_chip:
+            raise OrderRefused(f"the card {name!r} has no chip: swipe it")
+        await self.slot.insert(name)
+
+    async def swipe(self, name: str) -> None:
+        """Pull a card of the deck through the stripe reader."""
+        self.stripe_reader.swipe(self._of_the_deck(name))
+
+    def _of_the_deck(self, name: str) -> Personalisation:
         if name not in DECK_ORDER:
             raise OrderRefused(f"no card {name!r}: the deck has {', '.join(DECK_ORDER)}")
-        await self.slot.insert(name)
+        return self.slot.card(name)
 
     async def remove_card(self, _value: str) -> None:
         """Pull the card out."""
@@ -175,6 +191,7 @@ class Devices:
 ORDERS: Mapping[str, Callable[[Devices, str], Awaitable[None]]] = {
     "insert_card": Devices.insert_card,
     "remove_card": Devices.remove_card,
+    "swipe": Devices.swipe,
     "press": Devices.press,
     "tamper": Devices.tamper,
     "scan": Devices.scan,

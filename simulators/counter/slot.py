@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable
 
 from iso8583.masking import mask_pan
-from simulators.cards import DECK, Card, InsertedCard, load_card
+from simulators.cards import DECK, Card, InsertedCard, Personalisation, load_card
 
 LOOK_AGAIN_S = 0.2
 """How often a card that is in the slot tries whether the reader has power again."""
@@ -26,9 +26,13 @@ class CardSlot:
         """The name of the card in the slot, or an empty text."""
         return self._inside
 
+    def card(self, name: str) -> Personalisation:
+        """What makes a card what it is. Raises KeyError if it is not in the deck."""
+        return self._cards[name].personalisation
+
     def masked(self, name: str) -> str:
         """A card's number as it may be shown."""
-        return mask_pan(self._cards[name].personalisation.pan)
+        return mask_pan(self.card(name).pan)
 
     async def insert(self, name: str) -> None:
         """Put a card in, in exchange for one that is there. Raises KeyError if it is not in the deck."""

@@ -168,7 +168,8 @@ def _owed(host: Path) -> int:
 
 def copied(base: Shop, folder: Path, plan: Plan) -> Shop:
     """A copy of a shop in another folder, with the plan's patience in the terminal's profile, and its strange sale."""
-    shutil.copytree(base.folder, folder, ignore=shutil.ignore_patterns("*.sock", "pin_pad", "scanner", "logs"))
+    lines = ("pin_pad", "scanner", "stripe_reader")
+    shutil.copytree(base.folder, folder, ignore=shutil.ignore_patterns("*.sock", *lines, "logs"))
     shop = set_up(folder, base.ports)
     profile = shop.terminal / "profile.toml"
     patience = f"[limits]\nmeans_timeout_s = {MEANS_TIMEOUT_S}\n[host]\nreply_timeout_s = {plan.reply_timeout_s}\n"

@@ -180,8 +180,8 @@ def _profile(shop: Shop) -> str:
         "host": {"address": LOOPBACK, "port": shop.ports.host, "tls": True},
         "devices": {
             "card_reader_port": shop.ports.card_reader, "scanner_path": str(shop.counter / "scanner"),
-            "pin_pad_path": str(shop.counter / "pin_pad"), "printer_address": LOOPBACK,
-            "printer_port": shop.ports.printer,
+            "stripe_reader_path": str(shop.counter / "stripe_reader"), "pin_pad_path": str(shop.counter / "pin_pad"),
+            "printer_address": LOOPBACK, "printer_port": shop.ports.printer,
         },
     }  # fmt: skip
     return "\n".join(_table(name, values) for name, values in entries.items())

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from terminal.cashier import live, render
 from terminal.cashier.texts import LANGUAGES, Money, texts_in
 from terminal.cashier.till import Till
-from terminal.cashier.words import FAMILIES, Tone, View, is_repeating
+from terminal.cashier.words import FAMILIES, Tone, View, is_repeating, stage
 from terminal.transitions import State
 
 RESULT_STAYS_S = 60
@@ -30,7 +30,11 @@ _ENDS: dict[State, tuple[str, str, Tone]] = {
     State.REVERSED: ("reversed", "undo", "plain"),
     State.CANCELLED: ("cancelled", "minus", "plain"),
 }
-_ICONS = {"card_or_code": "card", "card_only": "card", "code_only": "code", "pin": "pin", "host": "bank"}
+_ICONS = {
+    **dict.fromkeys(("card_or_code", "card_only", "insert_swipe_or_code", "insert_or_swipe"), "card"),
+    **dict.fromkeys(("swipe_or_code", "swipe_only", "insert_chip", "use_stripe"), "card"),
+    "code_only": "code", "pin": "pin", "host": "bank",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def screen(view: View, seen: str, now: float) -> Screen:
     """Decide what the screen shows; `seen` is the result that the cashier has gone on from."""
     current, newest = view["current"], view["payments"][:1]
     if current is not None:
-        says = _stage(view, current)
+        says = stage(view, current)
         return _screen(view, says, _ICONS.get(says, "wait"), "plain", current)
     if view["test"]["running"]:
         return _screen(view, "testing", "wait", "plain", None)
@@ -66,15 +70,6 @@ def _is_shown(payment: View, seen: str, now: float) -> bool:
         return False
     unsure = payment["state"] == State.REVERSAL_DUE
     return bool(unsure or (payment["key"] != seen and now - payment["at"] < RESULT_STAYS_S))
-
-
-def _stage(view: View, payment: View) -> str:
-    if payment["stage"] != "card_or_code":
-        return str(payment["stage"])
-    missing = {name for name, device in view["devices"].items() if device["reason"] == "not_configured"}
-    if payment["type"] == "balance_inquiry" or "scanner" in missing:
-        return "card_only"
-    return "code_only" if "card_reader" in missing else "card_or_code"
 
 
 def _screen(view: View, says: str, icon: str, tone: Tone, payment: View | None) -> Screen:

@@ -16,7 +16,10 @@ from terminal.transitions import State
 RESULT_STAYS_S = 600
 """How long the last result is shown after a restart of the page; one that is still open is always shown."""
 
-_STAGES = {"card_or_code": 0, "remove_card": 0, "card": 0, "pin": 1, "host": 2, "chip": 3}
+_STAGES = {
+    **dict.fromkeys(("card_or_code", "remove_card", "insert_chip", "use_stripe", "card"), 0),
+    "pin": 1, "host": 2, "chip": 3,
+}  # fmt: skip
 _STAGE_ICONS = {"pin": "pin", "host": "bank"}
 
 
@@ -142,7 +145,7 @@ def _progress(view: View, payment: View, texts: Texts) -> Progress:
     stage = payment["stage"]
     facts = view["terminal"]
     seconds = int(facts["reply_timeout_s"] if stage == "host" else facts["means_timeout_s"])
-    said = _stage_said(view, payment)
+    said = words.stage(view, payment)
     icon = "code" if said == "code_only" else _STAGE_ICONS.get(stage, "card")
     return Progress(
         what=words.what(payment, texts), amount=_amount(payment, texts), means=words.means(payment, texts),
@@ -150,16 +153,6 @@ def _progress(view: View, payment: View, texts: Texts) -> Progress:
         steps=_steps(payment, texts), cancel_key=payment["key"] if payment["cancellable"] else "",
         message=_message(view, texts),
     )  # fmt: skip
-
-
-def _stage_said(view: View, payment: View) -> str:
-    """The first stage names only what can be presented here."""
-    if payment["stage"] != "card_or_code":
-        return str(payment["stage"])
-    missing = {name for name, device in view["devices"].items() if device["reason"] == "not_configured"}
-    if payment["type"] == "balance_inquiry" or "scanner" in missing:
-        return "card_only"
-    return "code_only" if "card_reader" in missing else "card_or_code"
 
 
 def _steps(payment: View, texts: Texts) -> tuple[Step, ...]:

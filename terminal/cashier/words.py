@@ -71,6 +71,23 @@ def means(payment: View, texts: Texts) -> str:
     return f"{payment['wallet'][texts.language]} {shown}" if payment["wallet"] else shown
 
 
+ASKED_FOR = {
+    (True, False, True): "card_or_code", (True, False, False): "card_only", (False, False, True): "code_only",
+    (True, True, True): "insert_swipe_or_code", (True, True, False): "insert_or_swipe",
+    (False, True, True): "swipe_or_code", (False, True, False): "swipe_only",
+}  # fmt: skip
+"""What is asked for where cards can be inserted, cards can be swiped, codes can be scanned."""
+
+
+def stage(view: View, payment: View) -> str:
+    """What the payment in hand waits for; of the means, only those that can be presented here."""
+    if payment["stage"] != "card_or_code":
+        return str(payment["stage"])
+    there = {name for name, device in view["devices"].items() if device["reason"] != "not_configured"}
+    codes = "scanner" in there and payment["type"] != "balance_inquiry"
+    return ASKED_FOR.get(("card_reader" in there, "stripe_reader" in there, codes), "card_only")
+
+
 def signed_amount(payment: View, texts: Texts) -> Money:
     """The amount as it counts for the shop: what goes back is negative."""
     sign = -1 if payment["direction"] == "credit" else 1

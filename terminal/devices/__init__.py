@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+from terminal.magnetic_stripe import Swipe
+
 HealthState = Literal["ready", "attention", "unknown"]
 
 
@@ -66,6 +68,22 @@ class CardReader(Protocol):
 
     async def wait_for_removal(self) -> None:
         """Return when no card is in the reader."""
+
+    def health(self) -> DeviceHealth:
+        """Say how the reader is."""
+
+    async def close(self) -> None:
+        """Release the reader."""
+
+
+class StripeReader(Protocol):
+    """A reader of magnetic stripes."""
+
+    async def next_swipe(self) -> Swipe:
+        """Return the next swipe that ends from now on, or why it cannot be used; what nobody waited for is forgotten.
+
+        There is one who waits: whoever asks anew takes the place of the one before.
+        """
 
     def health(self) -> DeviceHealth:
         """Say how the reader is."""

@@ -13,20 +13,22 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
-from terminal.devices import CardReader, DeviceHealth, PinPad, Printer, Scan, Scanner, Trouble
+from terminal.devices import CardReader, DeviceHealth, PinPad, Printer, Scan, Scanner, StripeReader, Trouble
 from terminal.events import DevicesSeen
+from terminal.magnetic_stripe import Swipe
 
-NAMES = ("card_reader", "pin_pad", "scanner", "printer")
+NAMES = ("card_reader", "stripe_reader", "pin_pad", "scanner", "printer")
 LOOK_EVERY_S = 1.0
 OPEN_WITHIN_S = 5.0
 REOPEN_FIRST_S = 0.5
 REOPEN_MAX_S = 30.0
 
 Opener = Callable[[], Awaitable[Any]]
+Read = TypeVar("Read")
 
 log = structlog.get_logger()
 
@@ -36,11 +38,16 @@ class CounterDevices:
     """What stands on the counter; None where nothing does, or where it is not open. `openers` open it again."""
 
     card_reader: CardReader | None = None
+    stripe_reader: StripeReader | None = None
     pin_pad: PinPad | None = None
     scanner: Scanner | None = None
     printer: Printer | None = None
     openers: Mapping[str, Opener] = field(default_factory=dict)
     closed_because: dict[str, DeviceHealth] = field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a device, or should be: one that cannot be opened now counts."""
+        return name in self.openers or getattr(self, name) is not None
 
     def health(self) -> dict[str, DeviceHealth]:
         """How each device is. A driver that cannot even say so is said to have failed."""
@@ -77,7 +84,7 @@ class Supervision:
         """Look after every device until cancelled."""
         async with asyncio.TaskGroup() as group:
             for name in NAMES:
-                if name in self.devices.openers or getattr(self.devices, name):
+                if self.devices.has(name):
                     group.create_task(self._keep(name))
 
     async def close(self) -> None:
@@ -87,17 +94,24 @@ class Supervision:
 
     async def next_scan(self) -> Scan:
         """Return the next scan; wait for a scanner while there is none, or while it is being opened again."""
+        return await self._next("scanner", lambda scanner: scanner.next_scan())
+
+    async def next_swipe(self) -> Swipe:
+        """Return the next swipe from now on; wait for a reader as for a scanner."""
+        return await self._next("stripe_reader", lambda reader: reader.next_swipe())
+
+    async def _next(self, name: str, read: Callable[[Any], Awaitable[Read]]) -> Read:
         while True:
-            scanner = self.devices.scanner
-            if scanner is None:
-                self._opened["scanner"].clear()
-                await self._opened["scanner"].wait()
+            device = getattr(self.devices, name)
+            if device is None:
+                self._opened[name].clear()
+                await self._opened[name].wait()
                 continue
             try:
-                return await scanner.next_scan()
+                return await read(device)
             except Exception as error:
-                self.failed("scanner", error)
-            await self._opened["scanner"].wait()
+                self.failed(name, error)
+            await self._opened[name].wait()
 
     def failed(self, name: str, error: Exception) -> None:
         """Somebody who used a device found its driver at fault: it is closed and opened again."""

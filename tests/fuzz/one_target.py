@@ -13,7 +13,7 @@ from typing import Final
 
 import atheris
 
-with atheris.instrument_imports(include=["iso8583", "terminal.devices", "terminal.emv"]):
+with atheris.instrument_imports(include=["iso8583", "terminal.devices", "terminal.emv", "terminal.magnetic_stripe"]):
     from tests.fuzz.targets import targets
 
 TOLD_EVERY: Final = 10_000

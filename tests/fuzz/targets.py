@@ -30,7 +30,7 @@ from iso8583.unionpay_fields.field59 import Data59, TerminalIdentity59
 from iso8583.unionpay_fields.field60 import Block60, Original61
 from iso8583.unionpay_fields.field62 import Parameters62, Status62, WorkingKeys62
 from iso8583.unionpay_switch import SwitchFrame
-from tests.fuzz import card_answers, printer_answers, scan_bytes
+from tests.fuzz import card_answers, printer_answers, scan_bytes, swipe_bytes
 from tests.fuzz.both_paths import outcome, tried, watch_plans
 from tests.fuzz.drawn import shapes, text_of
 from tests.iso8583.vectors import GOLDEN
@@ -76,6 +76,7 @@ def targets() -> dict[str, Target]:
         Target("printer-answers", printer_answers.run, printer_answers.SEEDS, printer_answers.swollen, longest=200),
         Target("card-answers", card_answers.run, card_answers.SEEDS, card_answers.swollen, longest=260),
         Target("scan-bytes", scan_bytes.run, scan_bytes.SEEDS, scan_bytes.swollen, longest=200),
+        Target("swipe-bytes", swipe_bytes.run, swipe_bytes.SEEDS, swipe_bytes.swollen, longest=500),
     ]
     return {target.name: target for target in found}
 

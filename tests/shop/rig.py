@@ -78,7 +78,7 @@ class Shop:
 
     def __init__(
         self, folder: Path, reply_timeout_s: float, channel_timeout_s: float, limits: Limits, cards: dict[str, Card],
-        accounts: list[Account], settings: str, names: tuple[str, str], host_port: int, relay_port: int,
+        accounts: list[Account], settings: str, devices: str, names: tuple[str, str], host_port: int, relay_port: int,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.issuer: Issuer
@@ -98,6 +98,7 @@ class Shop:
         self.on_effect: Callable[[Effect], None] = lambda _: None
         self.on_host_effect: Callable[[HostEffect], None] = lambda _: None
         self._settings = settings
+        self._devices = devices
         self._names = names
         self._reply_timeout_s = reply_timeout_s
         self._channel_timeout_s = channel_timeout_s
@@ -145,7 +146,7 @@ class Shop:
 
     def _write_profile(self) -> None:
         places = {"pin_pad_path": self.pin_pad.path, "scanner_path": self.scanner.path, "printer_address": LOOPBACK}
-        devices = "".join(f'{name} = "{place}"\n' for name, place in places.items())
+        devices = self._devices + "".join(f'{name} = "{place}"\n' for name, place in places.items())
         (self.folder / "terminal" / "profile.toml").write_text(
             f'terminal_id = "{TERMINAL}"\nmerchant_id = "{MERCHANT}"\n'
             f"merchant_name_zh = {json.dumps(self._names[0])}\nmerchant_name_en = {json.dumps(self._names[1])}\n"
@@ -460,6 +461,7 @@ async def shop(
     cards: dict[str, Card] | None = None,
     accounts: list[Account] | None = None,
     settings: str = "",
+    devices: str = "",
     names: tuple[str, str] = ("晨光便利店", "MORNING LIGHT STORE"),
     host_port: int = 0,
     relay_port: int = 0,
@@ -468,8 +470,8 @@ async def shop(
     """Open a shop in a folder, with everything switched on and the terminal signed on.
 
     `reply_timeout_s` is how long the terminal waits for the host, `channel_timeout_s` the host for the issuer. `cards`
-    and `accounts` replace those of the house; `settings` are further lines for the top of the terminal's profile, and
-    `names` the merchant's, in Chinese and English.
+    and `accounts` replace those of the house; `settings` are further lines for the top of the terminal's profile,
+    `devices` for its devices, and `names` the merchant's, in Chinese and English.
     The terminal finds the host at `relay_port` if somebody stands between them. `on_effect` hears of everything that
     the terminal does.
     """
@@ -477,7 +479,7 @@ async def shop(
     s = Shop(
         folder, reply_timeout_s, channel_timeout_s, limits or Limits(), deck,
         default_accounts(OPENING_BALANCE) if accounts is None else accounts, settings,
-        names, host_port, relay_port,
+        devices, names, host_port, relay_port,
     )  # fmt: skip
     s.on_effect = on_effect
     async with AsyncExitStack() as stack:

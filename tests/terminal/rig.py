@@ -36,6 +36,10 @@ CARD = CardPresented(
     track2="6299990000000009D30122011234567890", chip_data=bytes.fromhex("9F2608E59D6F475599E75D"),
     entry_mode="051", pin_block=bytes(8), reversal_chip_data=bytes.fromhex("9F36020007"),
 )  # fmt: skip
+STRIPE = CardPresented(
+    pan=PAN, sealed="5EA1ED", masked="629999******0009", expiry="3012", track2="6299990000000009D30122011234567890",
+    entry_mode="021", pin_block=bytes.fromhex("02635C2F1B247C28"),
+)
 KEYS = WorkingKeys62.wrap(bytes.fromhex("11111111111111112222222222222222"), bytes(range(16)), bytes(range(8)))
 
 

@@ -52,6 +52,15 @@ def test_message_leaves_with_mac_and_encrypted_track(vault):
     assert vault.mac_state(data.replace(b"\x12\x34", b"\x12\x35", 1), wire) == "bad"
 
 
+def test_track_3_leaves_encrypted_too(vault):
+    vault.load(KEYS.to_bytes())
+    track3 = "99" + TRACK.replace("D", "D156156") + "D000000000000D0000000"
+    wire = vault.protect(SALE.with_({36: track3}))
+    assert decrypt_track2(TRACK_KEY, wire.text(36)) == track3 != wire.text(36)
+    assert decrypt_track2(TRACK_KEY, wire.text(35)) == TRACK
+    load_dialect("unionpay_pos").encode(wire)
+
+
 def test_track_stays_as_it_is_where_the_host_gave_no_key_for_it(vault):
     vault.load(KEYS.to_bytes())
     vault.load(WorkingKeys62.wrap(MASTER, PIN_KEY, MAC_KEY).to_bytes())

@@ -14,7 +14,8 @@ import pytest
 
 from iso8583.response_codes import RESPONSE_CODES, Action
 from iso8583.transactions import TYPES
-from terminal import payment, selftest
+from terminal import magnetic_stripe, payment, selftest
+from terminal.cashier import words
 from terminal.cashier.texts import LANGUAGES, Texts, texts_in
 from terminal.cashier.words import FAMILIES
 from terminal.devices.printer_answers import PRINTER_SAYS
@@ -100,7 +101,9 @@ FACTS: dict[str, set[str]] = {
         | arguments("counter.py", "_say", "cancel") | returned("counter.py", "_unauthorised")
         | arguments("payment.py", "cancel") | keywords("payment.py", "_Facts", "reason")
         | returned("payment.py", "_act_cancel")
-        | returned("payment_codes.py", "refusal_of") | reasons_of_devices("ScanIgnored")
+        | returned("payment_codes.py", "refusal_of") | reasons_of_devices("ScanIgnored", "SwipeFailed")
+        | arguments("magnetic_stripe.py", "_FaultError") | returned("magnetic_stripe.py", "refusal_of")
+        | {magnetic_stripe.INSERT_CHIP} | arguments("stripe_dialogue.py", "StripeNotTaken")
         | returned("operators.py", "check") - {"supervisor", "cashier"}
         | arguments("card_dialogue.py", "MeansFailed") | CARDS | reasons_of_devices("CardGone", "throw_out")
         | {f"printer_{reason}" for reason in PRINTER | SLIPS}
@@ -118,14 +121,16 @@ FACTS: dict[str, set[str]] = {
     ),
     "selftest.": {
         *get_args(selftest.State), *arguments("cashier/counter_test.py", "f"), "result_passed", "result_failed",
-        *(f"{name}_now" for name in ("card_reader", "scanner")),
+        *(f"{name}_now" for name in ("card_reader", "stripe_reader", "scanner")),
     },
     "selftest_reason.": arguments("selftest.py", "_Failed", "_Skipped", "_for_a_person") - {"card_mute"},
-    "device.": {"card_reader", "pin_pad", "scanner", "printer"},
+    "device.": {"card_reader", "stripe_reader", "pin_pad", "scanner", "printer"},
     "stage.": (
         arguments("card_dialogue.py", "Progress") | arguments("runner.py", "Progress")
-        | assigned("counter.py", "stage") | {"chip", "card_only", "code_only"}
+        | arguments("stripe_dialogue.py", "Progress") | assigned("counter.py", "stage")
+        | {"chip", *words.ASKED_FOR.values()}
     ),
+    "display.": {*words.ASKED_FOR.values(), "insert_chip", "use_stripe"},
     "state.": {state.value.replace(" ", "_") for state in State},
     "session.": {state.value.replace(" ", "_") for state in SessionState},
     "session_refusal.": arguments("runner.py", "KeysLoaded") | {"host"} | set(SENTENCES),

@@ -37,6 +37,7 @@ ENDS = {
     "pulled_out": ("card_error", "removed", "READ RECORD", ""),
     "silent": ("card_error", "removed", "GET PROCESSING OPTIONS", ""),
     "foreign": ("use_stripe", "no_application", "SELECT", ""),
+    "broken_chip": ("use_stripe", "no_application", "SELECT", ""),
 }
 """Kind, reason, where and tag 8A of a sale with the card in the slot."""
 
@@ -79,7 +80,7 @@ def sold(card: Card | TappedCard) -> tuple[Counter, Outcome]:
 
 
 def test_every_card_of_the_deck_has_its_end_here() -> None:
-    assert sorted(ENDS) == sorted(DECK)
+    assert sorted(ENDS) == [name for name in DECK if load_card(name).has_chip]
     assert sorted(TAPS) == [name for name in DECK if load_card(name).contactless]
 
 
