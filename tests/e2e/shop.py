@@ -72,6 +72,10 @@ class RunningShop:
         """Press the PIN and enter, as soon as the pad asks."""
         self._call(lambda: self._devices.pin_pad.script([*pin, "enter"]))
 
+    def swipe(self, name: str) -> None:
+        """Pull a card through the stripe reader."""
+        self._do(self._devices.swipe(name))
+
     def scan(self) -> None:
         """Hold the customer's phone under the scanner."""
         self._do(self._devices.scan(""))

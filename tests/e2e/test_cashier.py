@@ -31,7 +31,7 @@ def headline(page: Page) -> Locator:
 def charge(page: Page, figures: str) -> None:
     page.keyboard.type(figures)
     page.keyboard.press("Enter")
-    expect(headline(page)).to_have_text(re.compile("Insert the card"))
+    expect(headline(page)).to_have_text(re.compile("Insert or swipe the card"))
 
 
 def pay_by_code(page: Page, shop: RunningShop, figures: str, result: str = "Approved") -> None:
@@ -74,7 +74,7 @@ def test_card_sale_with_pin_by_keyboard_alone(page: Page, shop: RunningShop) -> 
     page.keyboard.type("2500")
     expect(page.locator("#amount")).to_have_value("25.00")
     page.keyboard.press("Enter")
-    expect(headline(page)).to_have_text("Insert the card, or scan the customer's code")
+    expect(headline(page)).to_have_text("Insert or swipe the card, or scan the customer's code")
     shop.insert_card()
     expect(headline(page)).to_have_text("The customer enters the PIN")
     shop.enter_pin()
@@ -148,7 +148,7 @@ def test_refund_by_parts_never_exceeds_the_sale(page: Page, shop: RunningShop) -
 def test_balance_inquiry_charges_nothing(page: Page, shop: RunningShop) -> None:
     log_on(page)
     page.keyboard.press("F8")
-    expect(headline(page)).to_have_text("Insert the card")
+    expect(headline(page)).to_have_text("Insert or swipe the card")
     shop.insert_card()
     shop.enter_pin()
     expect(headline(page)).to_have_text("Balance")
@@ -253,7 +253,7 @@ def test_double_click_on_charge_is_one_payment(page: Page, shop: RunningShop) ->
     log_on(page)
     page.keyboard.type("2500")
     page.get_by_role("button", name="Charge").dblclick()
-    expect(headline(page)).to_have_text(re.compile("Insert the card"))
+    expect(headline(page)).to_have_text(re.compile("Insert or swipe the card"))
     assert len(shop.view()["payments"]) == 1
 
 
@@ -261,7 +261,7 @@ def test_reload_in_mid_sale_shows_the_sale(page: Page, shop: RunningShop) -> Non
     log_on(page)
     charge(page, "2500")
     page.reload()
-    expect(headline(page)).to_have_text(re.compile("Insert the card"))
+    expect(headline(page)).to_have_text(re.compile("Insert or swipe the card"))
     expect(page.locator(".figure")).to_have_text("¥25.00")
     shop.scan()
     expect(headline(page)).to_have_text("Approved")
@@ -279,7 +279,7 @@ def test_two_tabs_agree(page: Page, shop: RunningShop) -> None:
     other = page.context.new_page()
     other.goto(shop.address)
     charge(page, "2500")
-    expect(headline(other)).to_have_text(re.compile("Insert the card"))
+    expect(headline(other)).to_have_text(re.compile("Insert or swipe the card"))
     shop.scan()
     expect(headline(other)).to_have_text("Approved")
     other.get_by_role("button", name="Next sale").click()
@@ -326,7 +326,7 @@ def test_works_without_script(browser: Browser, shop: RunningShop) -> None:
     page.get_by_role("button", name="登录").click()
     page.locator("#amount").fill("25.00")
     page.get_by_role("button", name="收款").click()
-    expect(headline(page)).to_have_text("请插卡，或扫描顾客的付款码")
+    expect(headline(page)).to_have_text("请插卡或刷卡，或扫描顾客的付款码")
     shop.scan()
     shop.wait_for(lambda view: view["payments"][0]["state"] == "approved")
     page.reload()

@@ -5,8 +5,10 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -23,6 +25,8 @@ def test_the_whole_counter_is_tested_and_nothing_is_charged(page: Page, shop: Ru
     page.get_by_role("button", name="Test this counter").click()
     expect(page.locator(".story")).to_contain_text("Insert any bank card")
     shop.insert_card()
+    expect(page.locator(".story")).to_contain_text("Swipe any bank card")
+    shop.swipe("good")
     expect(page.locator(".story")).to_contain_text("Scan any code")
     shop.scan()
     expect(headline(page)).to_have_text("The counter works")
@@ -34,7 +38,7 @@ def test_the_whole_counter_is_tested_and_nothing_is_charged(page: Page, shop: Ru
     assert told["payments_made"] == 0
     assert {check["name"]: check["state"] for check in told["checks"]} == {
         "host": "passed", "printer": "passed", "cash_drawer": "skipped", "pin_pad": "passed", "display": "skipped",
-        "card_reader": "passed", "scanner": "passed",
+        "card_reader": "passed", "stripe_reader": "passed", "scanner": "passed",
     }  # fmt: skip
     assert shop.view()["payments"] == []
     page.get_by_role("button", name="Back to selling").click()
@@ -46,6 +50,8 @@ def test_what_is_out_of_order_says_what_to_do_and_the_rest_is_tested(page: Page,
     shop.paper("out")
     page.get_by_role("button", name="Test this counter").click()
     page.get_by_role("button", name="Skip this one").click()
+    expect(page.locator(".story")).to_contain_text("Swipe any bank card")
+    page.get_by_role("button", name="Skip this one").click()
     expect(page.locator(".story")).to_contain_text("Scan any code")
     page.get_by_role("button", name="Skip this one").click()
     expect(headline(page)).to_have_text("The counter needs attention")
@@ -53,6 +59,11 @@ def test_what_is_out_of_order_says_what_to_do_and_the_rest_is_tested(page: Page,
         re.compile("Failed.*put in a roll", re.DOTALL)
     )
     expect(page.locator(".check").filter(has_text="PIN pad")).to_contain_text("Passed")
+
+
+def is_tested(name: str) -> Callable[[dict[str, Any]], bool]:
+    """For `wait_for`: this device is being tested now."""
+    return lambda view: {"name": name, "state": "running", "reason": ""} in view["test"]["checks"]
 
 
 def test_the_command_talks_to_the_running_terminal(shop: RunningShop) -> None:
@@ -63,7 +74,9 @@ def test_the_command_talks_to_the_running_terminal(shop: RunningShop) -> None:
             subprocess.run, [*arguments, "--data", str(shop.shop.terminal)], capture_output=True, text=True,
             env=os.environ | {"TILLGATE_OPERATOR_PIN": CASHIER_PIN}, timeout=60, check=False,
         )  # fmt: skip
-        shop.wait_for(lambda view: {"name": "scanner", "state": "running", "reason": ""} in view["test"]["checks"])
+        shop.wait_for(is_tested("stripe_reader"))
+        shop.swipe("lost")
+        shop.wait_for(is_tested("scanner"))
         shop.scan()
         done = command.result()
     assert done.returncode == 0, done.stderr
@@ -76,6 +89,8 @@ def test_the_command_talks_to_the_running_terminal(shop: RunningShop) -> None:
 
 def test_the_command_starts_the_terminal_where_it_does_not_run(shop: RunningShop) -> None:
     shop.stop_terminal()
+    profile = shop.shop.terminal / "profile.toml"  # nobody is there to swipe a card
+    profile.write_text(re.sub("stripe_reader_path.*", "", profile.read_text("utf-8")), "utf-8")
     shop.insert_card()
     with ThreadPoolExecutor() as beside:
         arguments = [sys.executable, "-m", "tillgate", "terminal", "selftest", "--data", str(shop.shop.terminal)]

@@ -38,6 +38,14 @@ def test_what_a_scanner_puts_around_a_code_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("entries", "reads_chips"),
+    [("", False), ("card_reader_port = 35963", True), ('card_reader = "pcsc:ACR39U"', True)],
+)
+def test_whether_chips_are_read(tmp_path, entries, reads_chips):
+    assert profile(tmp_path, NEEDED + f"[devices]\n{entries}\n").devices.reads_chips is reads_chips
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [
         (NEEDED.replace('"12345678"', '"1234567"'), "terminal_id"),
@@ -55,6 +63,9 @@ def test_what_a_scanner_puts_around_a_code_is_read(tmp_path):
         (NEEDED + '[host]\ntpdu = "1234567890"\n', "host.tpdu"),
         (NEEDED + "[limits]\nbatch_count_max = 1000\n", "limits.batch_count_max"),
         (NEEDED + "[limits]\nsale_amount_max = 12.5\n", "limits.sale_amount_max"),
+        (NEEDED + "[devices]\nstripe_reader_baud = 1\n", "devices.stripe_reader_baud"),
+        (NEEDED + "[devices]\nstripe_reader_lrc = 1\n", "devices.stripe_reader_lrc"),
+        (NEEDED + "[limits]\nsignature_amount_max = -1\n", "limits.signature_amount_max"),
         (NEEDED + "[devices]\npaper_columns = 20\n", "devices.paper_columns"),
     ],
 )

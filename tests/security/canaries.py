@@ -25,7 +25,7 @@ from terminal.runner import Runner
 from tests.security.scanner import Find, Scanner, card_numbers, files_in, luhn_digit
 from tests.shop.rig import MASTER_KEY, OPENING_BALANCE, Shop, shop
 
-CARDS = ("plain", "refuses", "poor", "wrong_pin", "refunded", "reversed", "asked")
+CARDS = ("plain", "refuses", "poor", "wrong_pin", "refunded", "reversed", "asked", "swiped")
 CODES = ("scanned", "used", "voided", "silent")
 ORIGIN = "http://127.0.0.1:8700"
 
@@ -135,7 +135,7 @@ class Watched:
 
 def _encrypted_part(track_key: bytes, card: Personalisation) -> bytes:
     """The eight bytes of a card's track 2 that travel encrypted."""
-    track = f"{card.pan}D{card.expiry[:4]}22000000000"
+    track = card.tracks[2].replace("=", "D")
     encrypted = encrypt_track2(track_key, track)
     return bytes.fromhex(encrypted[len(track) - 18 : len(track) - 2])
 
@@ -144,6 +144,7 @@ def _encrypted_part(track_key: bytes, card: Personalisation) -> bytes:
 async def watched_shop(folder: Path, monkeypatch: Any, **options: Any) -> AsyncIterator[Watched]:
     """A shop with canary cards, watched from before its first byte."""
     cards = {name: canary_card(name, refuses_approvals=name == "refuses") for name in CARDS}
+    cards["swiped"] = canary_card("swiped", service_code="120")
     watched = Watched(cards, {name: canary_pin(name) for name in CARDS})
     accounts = [
         Account(card.pan, 100 if name == "poor" else OPENING_BALANCE, watched.pins[name].encode(), card.issuer_key)

@@ -9,6 +9,7 @@ import asyncio
 import pytest
 
 from simulators.issuer import Mood
+from simulators.stripe_reader import VirtualStripeReader, swipe_of
 from tests.in_a_loop import in_a_loop
 from tests.security.canaries import canary_code, watched_shop
 from tests.shop.rig import Killed
@@ -64,6 +65,31 @@ async def test_nothing_secret_is_on_disk_while_an_answer_is_awaited(tmp_path, mo
         assert (await refund)["state"] == "approved"
         await w.shop.prove()
         assert w.finds() == []
+
+
+@in_a_loop
+async def test_a_swiped_card_leaves_nothing_secret_behind_whatever_comes_of_it(tmp_path, monkeypatch):
+    reader = VirtualStripeReader(tmp_path / "stripe_reader")
+    devices = f'stripe_reader_path = "{reader.path}"\n'
+    async with watched_shop(tmp_path, monkeypatch, devices=devices) as w:
+        await w.shop.until(lambda view: view["devices"]["stripe_reader"]["state"] == "ready")
+
+        async def swipe(pin: str) -> str:
+            key = await w.shop.charge(900)
+            await w.shop.until(lambda view: view["current"]["stage"] == "card_or_code")
+            reader.send(swipe_of(w.cards["swiped"])[:-9] + b"\r")  # a part of it, to be refused
+            await w.shop.until(lambda view: view["notice"])
+            w.shop.pin_pad.script([*pin, "enter"])
+            reader.swipe(w.cards["swiped"])
+            return str((await w.shop.until_final(key))["state"])
+
+        assert await swipe(w.pins["swiped"]) == "approved"
+        assert await swipe(w.pins["plain"]) == "declined"
+        await w.shop.prove()
+        assert w.finds() == []
+        assert await w.look_at_pages() == []
+        assert w.lookalikes() == []
+    reader.close()
 
 
 @pytest.mark.parametrize("what", ["card", "code", "balance"])

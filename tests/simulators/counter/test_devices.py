@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from iso8583.security import key_check_value, wrap_key
+from simulators.cards import DECK, load_card
 from simulators.counter.devices import DECK_ORDER, PIN, Devices, OrderRefused, Places
 from terminal.devices import CardGone, PrinterTrouble, Scanned
 from terminal.devices.card_reader_vpcd import VpcdCardReader
@@ -15,6 +16,8 @@ from terminal.devices.escpos import build
 from terminal.devices.pin_pad_serial import SerialPinPad
 from terminal.devices.printer_tcp import tcp_printer
 from terminal.devices.scanner_serial import SerialScanner
+from terminal.devices.stripe_reader_serial import SerialStripeReader
+from terminal.magnetic_stripe import Stripe
 from terminal.receipts import slip_lines
 from tests.in_a_loop import in_a_loop
 from tests.terminal.sample_slips import CHIP_SALE
@@ -42,7 +45,7 @@ async def until(devices: Devices, **wanted: object) -> None:
             await devices.changed_since(devices.version)
 
 
-async def ready(device: SerialPinPad | SerialScanner) -> None:
+async def ready(device: SerialPinPad | SerialScanner | SerialStripeReader) -> None:
     async with asyncio.timeout(WAIT_S):
         while device.health().state != "ready":  # noqa: ASYNC110 - a driver's health is asked for, not announced
             await asyncio.sleep(0)
@@ -195,7 +198,28 @@ async def test_the_printers_switches_are_felt_by_the_terminal(
         assert len(devices.state()["slips"]) == 1
 
 
-@pytest.mark.parametrize(("order", "value"), [("shout", ""), ("insert_card", "platinum"), ("press", "12x4")])
+@pytest.mark.parametrize("card", ["good", "stripe_only"])
+@in_a_loop
+async def test_a_card_is_swiped_and_stays_in_the_customers_hand(tmp_path: Path, card: str) -> None:
+    async with counter(tmp_path) as devices:
+        reader = SerialStripeReader(str(tmp_path / "stripe_reader"))
+        await ready(reader)
+        read = asyncio.ensure_future(reader.next_swipe())
+        await asyncio.sleep(0)
+        await devices.obey("swipe", card)
+        swipe = await asyncio.wait_for(read, WAIT_S)
+        assert isinstance(swipe, Stripe) and swipe.pan == load_card(card).pan
+        assert devices.state()["card"] == ""
+        await reader.close()
+
+
+@pytest.mark.parametrize(
+    ("order", "value"),
+    [
+        ("shout", ""), ("insert_card", "platinum"), ("insert_card", "stripe_only"), ("swipe", "platinum"),
+        ("press", "12x4"),
+    ],
+)  # fmt: skip
 @in_a_loop
 async def test_what_the_counter_does_not_have_is_refused_by_name(tmp_path: Path, order: str, value: str) -> None:
     async with counter(tmp_path) as devices:
@@ -205,6 +229,4 @@ async def test_what_the_counter_does_not_have_is_refused_by_name(tmp_path: Path,
 
 @in_a_loop
 async def test_every_card_of_the_deck_is_on_the_page(tmp_path: Path) -> None:
-    from simulators.cards import DECK
-
     assert sorted(DECK_ORDER) == sorted(DECK)

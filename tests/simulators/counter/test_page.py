@@ -119,6 +119,16 @@ async def test_only_what_changed_is_sent_again(tmp_path: Path) -> None:
 
 
 @in_a_loop
+async def test_a_card_with_a_chip_has_two_buttons_and_one_without_can_only_be_swiped(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, _, client):
+        page = (await client.get("/?lang=en")).text
+        deck = {re.findall(r'id="card-(\w+)"', item)[0]: item for item in re.findall(r"<li>.*?</li>", page, re.DOTALL)}
+        assert re.findall('action="([^"]+)"', deck["good"]) == ["/orders/insert_card", "/orders/swipe"]
+        assert re.findall('action="([^"]+)"', deck["stripe_only"]) == ["/orders/swipe"]
+        assert 'aria-label="Swipe: Plain card"' in deck["good"]
+
+
+@in_a_loop
 async def test_there_is_no_slip_before_the_first(tmp_path: Path) -> None:
     async with opened(tmp_path) as (_, _, client):
         assert (await client.get("/slips/1.png")).status_code == 404
