@@ -34,7 +34,7 @@ _PRINTABLE = re.compile(r"[ -~]*")
 _TRACK1 = re.compile(r"B(\d{13,19})\^[^^]{2,26}\^(\d{4})(\d{3})[^^]*")
 _TRACK2 = re.compile(r"(\d{13,19})=(\d{2}(?:0[1-9]|1[0-2]))(\d{3})\d*")
 _WITHOUT_DATE = re.compile(r"\d{13,19}=\d{7,}")
-_TRACK3 = re.compile(r"\d{2}(\d{13,19})=[\d=]*")
+_TRACK3 = re.compile(r"\d{2}(\d{13,19})=[\d=]+")
 
 Pin = Literal["required", "asked", "none"]
 """A PIN that must be entered, one that the holder may pass over with the enter key, or none."""
@@ -159,13 +159,13 @@ def _tracks(line: str, with_lrc: bool) -> Iterator[tuple[int, str]]:
 
 
 def _check(number: int, data: str, lrc: str | None) -> None:
-    """Whether a track has its characters, its length, and, if there is one, the right check character."""
+    """Raise _FaultError unless a track has its characters, its length, and the right check character, if one at all."""
     kind = _KINDS[number]
     if len(data) > kind.length_max:
         raise _FaultError("swipe_too_long")
     if not all(0 <= ord(character) - ord(kind.first) <= kind.bits for character in data):
         raise _FaultError("swipe_garbled")
-    if lrc == "":
+    if lrc == "":  # the line ends where it should be
         raise _FaultError("swipe_broken_off")
     if lrc is not None and lrc != lrc_of(number, data):
         raise _FaultError("swipe_check_failed")

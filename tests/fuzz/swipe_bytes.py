@@ -6,6 +6,7 @@ The bytes are cut at ``0xFE``, and ``0xFD`` lets a second pass before the next p
 import re
 from typing import Final
 
+from iso8583.security import encrypt_track2
 from simulators.cards import load_card
 from simulators.stripe_reader import swipe_of
 from terminal.devices.stripe_reader_serial import SwipeLines
@@ -14,12 +15,14 @@ from terminal.magnetic_stripe import SWIPE_LENGTH_MAX, Stripe, Swipe, SwipeFaile
 PIECE: Final = b"\xfe"
 PAUSE: Final = b"\xfd"
 
+KEY: Final = bytes(range(16))
 _CARDS = [load_card(name) for name in ("good", "stripe_only")]
 
 SEEDS: Final = [
     *(swipe_of(card, with_lrc=with_lrc) + b"\r" for card in _CARDS for with_lrc in (False, True)),
     swipe_of(_CARDS[0]).replace(b"+", b";") + b"\r\n" + swipe_of(_CARDS[1]) + b"\r\n",
     b";6299990000000017=3012220?\r",
+    b";6299990000000017=3012220?+996299990000000017=1?\r",
     b"%E?;E?+E?\r%?;?+?\r",
     b";62999900\xfe00000017=301\xfe2220?\r",
     b";62999900\xfd\xfe00000017=3012220?\r",
@@ -49,5 +52,6 @@ def _look(swipe: Swipe) -> None:
             assert track2.startswith(f"{pan}D{expiry}{service_code}") and len(track2) <= 37 and len(track3) <= 104
             assert repr(swipe) == f"Stripe(service_code='{service_code}')", "a card is not for logs"
             assert pan not in swipe.masked
+            assert all(encrypt_track2(KEY, track) for track in (track2, track3) if track), "it could not be sent"
         case SwipeFailed(reason):
             assert reason.startswith("swipe_")

@@ -34,6 +34,7 @@ def test_track_3_goes_along(start: str) -> None:
 
 def test_track_3_of_another_kind_stays_behind_and_so_does_track_1() -> None:
     assert read_swipe(f"%AOTHER KIND?{TRACK2}+0123456789?") == GOOD
+    assert read_swipe(f"{TRACK2}+99{PAN}=?") == GOOD
 
 
 def test_check_characters_are_taken_where_they_are_handed_out() -> None:
