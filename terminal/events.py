@@ -278,9 +278,8 @@ class Tick:
 Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
     | SettleRequested | CloseByPeople | CardPresented | CodePresented | CodeIgnored | SwipeRefused | MeansFailed
-    | CardCompleted
-    | Progress | SlipReady | SlipPrinted
-    | SlipFailed | LinkUp | LinkLost | Received | KeysLoaded | KeysLost | KeysBack | CardErased
+    | CardCompleted | Progress | SlipReady | SlipPrinted | SlipFailed
+    | LinkUp | LinkLost | Received | KeysLoaded | KeysLost | KeysBack | CardErased
     | RoomMeasured | DevicesSeen | Tick
 )  # fmt: skip
 

@@ -471,15 +471,14 @@ async def shop(
 
     `reply_timeout_s` is how long the terminal waits for the host, `channel_timeout_s` the host for the issuer. `cards`
     and `accounts` replace those of the house; `settings` are further lines for the top of the terminal's profile,
-    `devices` for its devices, and `names` the merchant's, in Chinese and English.
-    The terminal finds the host at `relay_port` if somebody stands between them. `on_effect` hears of everything that
-    the terminal does.
+    `devices` for its devices, and `names` the merchant's, in Chinese and English. The terminal finds the host at
+    `relay_port` if somebody stands between them. `on_effect` hears of everything that the terminal does.
     """
     deck = cards or {name: Card(load_card(name)) for name in DECK}
     s = Shop(
         folder, reply_timeout_s, channel_timeout_s, limits or Limits(), deck,
-        default_accounts(OPENING_BALANCE) if accounts is None else accounts, settings,
-        devices, names, host_port, relay_port,
+        default_accounts(OPENING_BALANCE) if accounts is None else accounts,
+        settings, devices, names, host_port, relay_port,
     )  # fmt: skip
     s.on_effect = on_effect
     async with AsyncExitStack() as stack:
