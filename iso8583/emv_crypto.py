@@ -2,10 +2,12 @@
 
 The chain: issuer master key -> card key (once per card) -> session key (once per transaction) -> ARQC, TC or AAC (the
 card's cryptogram) and ARPC (the issuer's answer). Keys are 16 bytes in clear. Parity bits are left as they come: DES
-ignores them, and PBOC does not ask for them.
+ignores them, and PBOC does not ask for them. Beside the chain, the check value of a card authority's public key.
 """
 
 from __future__ import annotations
+
+import hashlib
 
 from iso8583.security import ecb_encrypt, equal_macs, retail_mac
 
@@ -59,6 +61,18 @@ def arpc(session_key: bytes, arqc: bytes, response_code: bytes) -> bytes:
         response_code: tag 8A, 2 ASCII characters.
     """
     return ecb_encrypt(session_key, _xor(arqc, response_code.ljust(8, b"\0")))
+
+
+def ca_key_check_value(rid: bytes, index: int, modulus: bytes, exponent: bytes) -> bytes:
+    """The check value that belongs to a card authority's public key, 20 bytes (EMV Book 2, §11.2.2).
+
+    Args:
+        rid: the payment system, 5 bytes.
+        index: of the key, 0 to 255.
+        modulus: as long as the key.
+        exponent: in as few bytes as it needs.
+    """
+    return hashlib.sha1(rid + bytes([index]) + modulus + exponent, usedforsecurity=False).digest()
 
 
 def _xor(left: bytes, right: bytes) -> bytes:

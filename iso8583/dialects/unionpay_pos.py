@@ -10,7 +10,7 @@ from iso8583.unionpay_fields.field53 import PARTS53
 from iso8583.unionpay_fields.field54 import PARTS54
 from iso8583.unionpay_fields.field59 import PARTS59
 from iso8583.unionpay_fields.field60 import PARTS60, PARTS61
-from iso8583.unionpay_fields.field62_parts import PARTS62
+from iso8583.unionpay_fields.field62_parts import FIELD_BYTES_MAX, PARTS62
 from iso8583.unionpay_fields.field63 import PARTS63
 
 LL = Prefix("bcd", 2)
@@ -61,7 +61,7 @@ TABLE = Table(
         61: Field(
             "original transaction", "n", "bcd", 29, LLL, minimum=1, mask="show", parts=PARTS61, name_zh="原始信息域"
         ),
-        62: Field("keys and parameters", "b", "raw", 512, LLL, parts=PARTS62, name_zh="密钥与参数"),
+        62: Field("keys and parameters", "b", "raw", FIELD_BYTES_MAX, LLL, parts=PARTS62, name_zh="密钥与参数"),
         63: Field("private text", "ans", "gb18030", 163, LLL, parts=PARTS63, name_zh="附言"),
         64: Field("message authentication code", "b", "raw", 8, name_zh="报文鉴别码"),
     },

@@ -50,6 +50,11 @@ TRANSACTIONS: Final[Mapping[str, Words]] = {
     "batch_upload": ("批上送", "batch upload"),
     "parameter_download": ("参数下载", "download of parameters"),
     "status_upload": ("状态上送", "upload of status"),
+    "ca_key_list": ("公钥列表", "list of public keys"),
+    "ca_key_download": ("公钥下载", "download of public keys"),
+    "application_list": ("应用参数列表", "list of chip applications"),
+    "application_download": ("应用参数下载", "download of chip applications"),
+    "black_list_download": ("黑名单下载", "download of the black list"),
 }
 
 

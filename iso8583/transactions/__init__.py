@@ -8,8 +8,13 @@ from typing import Final
 
 from iso8583.message import Message
 from iso8583.transactions import (
+    application_download,
+    application_list,
     balance_inquiry,
     batch_upload,
+    black_list_download,
+    ca_key_download,
+    ca_key_list,
     echo,
     parameter_download,
     qr_refund,
@@ -53,6 +58,11 @@ _ALL: Final = (
     batch_upload.TYPE,
     parameter_download.TYPE,
     status_upload.TYPE,
+    ca_key_list.TYPE,
+    ca_key_download.TYPE,
+    application_list.TYPE,
+    application_download.TYPE,
+    black_list_download.TYPE,
 )
 
 TYPES: Final[Mapping[str, TransactionType]] = {kind.name: kind for kind in _ALL}

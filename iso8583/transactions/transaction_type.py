@@ -27,6 +27,7 @@ class TransactionType:
         recovery: without an answer: "reverse" it, "repeat" it until answered, or do nothing ("none").
         scan: the payer is known by a scanned code, not by a card (field 22 starts with 03).
         mac: request and approval carry a MAC.
+        answer_may_have_mac: the approval may carry one although the request has none.
         mandatory: fields that must be there.
         conditional: fields that may be there.
         one_of: at least one of these must be there (none if empty).
@@ -47,6 +48,7 @@ class TransactionType:
     recovery: Recovery = "none"
     scan: bool = False
     mac: bool = True
+    answer_may_have_mac: bool = False
     one_of: frozenset[int] = field(default=frozenset())
     own_answer: frozenset[int] = field(default=frozenset())
     absent_answer: frozenset[int] = field(default=frozenset())
@@ -70,7 +72,7 @@ class TransactionType:
     def answer_conditional(self) -> frozenset[int]:
         """Fields that an answer may have."""
         common = FINANCIAL_ANSWER | FINANCIAL_ANSWER_DATA if self.mac else MANAGEMENT_ANSWER | MANAGEMENT_ANSWER_DATA
-        return common - self.answer_mandatory
+        return common - self.answer_mandatory | frozenset({64} if self.answer_may_have_mac else ())
 
 
 # Fields of every financial request, and those that any card payment may add.

@@ -4,12 +4,12 @@ Public keys, but what they are must be certain: each carries its check value, re
 terminal must take new ones only from its host.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from iso8583.emv_crypto import ca_key_check_value
 from terminal.emv.certificates import RsaKey
 
 CA_KEYS_MAX = 64
@@ -43,7 +43,7 @@ class CaKey:
 def check_value_of(rid: bytes, index: int, key: RsaKey) -> bytes:
     """The check value that belongs to a key (EMV Book 2, §11.2.2)."""
     exponent = key.exponent.to_bytes((key.exponent.bit_length() + 7) // 8, "big")
-    return hashlib.sha1(rid + bytes((index,)) + key.modulus + exponent, usedforsecurity=False).digest()
+    return ca_key_check_value(rid, index, key.modulus, exponent)
 
 
 def find_key(keys: Iterable[CaKey], application: bytes, index: int, today: str) -> RsaKey | None:

@@ -29,10 +29,20 @@ from iso8583.unionpay_fields.field54 import Balance54
 from iso8583.unionpay_fields.field59 import Data59, TerminalIdentity59
 from iso8583.unionpay_fields.field60 import Block60, Original61
 from iso8583.unionpay_fields.field62 import Parameters62, Status62, WorkingKeys62
+from iso8583.unionpay_fields.field62_downloads import (
+    Application62,
+    BlackList62,
+    CaKey62,
+    CardsAsked62,
+    List62,
+    ListAsked62,
+    Name62,
+)
 from iso8583.unionpay_switch import SwitchFrame
 from tests.fuzz import card_answers, printer_answers, scan_bytes, swipe_bytes
 from tests.fuzz.both_paths import outcome, tried, watch_plans
 from tests.fuzz.drawn import shapes, text_of
+from tests.iso8583.downloads import APPLICATION_WIRE, KEY_WIRE, RID
 from tests.iso8583.vectors import GOLDEN
 
 Run = Callable[[bytes], None]
@@ -349,7 +359,8 @@ def _swollen_sub_fields(size: int) -> list[bytes]:
 # Those that have a class, the number of the field, and what makes bytes or text of it again.
 CLASSES: Final[list[tuple[Any, int]]] = [
     *((Totals48, 48), (Details48, 48), (Balance54, 54), (Data59, 59), (TerminalIdentity59, 59), (Block60, 60)),
-    *((Original61, 61), (WorkingKeys62, 62), (Parameters62, 62), (Status62, 62)),
+    *((Original61, 61), (WorkingKeys62, 62), (Parameters62, 62), (Status62, 62), (ListAsked62, 62), (CardsAsked62, 62)),
+    *((Name62, 62), (List62, 62), (BlackList62, 62), (CaKey62, 62), (Application62, 62)),
 ]
 
 
@@ -367,7 +378,17 @@ def _field_values(data: bytes) -> None:
 
 def _value_seeds() -> list[bytes]:
     return [
-        bytes([place]) + _latin(value) for place, (_, number) in enumerate(CLASSES) for value in [*_texts(number), "00"]
+        bytes([place]) + _latin(value)
+        for place, (_, number) in enumerate(CLASSES)
+        for value in [*_texts(number), *(_downloads() if number == 62 else ()), "00"]
+    ]
+
+
+def _downloads() -> list[bytes]:
+    """What download loops carry: questions, pages, a key, an application."""
+    return [
+        *(b"122", b"048", List62((Name62(RID, 1, "20301231"),), more=True).to_bytes(), Name62(RID, 1).to_bytes()),
+        *(BlackList62(("6299990000000009",)).to_bytes(), KEY_WIRE, APPLICATION_WIRE),
     ]
 
 

@@ -5,9 +5,11 @@ import pytest
 from iso8583 import Message, load_dialect
 from iso8583.sub_fields import SubField
 from iso8583.unionpay_fields.field62 import LAYOUTS, Parameters62, Status62, WorkingKeys62
+from iso8583.unionpay_fields.field62_downloads import BlackList62, CardsAsked62, ListAsked62, Name62
 from tests.iso8583.refusals import refused
 from tests.iso8583.vectors import GOLDEN
 
+RID = bytes.fromhex("A000000333")
 UNIONPAY = load_dialect("unionpay_pos")
 
 
@@ -50,6 +52,23 @@ def test_status() -> None:
     assert UNIONPAY.build(62, field.leaves) == status.to_bytes()
 
 
+def test_downloads() -> None:
+    for field62, mti, code, leaves in (
+        (ListAsked62(22).to_bytes(), "0820", "372", {"62.1": "1", "62.2": "22"}),
+        (CardsAsked62(24).to_bytes(), "0800", "390", {"62.1": "024"}),
+        (Name62(RID, 1).to_bytes(), "0800", "370", {"62/9F06": RID, "62/9F22": b"\1"}),
+        (Name62(RID + b"\1\1\1").to_bytes(), "0800", "380", {"62/9F06": RID + b"\1\1\1"}),
+    ):
+        field = opened(field62, mti, code)
+        assert field.leaves == leaves
+        assert UNIONPAY.build(62, field.leaves) == field62
+
+
+def test_black_list_is_never_shown() -> None:
+    answer = opened(BlackList62(("6299990000000009",)).to_bytes(), "0810", "390")
+    assert answer.parts == () and answer.shown == "<22 bytes>"
+
+
 def test_in_other_messages_it_is_whole() -> None:
-    assert opened(b"00", "0810", "380").parts == ()
+    assert opened(b"0", "0830", "382").parts == ()
     assert opened(b"00", "0800", "001").parts == ()
