@@ -123,10 +123,16 @@ def refuse_in_kind(event: FrameReceived, terminal: Terminal, code: str, kind: st
     """Refuse as `refuse` does a request that can never be accepted; if its MAC is good, so is the answer's."""
     if terminal.keys is None or not _is_authentic(event, terminal.keys):
         return refuse(event, code, kind=kind)
+    return _report(event, code, kind, "note"), send_with_mac(event, terminal, {39: code})
+
+
+def send_with_mac(event: FrameReceived, terminal: Terminal, fields: Mapping[int, str | bytes]) -> Send:
+    """Answer with a MAC a terminal that has signed on, whether or not the request carries one."""
+    assert terminal.keys is not None, "signed on"
     echoed = {number: event.message[number] for number in _ECHOED if number in event.message}
-    body = _unsigned_body(response_mti(event.message.mti), {**echoed, 39: code})
+    body = _unsigned_body(response_mti(event.message.mti), {**echoed, **fields})
     frame = address(event.tpdu, event.header, terminal.command) + body + terminal_mac(terminal.keys.mac_key, body)
-    return _report(event, code, kind, "note"), Send(event.connection, frame)
+    return Send(event.connection, frame)
 
 
 def _is_authentic(event: FrameReceived, keys: WorkingKeys) -> bool:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from host_switch.download_files import MAXIMA
 from host_switch.orders import COMMANDS
 
 app = typer.Typer(
@@ -195,14 +196,14 @@ def list_terminals(data: Data, as_json: Json = False) -> None:
     for terminal in _books(data).terminals:
         facts = {
             "terminal": terminal.id, "merchant": terminal.merchant, "batch": terminal.batch,
-            "signed_on": terminal.keys is not None, "command": _command_name(terminal.command),
+            "signed_on": terminal.keys is not None, "command": _command_names(terminal.commands),
             "reply_timeout_s": terminal.parameters.reply_timeout_s, "merchant_name": terminal.parameters.merchant_name,
         }  # fmt: skip
         _tell(facts, as_json)
 
 
-def _command_name(digit: str) -> str:
-    return next((name for name, known in COMMANDS.items() if known == digit), digit)
+def _command_names(digits: str) -> str:
+    return ", ".join(name for digit in digits or "0" for name, known in COMMANDS.items() if known == digit)
 
 
 @terminal_app.command("command")
@@ -212,7 +213,7 @@ def command_terminal(
     command: Annotated[str, typer.Argument(help=" | ".join(COMMANDS))],
     as_json: Json = False,
 ) -> None:
-    """下达指令 · Ask a terminal, in every answer until it obeys, to do something.
+    """下达指令 · Ask a terminal, in every answer until it obeys, to do something; one thing after the other.
 
     例 / Example: tillgate host terminal command 12345678 sign-on --data ./host
     """
@@ -258,6 +259,49 @@ def give_parameters(
     with _in_one_sentence():
         start.carry_out(data, ParametersGiven(terminal, parameters))
     _tell({"terminal": terminal, **asdict(parameters)}, as_json)
+
+
+@app.command()
+def downloads(
+    data: Data,
+    kind: Annotated[str, typer.Argument(help=" | ".join(MAXIMA))],
+    file: Annotated[
+        Path | None,
+        typer.Option(help="JSON；黑名单每行一个卡号 · JSON; for the black list one card number a line."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """下载内容 · Lay down what all terminals download, in place of what was there; without a file, say how much it is.
+
+    New terminals fetch it by themselves; ask others with tillgate host terminal command.
+
+    例 / Example: tillgate host downloads black-list --file blocked.txt --data ./host
+    """
+    from host_switch import start
+    from host_switch.events import DownloadGiven
+    from host_switch.records import Download
+
+    if kind not in MAXIMA:
+        raise typer.BadParameter(f"{kind} is nothing to download; there are: {', '.join(MAXIMA)}")
+    with _in_one_sentence():
+        if file is None:
+            with start.opened_store(data, to_write=False) as store:
+                items = next((each.items for each in store.downloads() if each.kind == kind), ())
+        else:
+            items = _download_items(kind, file)
+            start.carry_out(data, DownloadGiven(Download(kind, items)))
+    _tell({"kind": kind, "count": len(items)}, as_json)
+
+
+def _download_items(kind: str, file: Path) -> tuple[bytes, ...]:
+    from host_switch.download_files import DownloadFileError, items_of
+
+    try:
+        return items_of(kind, file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise typer.BadParameter(f"{file} cannot be read as text", param_hint="--file") from None
+    except DownloadFileError as error:
+        raise typer.BadParameter(f"{file.name} cannot be used: {error}", param_hint="--file") from None
 
 
 @app.command()

@@ -10,13 +10,14 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from host_switch.events import CommandGiven, Order, ParametersGiven, TerminalRegistered
+from host_switch.events import CommandGiven, DownloadGiven, Order, ParametersGiven, TerminalRegistered
 from host_switch.listener import Listener
+from host_switch.records import Download
 from host_switch.store import StoreError
 from iso8583.unionpay_fields.field62 import Parameters62
 
 SOCKET_NAME = "host.sock"
-LINE_MAX = 4096
+LINE_MAX = 128 * 1024  # a set of public keys, in hexadecimal, has up to 45 KiB
 ANSWER_TIMEOUT_S = 10.0
 
 
@@ -26,11 +27,14 @@ class DoorError(Exception):
 
 def to_line(order: Order) -> bytes:
     """Write an order as one line."""
+    fields: dict[str, str]
     match order:
         case CommandGiven(terminal, command):
             fields = {"order": "command", "terminal": terminal, "command": command}
         case ParametersGiven(terminal, parameters):
             fields = {"order": "parameters", "terminal": terminal, "parameters": parameters.to_bytes().hex()}
+        case DownloadGiven(Download(kind, items)):
+            fields = {"order": "download", "kind": kind, "items": " ".join(map(bytes.hex, items))}
         case TerminalRegistered(terminal, merchant, master_key):
             fields = {"order": "register", "terminal": terminal, "merchant": merchant, "key": master_key.hex()}
     return json.dumps(fields).encode() + b"\n"
@@ -43,6 +47,8 @@ def from_line(line: bytes) -> Order:
         return CommandGiven(fields["terminal"], fields["command"])
     if fields["order"] == "parameters":
         return ParametersGiven(fields["terminal"], Parameters62.parse(bytes.fromhex(fields["parameters"])))
+    if fields["order"] == "download":
+        return DownloadGiven(Download(fields["kind"], tuple(map(bytes.fromhex, fields["items"].split()))))
     if fields["order"] == "register":
         return TerminalRegistered(fields["terminal"], fields["merchant"], bytes.fromhex(fields["key"]))
     raise ValueError("no such order")

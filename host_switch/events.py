@@ -7,7 +7,7 @@ all decisions of a batch persist in one durable transaction, and only then carri
 from dataclasses import dataclass, field
 
 from host_switch.channels import ChannelAnswer, ChannelCall
-from host_switch.records import Batch, Detail, Entry, Event, Severity, Terminal, Transaction
+from host_switch.records import Batch, Detail, Download, Entry, Event, Severity, Terminal, Transaction
 from iso8583 import Message
 from iso8583.transactions import TransactionType
 from iso8583.unionpay_fields.field62 import Parameters62
@@ -72,6 +72,13 @@ class ParametersGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadGiven:
+    """An operator lays down what all terminals shall download; who has it already is not asked to fetch it again."""
+
+    download: Download
+
+
+@dataclass(frozen=True, slots=True)
 class TerminalRegistered:
     """An operator registers a terminal, or gives a known one a new merchant or master key."""
 
@@ -80,7 +87,7 @@ class TerminalRegistered:
     master_key: bytes = field(repr=False)
 
 
-Order = CommandGiven | ParametersGiven | TerminalRegistered
+Order = CommandGiven | ParametersGiven | DownloadGiven | TerminalRegistered
 Input = FrameReceived | ChannelAnswered | ChannelUnavailable | Due | Order
 
 
@@ -96,7 +103,7 @@ class PutDetails:
     details: tuple[Detail, ...]
 
 
-Change = Transaction | Terminal | Batch | Entry | Event | PutDetails
+Change = Transaction | Terminal | Download | Batch | Entry | Event | PutDetails
 
 
 @dataclass(frozen=True, slots=True)

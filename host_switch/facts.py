@@ -10,6 +10,7 @@ from host_switch.events import (
     ChannelAnswered,
     ChannelUnavailable,
     CommandGiven,
+    DownloadGiven,
     Due,
     FrameReceived,
     Input,
@@ -56,7 +57,8 @@ class Facts:
 
     `stored` is the transaction the input is about, `original` the sale that a void or refund names, `dependants` the
     voids and refunds of that sale (or, for a reversal, of `stored`). `number` is free for a new transaction and
-    `fresh_keys` for a sign-on: numbers and keys are drawn by the shell, never by the core.
+    `fresh_keys` for a sign-on: numbers and keys are drawn by the shell, never by the core. `downloads` has the items of
+    those sets that there are, by kind.
     """
 
     policy: Policy
@@ -69,6 +71,7 @@ class Facts:
     batch: Batch | None = None
     batch_rows: tuple[BatchRow, ...] = ()
     details: Mapping[str, int] = field(default_factory=dict)
+    downloads: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
 
     @property
     def caller(self) -> Terminal:
@@ -96,7 +99,7 @@ class Wanted:
     """The names of the facts that one input needs; what is None or False is not loaded.
 
     `number` asks for the stored transaction by our number, `key` by the terminal's name for it. `batch` asks for the
-    batch with that number, its rows and the lines uploaded so far.
+    batch with that number, its rows and the lines uploaded so far; `downloads` for the sets that terminals download.
     """
 
     terminal: str | None = None
@@ -107,6 +110,7 @@ class Wanted:
     opens: bool = False
     fresh_keys: bool = False
     batch: str | None = None
+    downloads: bool = False
 
 
 def wanted(event: Input) -> Wanted:
@@ -120,8 +124,12 @@ def wanted(event: Input) -> Wanted:
             return Wanted(number=reference_number(call.reference))
         case Due(number):
             return Wanted(number=number)
-        case CommandGiven(terminal) | ParametersGiven(terminal) | TerminalRegistered(terminal):
+        case CommandGiven(terminal) | ParametersGiven(terminal):
             return Wanted(terminal=terminal)
+        case TerminalRegistered(terminal):
+            return Wanted(terminal=terminal, downloads=True)
+        case DownloadGiven():
+            return Wanted()
 
 
 def _wanted_by_frame(event: FrameReceived) -> Wanted:
@@ -131,7 +139,9 @@ def _wanted_by_frame(event: FrameReceived) -> Wanted:
         return Wanted(terminal)
     if not rules.mac:
         batch = batch_number(message) if rules.name in BATCH_TYPES else None
-        return Wanted(terminal, fresh_keys=rules.name == "sign_on", batch=batch)
+        return Wanted(
+            terminal, fresh_keys=rules.name == "sign_on", batch=batch, downloads=rules.name in DOWNLOAD_TYPES
+        )
     key = Key(terminal, batch_number(message), message.text(11, ""))
     if rules.name == "reversal":
         return Wanted(terminal, key, reversal=True, opens=True)
@@ -139,6 +149,9 @@ def _wanted_by_frame(event: FrameReceived) -> Wanted:
     return Wanted(terminal, key, original=original, opens=True)
 
 
+DOWNLOAD_TYPES = frozenset(
+    {"ca_key_list", "ca_key_download", "application_list", "application_download", "black_list_download"}
+)
 BATCH_TYPES = frozenset({"settle", "batch_upload", "batch_upload_end"})
 
 

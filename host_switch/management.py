@@ -10,9 +10,10 @@ status. Anyone who can write to the line could send that in the terminal's name;
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from host_switch.answers import NO_COMMAND, clock_fields, refuse, send_plain
+from host_switch.answers import clock_fields, refuse, send_plain
+from host_switch.downloads import KIND_OF, TAKEN, served
 from host_switch.events import Effect, FrameReceived, Persist
-from host_switch.facts import Facts
+from host_switch.facts import DOWNLOAD_TYPES, Facts
 from host_switch.orders import COMMANDS
 from host_switch.records import Event, Key, Terminal, WorkingKeys
 from host_switch.settlement import SETTLEMENT
@@ -51,8 +52,8 @@ def _signed_on(trace: str, terminal: Terminal, facts: Facts, now: float) -> Term
     if repeated and now - terminal.signed_on_at <= facts.policy.sign_on_repeat_s:
         return terminal
     assert facts.fresh_keys is not None, "the store hands in fresh keys for every sign-on"
-    command = NO_COMMAND if terminal.command == "3" else terminal.command
-    return replace(terminal, keys=facts.fresh_keys, sign_on_trace=trace, signed_on_at=now, command=command)
+    signed_on = replace(terminal, keys=facts.fresh_keys, sign_on_trace=trace, signed_on_at=now)
+    return signed_on.obeyed(COMMANDS["sign-on"])
 
 
 def _wrapped(master_key: bytes, keys: WorkingKeys, management_code: str) -> bytes:
@@ -78,6 +79,15 @@ def _parameters(event: FrameReceived, terminal: Terminal, facts: Facts, now: flo
     return (send_plain(event, fields | ({62: parameters} if parameters else {}), terminal.command),)
 
 
+def _download(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -> tuple[Effect, ...]:
+    """Serve what is asked for; or take note that all of it has been taken."""
+    assert event.rules is not None
+    if event.message.text(60)[8:11] in TAKEN:
+        command = COMMANDS[KIND_OF[event.rules.name]]
+        return _obeyed(event, terminal, command, clock_fields(facts.policy, now) | {39: "00"})
+    return served(event, terminal, facts, now)
+
+
 def _status(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -> tuple[Effect, ...]:
     """Keep a status that was asked for; one that nobody asked for is answered, and leaves no trace."""
     try:
@@ -100,9 +110,10 @@ def _obeyed(
     event: FrameReceived, terminal: Terminal, command: str, fields: dict[int, str | bytes], *notes: Event
 ) -> tuple[Effect, ...]:
     """The terminal has done what it was asked for: no answer says so any more, from this one on."""
-    if terminal.command != command:
+    if command not in terminal.commands:
         return (send_plain(event, fields, terminal.command),)
-    return Persist((replace(terminal, command=NO_COMMAND), *notes)), send_plain(event, fields)
+    obeyed = terminal.obeyed(command)
+    return Persist((obeyed, *notes)), send_plain(event, fields, obeyed.command)
 
 
 _ACTS: Mapping[str, Callable[[FrameReceived, Terminal, Facts, float], tuple[Effect, ...]]] = {
@@ -111,4 +122,5 @@ _ACTS: Mapping[str, Callable[[FrameReceived, Terminal, Facts, float], tuple[Effe
     "echo": _echo,
     "parameter_download": _parameters,
     "status_upload": _status,
+    **dict.fromkeys(DOWNLOAD_TYPES, _download),
 }

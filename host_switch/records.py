@@ -5,7 +5,7 @@ may still have to be repeated to its issuer (and is sealed on disk); everywhere 
 integer minor units (fen) with their ISO 4217 numeric code, times are UTC seconds.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
@@ -63,8 +63,8 @@ class WorkingKeys:
 class Terminal:
     """A registered terminal. `keys` is None until it signs on and after it signs off.
 
-    `command` is the digit that stands in the header of every answer until the terminal has obeyed it ("0": none).
-    `parameters` are what it gets when it asks for its parameters.
+    `commands` are the header digits for what it is asked to do, in that order. `parameters` are what it gets when it
+    asks for its parameters.
     """
 
     id: str
@@ -74,8 +74,32 @@ class Terminal:
     keys: WorkingKeys | None = None
     sign_on_trace: str = ""
     signed_on_at: float = 0.0
-    command: str = "0"
+    commands: str = ""
     parameters: Parameters62 = field(default_factory=Parameters62)
+
+    @property
+    def command(self) -> str:
+        """The digit that stands in the header of every answer until the terminal has obeyed it ("0": none)."""
+        return self.commands[:1] or "0"
+
+    def asked(self, digit: str) -> "Terminal":
+        """The terminal, asked to do one thing more; if it is asked for that already, it stays where it stands."""
+        return self if digit in self.commands else replace(self, commands=self.commands + digit)
+
+    def obeyed(self, digit: str) -> "Terminal":
+        """The terminal, having done what it was asked for."""
+        return replace(self, commands=self.commands.replace(digit, ""))
+
+
+CA_KEYS, APPLICATIONS, BLACK_LIST = "ca-keys", "applications", "black-list"
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A set that terminals download: its kind, one of the three, and its items as they stand on the wire."""
+
+    kind: str
+    items: tuple[bytes, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from typing import Any
 
 from host_switch.keys import KeyRoom
 from host_switch.ledger import Record
-from host_switch.records import Batch, Event, Key, Leg, Outcome, Terminal, Transaction, WorkingKeys
+from host_switch.records import Batch, Download, Event, Key, Leg, Outcome, Terminal, Transaction, WorkingKeys
 from iso8583.unionpay_fields.field62 import Parameters62
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE terminals (
@@ -45,6 +45,7 @@ CREATE TABLE events (
     sequence INTEGER PRIMARY KEY, severity TEXT NOT NULL, kind TEXT NOT NULL, terminal TEXT NOT NULL,
     batch TEXT NOT NULL, trace TEXT NOT NULL, at REAL NOT NULL, text TEXT NOT NULL
 ) STRICT;
+CREATE TABLE downloads (kind TEXT PRIMARY KEY, items BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TRIGGER postings_stay BEFORE UPDATE ON postings BEGIN SELECT RAISE(ABORT, 'postings are never changed'); END;
 CREATE TRIGGER postings_remain BEFORE DELETE ON postings BEGIN SELECT RAISE(ABORT, 'postings are never deleted'); END;
@@ -56,7 +57,11 @@ BEGIN SELECT RAISE(ABORT, 'transactions are never deleted'); END;
 """
 
 # What makes a store of each version one of the next.
-UPGRADES = {1: "ALTER TABLE terminals ADD COLUMN parameters BLOB NOT NULL DEFAULT x''"}
+UPGRADES = {
+    1: "ALTER TABLE terminals ADD COLUMN parameters BLOB NOT NULL DEFAULT x''",
+    2: "CREATE TABLE downloads (kind TEXT PRIMARY KEY, items BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+    "UPDATE terminals SET command = '' WHERE command = '0'",
+}
 
 # Columns that a transaction gets once, and those that change with its life.
 _FIXED = (
@@ -98,12 +103,12 @@ class Rows:
         )  # fmt: skip
 
     def terminal(self, columns: tuple[Any, ...]) -> Terminal:
-        """Read a row of terminals; in a store of version 1, only read so far, it lacks the parameters."""
+        """Read a row of terminals; in an older store, only read so far, 0 is no command, and parameters may lack."""
         name, merchant, master_key, batch, keys, trace, signed_on_at, command, *parameters = columns
         return Terminal(
             id=name, merchant=merchant, master_key=self._room.unseal(master_key, f"terminal/{name}/master"),
             batch=batch, keys=_split(self._room.unseal(keys, f"terminal/{name}/keys")) if keys else None,
-            sign_on_trace=trace, signed_on_at=signed_on_at, command=command,
+            sign_on_trace=trace, signed_on_at=signed_on_at, commands=command.strip("0"),
             parameters=Parameters62.parse(b"".join(parameters)),
         )  # fmt: skip
 
@@ -114,8 +119,20 @@ class Rows:
         return (
             terminal.id, terminal.merchant, self._room.seal(terminal.master_key, f"{place}/master"), terminal.batch,
             self._room.seal(joined, f"{place}/keys") if keys else None,
-            terminal.sign_on_trace, terminal.signed_on_at, terminal.command, terminal.parameters.to_bytes(),
+            terminal.sign_on_trace, terminal.signed_on_at, terminal.commands, terminal.parameters.to_bytes(),
         )  # fmt: skip
+
+
+    def download(self, columns: tuple[Any, ...]) -> Download:
+        """Read a row of downloads."""
+        kind, sealed = columns
+        items = self._room.unseal(sealed, f"download/{kind}").split()
+        return Download(kind, tuple(bytes.fromhex(item.decode("ascii")) for item in items))
+
+    def download_columns(self, download: Download) -> tuple[Any, ...]:
+        """The columns of a download: sealed, for a black list has card numbers."""
+        joined = " ".join(map(bytes.hex, download.items)).encode("ascii")
+        return download.kind, self._room.seal(joined, f"download/{download.kind}")
 
 
 def fixed(row: Transaction) -> tuple[Any, ...]:

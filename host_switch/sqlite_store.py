@@ -17,7 +17,7 @@ from host_switch.events import Change, Decision, Due, Input, PutDetails
 from host_switch.facts import BatchRow, Facts, Policy, Wanted, wanted
 from host_switch.keys import KeyRoom
 from host_switch.ledger import Head, Record, chain
-from host_switch.records import Batch, Entry, Event, Key, Leg, Outcome, Terminal, Transaction
+from host_switch.records import Batch, Download, Entry, Event, Key, Leg, Outcome, Terminal, Transaction
 from host_switch.sqlite_rows import COLUMNS, INSERT, SCHEMA, SCHEMA_VERSION, SELECT, UPDATE, UPGRADES, Rows
 from host_switch.store import Books, StoreError, changes_of
 
@@ -74,6 +74,7 @@ class SqliteStore:
             dependants=self._dependants_of(sale) if sale else (),
             number=self._free_number() if want.opens else 0,
             fresh_keys=self._room.fresh_keys() if want.fresh_keys else None,
+            downloads={each.kind: each.items for each in self.downloads()} if want.downloads else {},
         )
         return self._with_batch(facts, terminal, want.batch) if want.batch else facts
 
@@ -205,6 +206,9 @@ class SqliteStore:
                 self._terminals[change.id] = change
                 insert = "INSERT OR REPLACE INTO terminals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 self._db.execute(insert, self._convert.sealed(change))
+            case Download():
+                insert = "INSERT OR REPLACE INTO downloads VALUES (?, ?)"
+                self._db.execute(insert, self._convert.download_columns(change))
             case Batch():
                 insert = "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?)"
                 self._db.execute(insert, sqlite_rows.batch_columns(change))
@@ -250,6 +254,10 @@ class SqliteStore:
             )
         finally:
             self._db.execute("COMMIT")
+
+    def downloads(self) -> list[Download]:
+        """What terminals download, each set by its kind."""
+        return list(map(self._convert.download, self._rows("SELECT * FROM downloads ORDER BY kind")))
 
     def secret(self, name: str) -> bytes | None:
         """A sealed setting, such as the zone keys; None if it was never set."""

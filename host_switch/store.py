@@ -11,7 +11,7 @@ from typing import Protocol
 from host_switch.events import Change, Decision, Due, Input, Persist, PutDetails
 from host_switch.facts import BatchRow, Facts, Policy, Wanted, wanted
 from host_switch.ledger import Head, Record, chain
-from host_switch.records import Batch, Entry, Event, Key, Leg, Terminal, Transaction, WorkingKeys
+from host_switch.records import Batch, Download, Entry, Event, Key, Leg, Terminal, Transaction, WorkingKeys
 
 OWED = frozenset({Leg.ADVICE_DUE, Leg.REVERSAL_DUE})
 
@@ -92,6 +92,7 @@ class MemoryStore:
         self._head = Head()
         self._last_number = 0
         self._staged: list[Change] = []
+        self._downloads: dict[str, tuple[bytes, ...]] = {}
 
     def facts_for(self, events: Sequence[Input]) -> list[Facts]:
         """Load the facts of every input, in order."""
@@ -114,6 +115,7 @@ class MemoryStore:
             batch=self._batches.get(batch),
             batch_rows=self._batch_rows(batch),
             details=dict(self._details.get(batch, {})),
+            downloads=dict(sorted(self._downloads.items())) if want.downloads else {},
         )
 
     def _free_number(self) -> int:
@@ -152,6 +154,8 @@ class MemoryStore:
                 self._put(change)
             case Terminal():
                 self._terminals[change.id] = change
+            case Download():
+                self._downloads[change.kind] = change.items
             case Batch():
                 self._batches[change.terminal, change.number] = change
             case Entry():

@@ -11,6 +11,7 @@ from host_switch.events import (
     Close,
     CommandGiven,
     Decision,
+    DownloadGiven,
     Due,
     Effect,
     FrameReceived,
@@ -22,7 +23,7 @@ from host_switch.events import (
 from host_switch.facts import BATCH_TYPES, Facts
 from host_switch.issuer_leg import answered, due, unavailable
 from host_switch.management import management
-from host_switch.orders import command_given, parameters_given, terminal_registered
+from host_switch.orders import command_given, download_given, parameters_given, terminal_registered
 from host_switch.records import Terminal
 from host_switch.requests import request, untrusted
 from host_switch.reversals import reversal
@@ -54,6 +55,8 @@ def _effects(event: Input, facts: Facts, now: float) -> tuple[Effect, ...]:
             return command_given(event, facts)
         case ParametersGiven():
             return parameters_given(event, facts)
+        case DownloadGiven():
+            return download_given(event)
         case TerminalRegistered():
             return terminal_registered(event, facts)
 

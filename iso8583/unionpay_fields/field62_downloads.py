@@ -24,8 +24,9 @@ from iso8583.parts import BerTlv
 from iso8583.tlv import build_tlv, iterate_tlv, parse_tlv
 from iso8583.unionpay_fields.field62_parts import APPLICATION, CA_KEY, FIELD_BYTES_MAX
 
-LISTED_MAX: Final = 99  # a question for a list has two digits for what has come
-CARDS_MAX: Final = 999  # and one for the black list three
+CA_KEYS_MAX: Final = 64  # what both sides of ours hold to; a question for a list could count to 99
+APPLICATIONS_MAX: Final = 32
+CARDS_MAX: Final = 999  # as far as the question for the black list counts
 EXPONENTS: Final = (b"\x03", b"\x01\x00\x01")
 RID_BYTES: Final = 5
 
@@ -51,7 +52,7 @@ class ListAsked62:
 
     def to_bytes(self) -> bytes:
         """The field as the message carries it. Raises Iso8583Error if the number has more than two digits."""
-        return b"1" + _number(self.received, LISTED_MAX)
+        return b"1" + _number(self.received, 99)
 
 
 @dataclass(frozen=True, slots=True)

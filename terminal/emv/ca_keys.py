@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from iso8583.emv_crypto import ca_key_check_value
+from iso8583.unionpay_fields.field62_downloads import CA_KEYS_MAX
 from terminal.emv.certificates import RsaKey
 
-CA_KEYS_MAX = 64
 RID_BYTES = 5
 
 

@@ -125,7 +125,70 @@ def test_parameters_wait_for_their_terminal(run: Run) -> None:
     assert (terminal["command"], terminal["merchant_name"], terminal["reply_timeout_s"]) == ("parameters", "新店名", 45)
 
 
+CA_KEYS = (Path(__file__).parents[1] / "vectors" / "emv_ca_keys.json").read_text("utf-8")
+
+
+def test_downloads_are_laid_down_and_counted_and_no_card_number_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text(CA_KEYS)
+    (tmp_path / "cards.txt").write_text("# lost\n6299990000000009\n\n6299990000000017  # stolen\n")
+    keys = ("downloads", "ca-keys", "--file", str(tmp_path / "keys.json"), "--json")
+    assert lines(run(*keys)[1]) == [{"kind": "ca-keys", "count": len(json.loads(CA_KEYS))}]
+    code, out, err = run("downloads", "black-list", "--file", str(tmp_path / "cards.txt"))
+    assert (code, out, err) == (0, "kind=black-list  count=2\n", "")
+    assert lines(run("downloads", "black-list", "--json")[1]) == [{"kind": "black-list", "count": 2}]
+    assert lines(run("downloads", "applications", "--json")[1]) == [{"kind": "applications", "count": 0}]
+
+
+def test_commands_wait_one_behind_the_other(run: Run) -> None:
+    for command in ("ca-keys", "black-list", "ca-keys"):
+        run("terminal", "command", "12345678", command)
+    assert lines(run("terminal", "list", "--json")[1])[0]["command"] == "ca-keys, black-list"
+
+
+APPLICATION = {
+    "aid": "A000000333010101", "partial_match": True, "version": "0030", "tac_default": "D84000A800",
+    "tac_online": "D84004F800", "tac_denial": "0010000000", "floor_limit": 0, "random_threshold": 0,
+    "random_max_percent": 99, "random_target_percent": 99, "default_ddol": "9F3704",
+}  # fmt: skip
+KEY = json.loads(CA_KEYS)[0]
+BROKEN = {
+    "no JSON": ("ca-keys", "{", "not JSON"),
+    "no list": ("ca-keys", "{}", "a JSON list"),
+    "no key": ("ca-keys", "[]", "at least one"),
+    "a key without modulus": ("ca-keys", json.dumps([KEY | {"modulus": ""}]), "entry 1, DF02"),
+    "a key without check value": ("ca-keys", json.dumps([{"rid": "A000000333", "index": "01"}]), "lacks 'modulus'"),
+    "a damaged key": ("ca-keys", json.dumps([KEY, KEY | {"index": "77"}]), "entry 2, DF03"),
+    "a key twice": ("ca-keys", json.dumps([KEY, KEY]), "number 2 is there twice"),
+    "a number for a key": ("ca-keys", "[7]", "entry 1"),
+    "too many": ("ca-keys", json.dumps([KEY] * 65), "a terminal takes 64"),
+    "a short action code": ("applications", json.dumps([APPLICATION | {"tac_online": "D84004F8"}]), "entry 1, DF12"),
+    "a limit in words": ("applications", json.dumps([APPLICATION | {"floor_limit": "none"}]), "amounts are numbers"),
+    "an unknown entry": ("applications", json.dumps([APPLICATION | {"flor_limit": 1}]), "flor_limit is nothing"),
+    "an application without its name": ("applications", json.dumps([{}]), "lacks 'aid'"),
+    "a typing error in a card": ("black-list", "6299990000000009\n62999900O0000017\n", "line 2 must be a card number"),
+    "a card twice": ("black-list", "6299990000000009\n" * 2, "number 2 is there twice"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_file_that_cannot_be_used_changes_nothing_and_says_where(case: str, run: Run, tmp_path: Path) -> None:
+    kind, text, hint = BROKEN[case]
+    (tmp_path / "file").write_text(text)
+    code, _, err = run("downloads", kind, "--file", str(tmp_path / "file"))
+    assert (code, err.count("\n")) == (2, 1)
+    assert hint in err and "629999" not in err
+    assert lines(run("downloads", kind, "--json")[1]) == [{"kind": kind, "count": 0}]
+
+
+def test_an_application_is_taken_from_its_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(json.dumps([APPLICATION | {"contactless_limit": 100_000}]))
+    assert run("downloads", "applications", "--file", str(tmp_path / "file"), "--json")[0] == 0
+    assert lines(run("downloads", "applications", "--json")[1]) == [{"kind": "applications", "count": 1}]
+
+
 REFUSED = {
+    "nothing to download": (("downloads", "music"), 2, "black-list"),
+    "a missing download": (("downloads", "ca-keys", "--file", "/nowhere.json"), 2, "nowhere.json"),
     "parameters of nobody": (("terminal", "parameters", "99999999"), 1, "tillgate host terminal add"),
     "a name too long": (("terminal", "parameters", "12345678", "--merchant-name", "商" * 21), 2, "40 bytes"),
     "a wait too long": (("terminal", "parameters", "12345678", "--reply-timeout-s", "99"), 2, "60"),

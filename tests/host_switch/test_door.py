@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from host_switch.door import SOCKET_NAME, DoorError, from_line, open_door, through_door, to_line
-from host_switch.events import CommandGiven, Order, ParametersGiven, TerminalRegistered
+from host_switch.events import CommandGiven, DownloadGiven, Order, ParametersGiven, TerminalRegistered
 from host_switch.keys import KeyRoom
 from host_switch.listener import Listener
+from host_switch.records import Download
 from host_switch.store import MemoryStore
 from iso8583.unionpay_fields.field62 import Parameters62
 from tests.host_switch.room import POLICY
@@ -18,7 +19,8 @@ from tests.in_a_loop import in_a_loop
 
 ORDERS: list[Order] = [
     CommandGiven("12345678", "3"), ParametersGiven("12345678", Parameters62(45, "测试商户")),
-    TerminalRegistered("12345678", MERCHANT, MASTER_KEY),
+    TerminalRegistered("12345678", MERCHANT, MASTER_KEY), DownloadGiven(Download("black-list", (b"1" * 16, b"2" * 19))),
+    DownloadGiven(Download("black-list", ())),
 ]  # fmt: skip
 
 
@@ -59,7 +61,7 @@ async def test_orders_are_carried_out_in_the_running_host(tmp_path: Path) -> Non
     door = await open_door(listener, tmp_path)
     for order in reversed(ORDERS):
         assert await asyncio.to_thread(through_door, tmp_path, order)
-    assert store.books().terminals[0].command == "3"
+    assert store.books().terminals[0].commands == "713"
     door.close()
     await listener.stop()
 

@@ -8,6 +8,7 @@ from host_switch.events import (
     ChannelAnswered,
     ChannelUnavailable,
     CommandGiven,
+    DownloadGiven,
     Due,
     FrameReceived,
     Input,
@@ -15,7 +16,7 @@ from host_switch.events import (
     TerminalRegistered,
 )
 from host_switch.facts import Wanted, reference_number, wanted
-from host_switch.records import Key
+from host_switch.records import Download, Key
 from iso8583 import Message
 from iso8583.unionpay import Totals
 from iso8583.unionpay_fields.field62 import Parameters62
@@ -49,7 +50,9 @@ WANTED: list[tuple[Input, Wanted]] = [
     (received(TILL.parameters()), Wanted("12345678")),
     (CommandGiven("12345678", "3"), Wanted("12345678")),
     (ParametersGiven("12345678", Parameters62()), Wanted("12345678")),
-    (TerminalRegistered("12345678", MERCHANT, MASTER_KEY), Wanted("12345678")),
+    (TerminalRegistered("12345678", MERCHANT, MASTER_KEY), Wanted("12345678", downloads=True)),
+    *((received(TILL.asks(code)), Wanted("12345678", downloads=True)) for code in ("370", "372", "380", "382", "390")),
+    (DownloadGiven(Download("black-list", ())), Wanted()),
 ]
 
 

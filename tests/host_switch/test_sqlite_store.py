@@ -9,7 +9,7 @@ import pytest
 
 from host_switch.events import Decision, Persist
 from host_switch.keys import KeyRoom, KeyRoomError
-from host_switch.records import Entry, Event, Key, Posting, Terminal
+from host_switch.records import Download, Entry, Event, Key, Posting, Terminal
 from host_switch.sqlite_store import SqliteStore
 from host_switch.store import StoreError
 from iso8583.unionpay_fields.field62 import Parameters62
@@ -149,7 +149,10 @@ def test_a_store_of_the_first_version_is_read_and_then_brought_up_to_date(
     before = store.books()
     store.close()
     with sqlite3.connect(path) as old:
-        old.executescript("ALTER TABLE terminals DROP COLUMN parameters; PRAGMA user_version = 1;")
+        old.executescript(
+            "ALTER TABLE terminals DROP COLUMN parameters; DROP TABLE downloads; UPDATE terminals SET command = '0';"
+            "PRAGMA user_version = 1;"
+        )
     old.close()
     for to_write in (False, True):
         opened = SqliteStore.open(path, key_room, POLICY, to_write=to_write)
@@ -157,9 +160,11 @@ def test_a_store_of_the_first_version_is_read_and_then_brought_up_to_date(
         opened.close()
     store = SqliteStore.open(path, key_room, POLICY)
     given = replace(before.terminals[0], parameters=Parameters62(45, "测试商户"))
-    store.commit([Decision((Persist((given,)),))])
+    store.commit([Decision((Persist((given, Download("black-list", (b"6299990000000009",)))),))])
     assert store.books().terminals == (given,)
+    assert [each.kind for each in store.downloads()] == ["black-list"]
     store.close()
+    assert not any(b"629999" in file.read_bytes() for file in path.parent.iterdir())
 
 
 def test_a_reader_sees_a_running_store_and_cannot_write(store: SqliteStore, path: Path, key_room: KeyRoom) -> None:

@@ -12,7 +12,7 @@ from tests.host_switch.till import MASTER_KEY, MERCHANT, Till
 
 
 def test_what_is_committed_is_there(store: Store) -> None:
-    terminal = Terminal("12345678", MERCHANT, MASTER_KEY, batch="000007", command="3")
+    terminal = Terminal("12345678", MERCHANT, MASTER_KEY, batch="000007", commands="3")
     store.commit([Decision((Persist((terminal,)),))])
     assert store.books().terminals == (terminal,)
 

@@ -44,6 +44,11 @@ class Till:
     def parameters(self, code: str = "360") -> Message:
         return self._management("0800", code, {})
 
+    def asks(self, code: str, field62: bytes = b"") -> Message:
+        """A question of a download loop, by its 60.3."""
+        fields: dict[int, str | bytes] = {11: "000042", 62: field62} if field62 else {11: "000042"}
+        return self._management("0820" if code in {"372", "382"} else "0800", code, fields)
+
     def status(self, field62: bytes) -> Message:
         return self._management("0820", "362", {62: field62})
 
