@@ -54,6 +54,8 @@ class HostEndpoint(_Part):
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     reply_timeout_s: Annotated[float, Field(gt=0, le=120)] = 30.0
     echo_interval_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    downloads_without_mac: bool = False
+    """Believe public keys, applications and black lists that come without a MAC. Only for hosts that send none."""
 
     @model_validator(mode="after")
     def _nothing_in_clear_leaves_the_machine(self) -> Self:

@@ -22,6 +22,8 @@ from terminal.events import (
     CodeIgnored,
     CodePresented,
     DevicesSeen,
+    DownloadKept,
+    DownloadsLoaded,
     Effect,
     Event,
     KeysBack,
@@ -168,6 +170,10 @@ class Counter:
             case RoomMeasured(free_bytes, writable):
                 self.room = risk.Room(free_bytes, writable)
                 return []
+            case DownloadKept():
+                return self.errands.kept(event, now)
+            case DownloadsLoaded():
+                return self.errands.loaded(event, now)
             case DevicesSeen(works):
                 self.errands.devices = works
                 return []
@@ -183,6 +189,8 @@ class Counter:
             case "0510" | "0330":
                 return self.settlement.received(event, now)
             case "0810" | "0830" if self.errands.owns(event.message):
+                if event.mac == "bad":
+                    self.session.ask_for_sign_on()
                 return self.errands.received(event, now)
             case "0810" | "0830":
                 return self.session.received(event, now)

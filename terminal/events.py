@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from iso8583 import Message
+from terminal.downloads import Download
 from terminal.records import Key, Record
 
 MacState = Literal["good", "bad", "absent"]
@@ -271,6 +272,21 @@ class DevicesSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadKept:
+    """A set that was downloaded is in its file and in force; or it could not be written, and all is as before."""
+
+    kind: str
+    kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadsLoaded:
+    """What was downloaded has been read from its files; what of it could not be trusted, by kind."""
+
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """The deadline that a core asked for has come."""
 
@@ -279,7 +295,7 @@ Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
     | SettleRequested | CloseByPeople | CardPresented | CodePresented | CodeIgnored | SwipeRefused | MeansFailed
     | CardCompleted | Progress | SlipReady | SlipPrinted | SlipFailed
-    | LinkUp | LinkLost | Received | KeysLoaded | KeysLost | KeysBack | CardErased
+    | LinkUp | LinkLost | Received | KeysLoaded | KeysLost | KeysBack | CardErased | DownloadKept | DownloadsLoaded
     | RoomMeasured | DevicesSeen | Tick
 )  # fmt: skip
 
@@ -339,6 +355,13 @@ class LoadKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepDownload:
+    """Write a set that was downloaded, durably, put it in force, and report DownloadKept."""
+
+    download: Download
+
+
+@dataclass(frozen=True, slots=True)
 class Print:
     """Print the slips of a payment, or of a settlement (trace 000000), as soon as the printer is ready.
 
@@ -357,5 +380,6 @@ class PrintNow:
 
 
 Effect = (
-    Persist | Send | Reconnect | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | Print | PrintNow
+    Persist | Send | Reconnect | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | KeepDownload | Print
+    | PrintNow
 )  # fmt: skip

@@ -11,6 +11,9 @@ said, and nothing longer than `PACKET_MAX`; a request that breaks these rules is
  T   track 2 or 3, ASCII                              the same, encrypted
  S   card number, ASCII                               nonce, ciphertext and tag
  U   nonce, ciphertext and tag                        card number, ASCII; ``REFUSED`` if another vault sealed it
+ G   bytes to sign                                    signature (32)
+ V   signature (32), bytes that it should be of       -; ``REFUSED`` if it is not
+ F   card number, ASCII                               its fingerprint (32)
  X   -                                                none: the keys and their file are erased, the process ends
 ===  ===============================================  ========================================================
 
@@ -24,6 +27,7 @@ from typing import Final
 DATA_MAX: Final = 4096
 PACKET_MAX: Final = 1 + DATA_MAX
 MAC_BYTES: Final = 8
+SIGNATURE_BYTES: Final = 32
 
 DONE, NO_KEY, REFUSED, NOT_UNDERSTOOD = b"0", b"1", b"2", b"3"
 

@@ -33,6 +33,7 @@ from terminal.key_frames import (
     PACKET_MAX,
     REASONS,
     REFUSED,
+    SIGNATURE_BYTES,
     Ending,
     KeysDiffer,
     KeysGone,
@@ -129,6 +130,12 @@ def _check(store: KeyStore, data: bytes) -> bytes:
     return b""
 
 
+def _check_signature(store: KeyStore, data: bytes) -> bytes:
+    if not store.check_signature(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES]):
+        raise KeysDiffer("the signature is another")
+    return b""
+
+
 def _erase(_store: KeyStore, _data: bytes) -> bytes:
     raise _Erase
 
@@ -140,6 +147,9 @@ _HANDLERS: Final[Mapping[bytes, Callable[[KeyStore, bytes], bytes]]] = {
     b"T": lambda store, data: store.encrypt_track(data.decode("ascii")).encode("ascii"),
     b"S": lambda store, data: store.seal(data.decode("ascii")),
     b"U": lambda store, data: store.unseal(data).encode("ascii"),
+    b"G": lambda store, data: store.sign(data),
+    b"V": _check_signature,
+    b"F": lambda store, data: store.fingerprint(data.decode("ascii")),
     b"X": _erase,
 }
 

@@ -1,7 +1,10 @@
-"""The keys of one terminal: master key, working keys, and the storage key that seals card numbers at rest.
+"""The keys of one terminal: master key, working keys, and the storage key for what lies at rest.
 
 Everything that needs a key happens in here; nothing that holds a key comes out. In production a `KeyStore` lives in the
 key process alone (`terminal.key_process`); simulated worlds, which have thousands of terminals, keep theirs at hand.
+
+Of the storage key others are derived whenever they are needed: to sign what was downloaded, and to make fingerprints
+of blocked cards. So with the vault all that goes which only this terminal may trust.
 
 The vault file holds the master key and the storage key, readable by its owner alone. Working keys live in memory, until
 the next sign-on or the end. The PIN key is not kept: the PIN pad has its own, and what the host sent for it goes there
@@ -13,6 +16,8 @@ tampering also has the bank withdraw the master key.
 """
 
 import contextlib
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -35,6 +40,8 @@ NONCE_BYTES: Final = 12
 _FORM: Final = re.compile(rb'\{"master_key": "([0-9a-f]{32})", "storage_key": "([0-9a-f]{64})"\}\s*')
 _FILE_MAX: Final = 1024
 _SEALED_CARD: Final = b"tillgate card"
+_DOWNLOADS: Final = b"tillgate downloads"
+_BLACK_LIST: Final = b"tillgate black list"
 _PLACES: Final = {"master": (0, MASTER_BYTES), "storage": (16, STORAGE_BYTES), "mac": (48, 16), "track": (64, 16)}
 
 
@@ -108,6 +115,21 @@ class KeyStore:
         except (InvalidTag, ValueError):
             raise KeysDiffer("a sealed card number does not open: it was changed, or sealed by another vault") from None
         return pan.decode("ascii")
+
+    def sign(self, data: bytes) -> bytes:
+        """Vouch for what lies in a file: HMAC-SHA256, 32 bytes, under a key that only this vault can derive."""
+        return self._derived_mac(_DOWNLOADS, data)
+
+    def check_signature(self, data: bytes, signature: bytes) -> bool:
+        """Whether `sign` made this of the same data in the same vault."""
+        return hmac.compare_digest(self.sign(data), signature)
+
+    def fingerprint(self, pan: str) -> bytes:
+        """How a card number stands in the black list, 32 bytes: without a key, all card numbers could be tried."""
+        return self._derived_mac(_BLACK_LIST, pan.encode("ascii"))
+
+    def _derived_mac(self, purpose: bytes, data: bytes) -> bytes:
+        return hmac.digest(hmac.digest(self._key("storage"), purpose, hashlib.sha256), data, hashlib.sha256)
 
     def close(self) -> None:
         """Overwrite all keys; none of the others works any more."""

@@ -132,6 +132,22 @@ def status_upload(profile: TerminalProfile, batch: str, status: Status62) -> Mes
     return Message(rules.mti, fields | {62: status.to_bytes()})
 
 
+def download(profile: TerminalProfile, batch: str, kind: str, code: str, field62: bytes, number: int) -> Message:
+    """Word a question of a download loop.
+
+    Args:
+        profile: of this terminal.
+        batch: the open one.
+        kind: the type of the message.
+        code: its 60.3.
+        field62: what is asked for; empty to say that all has been taken.
+        number: of the question, by which its answer is known from that to another.
+    """
+    rules = TYPES[kind]
+    fields = _management(profile, rules.type_code, batch, code) | {11: f"{number:06d}"}
+    return Message(rules.mti, fields | ({62: field62} if field62 else {}))
+
+
 def settle(profile: TerminalProfile, batch: str, trace: int, totals: Totals, operator: str) -> Message:
     """Word the settlement request: our totals in F48, domestic only."""
     rules = TYPES["settle"]

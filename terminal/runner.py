@@ -20,8 +20,8 @@ from terminal.counter import Counter, Notice
 from terminal.devices import CardReader, DeviceHealth, PinPadFault, Scan, Scanned
 from terminal.devices.card_reader_empty import EmptyCardReader
 from terminal.devices.supervision import Supervision
-from terminal.emv.parameters import SHIPPED as SHIPPED_EMV
-from terminal.emv.parameters import DownloadedParameters
+from terminal.download_store import DownloadStore, shipped
+from terminal.downloads import Download
 from terminal.emv.steps import NoAnswer, OnlineAnswer
 from terminal.events import (
     AskForMeans,
@@ -31,8 +31,12 @@ from terminal.events import (
     CodeIgnored,
     CodePresented,
     CompleteCard,
+    DownloadKept,
+    DownloadsLoaded,
     Effect,
     Event,
+    KeepDownload,
+    KeysBack,
     KeysLoaded,
     KeysLost,
     LoadKeys,
@@ -80,9 +84,9 @@ class Runner:
         journal: Journal,
         keys: KeyLink,
         supervision: Supervision,
+        downloads: DownloadStore,
         after_effect: Callable[[Effect], None] = lambda _: None,
         codes: CodeTable = SHIPPED,
-        emv: DownloadedParameters = SHIPPED_EMV,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.profile = profile
@@ -90,7 +94,8 @@ class Runner:
         self.journal = journal
         self.supervision = supervision
         self.devices = supervision.devices
-        self.emv = emv
+        self.emv = shipped()
+        self._downloads = downloads
         self._keys = keys
         self._vault = Vault(keys)
         self._after_effect = after_effect
@@ -208,6 +213,8 @@ class Runner:
     def _handle(self, event: Event) -> None:
         if not self._writable and not isinstance(event, (*_REQUESTS, RoomMeasured)):
             return
+        if isinstance(event, KeysBack):  # maybe others: what was downloaded is trusted only as far as these can tell
+            self._carry_out(self.counter.handle(self._load_downloads(), self._clock.now()))
         if self.test.running and isinstance(event, _REQUESTS):
             self.counter.notice = Notice("testing")
             self._show_change()
@@ -246,6 +253,8 @@ class Runner:
                     self._dialogue.answer(OnlineAnswer(response_code, approved, chip_data or None))
             case LoadKeys(keys):
                 self._in_background(self._load_keys(keys))
+            case KeepDownload(download):
+                self._keep(download)
             case Print():
                 self.printing.enqueue(effect)
             case PrintNow(key):
@@ -313,6 +322,21 @@ class Runner:
             self._dialogue_task.cancel()
         self._dialogue = None
 
+    def _keep(self, download: Download) -> None:
+        """Write what was downloaded, and let it serve from the next payment on."""
+        try:
+            self._downloads.keep(download)
+        except (OSError, VaultError) as error:
+            log.error("download_not_kept", kind=download.kind, reason=type(error).__name__)
+            self.post(DownloadKept(download.kind, kept=False))
+            return
+        self._load_downloads()
+        self.post(DownloadKept(download.kind))
+
+    def _load_downloads(self) -> DownloadsLoaded:
+        self.emv, refused = self._downloads.load()
+        return DownloadsLoaded(refused)
+
     async def _load_keys(self, keys: bytes) -> None:
         try:
             pin_key = self._vault.load(keys)
@@ -374,6 +398,7 @@ class Runner:
         """Build the cores from the journal: nobody may see, or go on from, what is not in it."""
         self._release_means()
         self.counter = Counter(self.profile, self.journal.replay(), self.codes)
+        self.counter.handle(self._load_downloads(), self._clock.now())
         self._measure()
         if self._keys.trouble:
             self.counter.handle(KeysLost(self._keys.trouble), self._clock.now())

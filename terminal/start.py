@@ -1,7 +1,7 @@
 """The composition root: one terminal out of its folder. The only place that chooses drivers and stores.
 
 The folder holds `profile.toml`, `vault.json` (keys), `operators.json` and `journal.db`; where the host has set which
-payment codes there are, also `payment_codes.toml` and, signed, `payment_codes.sig`. For test cards, `ca_keys.json`.
+payment codes there are, also `payment_codes.toml` and, signed, `payment_codes.sig`; and what was downloaded.
 For TLS, `tls.key` and `tls.pem`.
 """
 
@@ -14,12 +14,10 @@ from pathlib import Path
 import structlog
 
 from firmware_config.profile import Devices, TerminalProfile, load_profile
-from terminal import emv
 from terminal.certificates import client_context
 from terminal.devices import CardReader, PinPad, Printer, Scanner, StripeReader
 from terminal.devices.supervision import CounterDevices, Opener, Supervision
-from terminal.emv.ca_keys import parse_ca_keys
-from terminal.emv.parameters import DownloadedParameters
+from terminal.download_store import DownloadStore
 from terminal.events import Effect
 from terminal.journal import Journal, JournalError
 from terminal.key_link import KeyLink
@@ -62,28 +60,13 @@ async def opened(folder: Path, after_effect: Callable[[Effect], None] = lambda _
         await supervision.open()
         await keys.opened()
         codes = codes_of(folder, profile.payment_codes_key)
-        runner = Runner(profile, journal, keys, supervision, after_effect, codes, emv_of(folder), tls)
+        downloads = DownloadStore(folder, keys)
+        runner = Runner(profile, journal, keys, supervision, downloads, after_effect, codes, tls)
         yield Terminal(profile, runner, Operators(folder / "operators.json"), keys)
     finally:
         await supervision.close()
         keys.close()
         journal.close()
-
-
-def emv_of(folder: Path) -> DownloadedParameters:
-    """What the EMV kernel is told: the shipped UnionPay keys, and those of `ca_keys.json` for test cards.
-
-    Keys that cannot be used end no selling: cards are then not authenticated, and go online.
-    """
-    shipped = Path(emv.__file__).with_name("data") / "unionpay_ca_keys.json"
-    keys = parse_ca_keys(shipped.read_text("utf-8"))
-    own = folder / "ca_keys.json"
-    if own.exists():
-        try:
-            keys += parse_ca_keys(own.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            log.error("ca_keys_refused", reason=str(error))
-    return DownloadedParameters(ca_keys=keys)
 
 
 def codes_of(folder: Path, public_key: str) -> CodeTable:

@@ -44,6 +44,15 @@ class Keys(Protocol):
     def unseal(self, sealed: bytes) -> str:
         """Decrypt a card number."""
 
+    def sign(self, data: bytes) -> bytes:
+        """Vouch for what lies in a file: 32 bytes."""
+
+    def check_signature(self, data: bytes, signature: bytes) -> bool:
+        """Whether `sign` made this, of the same data and with the same keys."""
+
+    def fingerprint(self, pan: str) -> bytes:
+        """What stands for a card number in the black list: 32 bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class PinKey:

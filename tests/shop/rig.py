@@ -26,7 +26,7 @@ from host_switch.invariants import breaches, nothing_is_owed
 from host_switch.listener import Listener
 from host_switch.store import Books
 from iso8583.masking import mask_pan
-from simulators.cards import CA_KEYS_FILE, DECK, Card, InsertedCard, load_card
+from simulators.cards import DECK, Card, InsertedCard, load_card
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY, Account, Issuer, Mood, default_accounts
 from simulators.issuer_process import IssuerProcess, IssuerStore
 from simulators.pin_pad import VirtualPinPad
@@ -53,6 +53,7 @@ from terminal.operators import Operators
 from terminal.records import BatchClosed, Key, Record
 from terminal.runner import Runner
 from terminal.transitions import State
+from tests.terminal.key_rig import keep_test_ca_keys
 
 LOOPBACK = "127.0.0.1"
 TERMINAL, MERCHANT = "10000001", "898110053110001"
@@ -141,8 +142,8 @@ class Shop:
             store.put_secret(host.ZONE_KEYS, ZONE_PIN_KEY + ZONE_MAC_KEY)
         host.carry_out(self.folder / "host", TerminalRegistered(TERMINAL, MERCHANT, MASTER_KEY))
         (self.folder / "terminal").mkdir()
-        (self.folder / "terminal" / "ca_keys.json").write_bytes(CA_KEYS_FILE.read_bytes())
         KeyStore.create(self.folder / "terminal" / "vault.json", MASTER_KEY)
+        keep_test_ca_keys(self.folder / "terminal")
 
     def _write_profile(self) -> None:
         places = {"pin_pad_path": self.pin_pad.path, "scanner_path": self.scanner.path, "printer_address": LOOPBACK}

@@ -4,7 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from host_switch.download_files import items_of
 from iso8583.unionpay import WorkingKeys62
+from simulators.cards import CA_KEYS_FILE
+from terminal.download_store import DownloadStore
+from terminal.downloads import Download
 from terminal.key_link import KeyLink
 from terminal.key_store import KeyStore
 
@@ -19,6 +23,13 @@ def new_vault(folder: Path) -> Path:
     """A vault file under `MASTER`."""
     KeyStore.create(folder / "vault.json", MASTER)
     return folder / "vault.json"
+
+
+def keep_test_ca_keys(folder: Path) -> None:
+    """As if a terminal had downloaded the key of the test cards' authority."""
+    keys = KeyStore(folder / "vault.json")
+    DownloadStore(folder, keys).keep(Download("ca_keys", items_of("ca-keys", CA_KEYS_FILE.read_text("utf-8"))))
+    keys.close()
 
 
 @asynccontextmanager

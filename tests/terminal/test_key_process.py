@@ -29,6 +29,7 @@ def vault(tmp_path):
     [
         *((packet, NOT_UNDERSTOOD) for packet in (b"?", b"m", b"\x00" * 40, b"S\xff", b"M" + bytes(DATA_MAX + 1))),
         *((packet, REFUSED) for packet in (b"L", b"L" + bytes(60), b"U", b"U" + bytes(44), b"C", b"C" + bytes(40))),
+        *((packet, REFUSED) for packet in (b"V", b"V" + bytes(64))),
         *((packet, NO_KEY) for packet in (b"M", b"M" + bytes(DATA_MAX), b"T12", b"T6299990000000009D3012")),
     ],
 )  # fmt: skip
@@ -36,7 +37,7 @@ def test_what_cannot_be_done_is_answered_with_a_status_and_nothing_else(vault, p
     assert process.answer(KeyStore(vault), packet) == status
 
 
-@pytest.mark.parametrize("operation", [b"L", b"M", b"C", b"T", b"S", b"U"])
+@pytest.mark.parametrize("operation", [b"L", b"M", b"C", b"T", b"S", b"U", b"G", b"V", b"F"])
 def test_no_data_of_any_length_breaks_it(vault, operation):
     store = KeyStore(vault)
     store.load_working_keys(KEYS.to_bytes())
@@ -44,6 +45,28 @@ def test_no_data_of_any_length_breaks_it(vault, operation):
         for byte in (b"\x00", b"0", b"D", b"\xff"):
             answer = process.answer(store, operation + byte * length)
             assert answer[:1] in (DONE, NO_KEY, REFUSED, NOT_UNDERSTOOD) and len(answer) <= PACKET_MAX + 60
+
+
+def test_signatures_and_fingerprints_are_made_without_the_host_and_by_this_vault_alone(vault, tmp_path):
+    (tmp_path / "other").mkdir()
+    ours, others = KeyStore(vault), KeyStore(new_vault(tmp_path / "other"))
+    signature = process.answer(ours, b"Gwhat was downloaded")[1:]
+    assert process.answer(ours, b"V" + signature + b"what was downloaded") == DONE
+    assert process.answer(ours, b"V" + signature + b"what was not") == REFUSED
+    assert process.answer(others, b"V" + signature + b"what was downloaded") == REFUSED
+    fingerprints = {process.answer(store, b"F6299990000000009") for store in (ours, ours, others)}
+    assert len(fingerprints) == 2 and b"G" + signature[1:] not in fingerprints
+    assert process.answer(ours, b"G6299990000000009") not in fingerprints
+
+
+@in_a_loop
+async def test_the_link_signs_and_checks_and_without_a_process_cannot_tell(tmp_path):
+    async with key_process(new_vault(tmp_path)) as link:
+        signature = link.sign(b"set")
+        assert link.check_signature(b"set", signature) and not link.check_signature(b"sets", signature)
+        assert link.fingerprint("6299990000000009") == link.fingerprint("6299990000000009") != signature
+    with pytest.raises(KeysGone):
+        link.check_signature(b"set", signature)
 
 
 @in_a_loop

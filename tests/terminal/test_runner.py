@@ -8,6 +8,7 @@ from typing import Any
 
 from terminal.devices import BeforeFirstByte, DeviceHealth, PrinterStatus
 from terminal.devices.supervision import CounterDevices, Supervision
+from terminal.download_store import DownloadStore
 from terminal.events import SaleRequested
 from terminal.journal import Journal
 from terminal.key_link import KeyLink
@@ -45,7 +46,7 @@ async def running(folder: Path, devices: CounterDevices) -> AsyncIterator[Runner
     keys = KeyLink(folder / "vault.json")
     keys.begin()
     await keys.opened()
-    runner = Runner(PROFILE, journal, keys, Supervision(devices))
+    runner = Runner(PROFILE, journal, keys, Supervision(devices), DownloadStore(folder, keys))
     task = asyncio.create_task(runner.run())
     try:
         yield runner

@@ -19,6 +19,7 @@ from terminal.cashier import words
 from terminal.cashier.texts import LANGUAGES, Texts, texts_in
 from terminal.cashier.words import FAMILIES
 from terminal.devices.printer_answers import PRINTER_SAYS
+from terminal.downloads import KINDS
 from terminal.emv.faults import CardReason
 from terminal.emv.steps import Reason
 from terminal.errands import ERRANDS, REMEMBERED
@@ -134,7 +135,9 @@ FACTS: dict[str, set[str]] = {
     "state.": {state.value.replace(" ", "_") for state in State},
     "session.": {state.value.replace(" ", "_") for state in SessionState},
     "session_refusal.": arguments("runner.py", "KeysLoaded") | {"host"} | set(SENTENCES),
-    "order.": {*REMEMBERED.values(), *(errand.order for errand in ERRANDS.values())},
+    "order.": (
+        {*REMEMBERED.values(), *(errand.order for errand in ERRANDS.values())} | {f"{kind}_refused" for kind in KINDS}
+    ),
     "settlement.": {step.value.replace(" ", "_") for step in Step if step is not Step.IDLE},
     "action.": {str(action) for action in Action},
     "reversal_reason.": {payment.NO_ANSWER, payment.BAD_MAC, payment.CARD_REFUSED},

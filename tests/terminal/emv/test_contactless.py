@@ -10,6 +10,7 @@ from simulators.cards import Card, Personalisation, TappedCard
 from terminal.emv import (
     Application,
     AskPin,
+    KnownCards,
     NoAnswer,
     OnlineAnswer,
     PinResult,
@@ -159,7 +160,7 @@ LONG_CERTIFIED = certified(CARD, issuer={"expiry": "1240"}, own={"expiry": "1240
 REQUEST = bytes.fromhex("07010103A0000001")
 OUTDATED = replace(PARAMETERS, ca_keys=tuple(replace(key, expires="20251231") for key in PARAMETERS.ca_keys))
 LIMITS = replace(PARAMETERS, applications=(replace(LIMITED, contactless_floor_limit=9_999, contactless_limit=9_999),))
-BLACK = replace(PARAMETERS.known_cards, key=b"k")
+BLACK = KnownCards(lambda pan: b"k" + pan.encode())
 BLACKLISTED = replace(PARAMETERS, known_cards=replace(BLACK, blocked=frozenset({BLACK.fingerprint(CARD.pan)})))
 
 

@@ -1,0 +1,102 @@
+"""Where what was downloaded lies: a file for each kind, signed, beside the journal.
+
+A journal is read whole at every start, and a black list has up to 999 cards: so these have files of their own. The
+first line is a signature that only this terminal's key process can make and check; it covers all that follows. What was
+changed, cut short, or signed by another vault is refused: the shipped keys and applications serve instead, and no black
+list. Of a blocked card there is nothing in it but a fingerprint, made in the key process too.
+
+A set is written beside the old one, forced to the disk, and put in its place in one step: whoever kills the terminal
+finds the old or the new one.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from iso8583 import Iso8583Error
+from terminal import emv
+from terminal.downloads import KINDS, Download
+from terminal.emv.ca_keys import parse_ca_keys
+from terminal.emv.parameters import DownloadedParameters
+from terminal.key_frames import KeysGone, VaultError
+from terminal.vault import Keys
+
+FILE_MAX: Final = 256 * 1024
+"""64 keys of 248 bytes, or 999 fingerprints, take less than a third of it."""
+
+log = structlog.get_logger()
+
+
+class DownloadStore:
+    """The files of one terminal."""
+
+    def __init__(self, folder: Path, keys: Keys) -> None:
+        self._folder = folder
+        self._keys = keys
+
+    def keep(self, download: Download) -> None:
+        """Make a set durable, in place of the one before. Raises OSError or VaultError: then all is as it was."""
+        items: Sequence[bytes] = download.items
+        if download.kind == "black_list":
+            items = [self._keys.fingerprint(card.decode("ascii")) for card in items]
+        content = json.dumps({"kind": download.kind, "items": [item.hex() for item in items]}).encode("ascii")
+        signature = self._keys.sign(_digest(content))
+        self._replace(self._file(download.kind), signature.hex().encode("ascii") + b"\n" + content)
+
+    def load(self) -> tuple[DownloadedParameters, tuple[str, ...]]:
+        """What is in force, and the kinds whose file cannot be trusted. Without a key process nobody can tell."""
+        in_force, refused = shipped(), list[str]()
+        for kind in KINDS:
+            try:
+                in_force = self._put(in_force, kind)
+            except FileNotFoundError:
+                continue
+            except KeysGone:
+                return shipped(), ()
+            except (OSError, ValueError, TypeError, KeyError, Iso8583Error, VaultError):
+                log.error("download_refused", kind=kind)
+                refused.append(kind)
+        return in_force, tuple(refused)
+
+    def _put(self, before: DownloadedParameters, kind: str) -> DownloadedParameters:
+        with self._file(kind).open("rb") as file:
+            signature, _, content = file.read(FILE_MAX).partition(b"\n")
+        if not self._keys.check_signature(_digest(content), bytes.fromhex(signature.decode("ascii"))):
+            raise ValueError("it is not what this terminal wrote")
+        kept = json.loads(content)
+        if kept["kind"] != kind:
+            raise ValueError("it is the file of another kind")
+        return KINDS[kind].put(before, map(bytes.fromhex, kept["items"]), self._keys.fingerprint)
+
+    def _file(self, kind: str) -> Path:
+        return self._folder / f"{kind}.download"
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        fresh = path.with_suffix(".new")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def shipped() -> DownloadedParameters:
+    """Before the first download: UnionPay's own keys, and the usual applications."""
+    keys = Path(emv.__file__).with_name("data") / "unionpay_ca_keys.json"
+    return DownloadedParameters(ca_keys=parse_ca_keys(keys.read_text("utf-8")))
+
+
+def _digest(content: bytes) -> bytes:
+    """What is signed: the key process takes short requests only."""
+    return hashlib.sha256(content).digest()
