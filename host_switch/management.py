@@ -44,7 +44,7 @@ def _sign_on(event: FrameReceived, terminal: Terminal, facts: Facts, now: float)
         32: facts.policy.acquirer, 39: "00", 60: f"00{signed_on.batch}{management_code}",
         62: _wrapped(signed_on.master_key, signed_on.keys, management_code),
     }  # fmt: skip
-    return Persist((signed_on,)), send_plain(event, fields)
+    return Persist((signed_on,)), send_plain(event, fields, signed_on.command)
 
 
 def _signed_on(trace: str, terminal: Terminal, facts: Facts, now: float) -> Terminal:

@@ -5,11 +5,11 @@ decides by its number; the exceptions, which the card itself decides, stand in i
 """
 
 from simulators.cards.card import Card, PulledOutError, SilentError
-from simulators.cards.personalisation import CA_KEYS_FILE, DECK, Personalisation, load_card, read_card
+from simulators.cards.personalisation import CA_KEYS_FILE, DECK, DOWNLOADS, Personalisation, load_card, read_card
 from simulators.cards.tapped import TappedCard
 from simulators.cards.vpcd import InsertedCard
 
 __all__ = [
-    "CA_KEYS_FILE", "DECK", "Card", "InsertedCard", "Personalisation", "PulledOutError", "SilentError", "TappedCard",
-    "load_card", "read_card",
+    "CA_KEYS_FILE", "DECK", "DOWNLOADS", "Card", "InsertedCard", "Personalisation", "PulledOutError", "SilentError",
+    "TappedCard", "load_card", "read_card",
 ]  # fmt: skip

@@ -21,6 +21,14 @@ DECK = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 CA_KEYS_FILE = _FOLDER / "data" / "test_ca_keys.json"
 """The public half of the authority that has certified the deck's cards: for test terminals, and for no other."""
 
+DOWNLOADS = {
+    "ca-keys": CA_KEYS_FILE,
+    "applications": _FOLDER / "data" / "test_applications.json",
+    "black-list": _FOLDER / "data" / "test_black_list.txt",
+}
+"""What a host lays down for terminals that shall take these cards, as `tillgate host downloads` takes it. Who stands on
+the black list is declined by the terminal itself."""
+
 DIRECTORY = b"1PAY.SYS.DDF01"
 PDOL = bytes.fromhex("9F7A019F02065F2A02")
 _COMMON_LIST = "9F02069F03069F1A0295055F2A029A039C019F37049F2103"

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from host_switch import certificates as host_certificates
 from host_switch import start as host
-from host_switch.events import TerminalRegistered
-from simulators.cards import CA_KEYS_FILE
+from host_switch.download_files import items_of
+from host_switch.events import DownloadGiven, TerminalRegistered
+from host_switch.records import Download
+from simulators.cards import DOWNLOADS
 from simulators.counter.devices import SLIPS_FOLDER
 from simulators.counter.process import PAD_KEY_FILE
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY
@@ -131,9 +133,9 @@ def set_up(folder: Path, ports: Ports) -> Shop:
         part.mkdir(parents=True, exist_ok=True, mode=0o700)
     _give_zone_keys(shop.host)
     (shop.terminal / "profile.toml").write_text(_profile(shop), "utf-8")
-    (shop.terminal / "ca_keys.json").write_bytes(CA_KEYS_FILE.read_bytes())  # its customers' cards are test cards
     if not (shop.terminal / "vault.json").exists():
         # The vault comes last: with it, everything before it has been done.
+        _lay_down_downloads(shop.host)
         _register(shop)
         _certify(shop)
         _add_operators(shop.terminal)
@@ -146,6 +148,12 @@ def _give_zone_keys(folder: Path) -> None:
     with host.opened_store(folder, to_write=True) as store:
         if store.secret(host.ZONE_KEYS) is None:
             store.put_secret(host.ZONE_KEYS, ZONE_PIN_KEY + ZONE_MAC_KEY)
+
+
+def _lay_down_downloads(folder: Path) -> None:
+    """The customers' cards are test cards: their authority's key, applications and a black list, for new terminals."""
+    for kind, file in DOWNLOADS.items():
+        host.carry_out(folder, DownloadGiven(Download(kind, items_of(kind, file.read_text("utf-8")))))
 
 
 def _register(shop: Shop) -> None:

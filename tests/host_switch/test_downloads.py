@@ -112,6 +112,7 @@ def test_parameters_wait_behind_what_the_terminal_was_asked_for_before(room: Roo
 
 
 def test_a_new_terminal_and_one_with_new_keys_are_asked_to_download_all_there_is(room: Room, laid_down: Till) -> None:
-    room.till("87654321", signed_on=False)
+    new = room.till("87654321", signed_on=False)
+    assert command_of(room.sent(room.frame(new, new.sign_on()))[0]) == "5"
     room.decide(TerminalRegistered(laid_down.id, MERCHANT, MASTER_KEY))
     assert [sorted(terminal.commands) for terminal in room.books().terminals] == [["4", "5", "7"]] * 2

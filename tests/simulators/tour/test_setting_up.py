@@ -28,6 +28,7 @@ def test_terminal_host_and_pin_pad_share_one_key_that_nobody_else_may_read(tmp_p
     with opened_store(shop.host, to_write=False) as store:
         (terminal,) = store.books().terminals
     assert (terminal.id, terminal.master_key) == (TERMINAL_ID, pad_key(shop.counter))
+    assert sorted(terminal.commands) == ["4", "5", "7"]  # it will fetch what its test cards need
     assert len(KeyStore(shop.terminal / "vault.json").memory) > 0
     secrets = [shop.terminal / "vault.json", shop.terminal / "operators.json", shop.host / "master.key"]
     secrets += [shop.pad_key_file]

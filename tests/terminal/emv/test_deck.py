@@ -5,14 +5,16 @@ from dataclasses import replace
 
 import pytest
 
+from host_switch.download_files import items_of
 from iso8583 import Message
 from iso8583.security import encrypt_pin_block, pin_block_iso0
 from iso8583.tlv import parse_tlv
-from simulators.cards import DECK, Card, InsertedCard, TappedCard, authority, load_card
+from simulators.cards import DECK, DOWNLOADS, Card, InsertedCard, TappedCard, authority, load_card
 from simulators.issuer import ZONE_PIN_KEY, Issuer, default_accounts
 from terminal.devices import CardGone
 from terminal.devices.card_reader_vpcd import VpcdCardReader
-from terminal.emv import OnlineAnswer, Outcome, PinResult
+from terminal.downloads import application
+from terminal.emv import KnownCards, OnlineAnswer, Outcome, PinResult, TerminalParameters
 from terminal.emv.flags import Tvr
 from tests.terminal.emv.authority import CHAIN
 from tests.terminal.emv.rig import FACTS, PARAMETERS, Counter
@@ -26,6 +28,7 @@ ENDS = {
     "insert_instead": APPROVED,
     "sda_only": APPROVED,
     "broken_certificates": APPROVED,
+    "black_listed": APPROVED,
     "insufficient_funds": ("declined", "declined_by_issuer", "", "51"),
     "lost": ("declined", "declined_by_issuer", "", "41"),
     "expired": ("declined", "declined_by_issuer", "", "54"),
@@ -73,8 +76,8 @@ class Bank:
         return OnlineAnswer(message.text(39), message.text(39) == "00", message.binary(55) if 55 in message else None)
 
 
-def sold(card: Card | TappedCard) -> tuple[Counter, Outcome]:
-    sale = Counter(card, pin=PinResult("entered", bytes(8)))
+def sold(card: Card | TappedCard, parameters: TerminalParameters = PARAMETERS) -> tuple[Counter, Outcome]:
+    sale = Counter(card, parameters, pin=PinResult("entered", bytes(8)))
     sale.host = Bank(sale)
     return sale, sale.run()
 
@@ -106,6 +109,15 @@ def test_what_the_terminal_finds(name: str) -> None:
 def test_the_blocked_pin_is_blocked_on_the_chip_too() -> None:
     sale = Counter(Card(load_card("pin_blocked")), replace(PARAMETERS, capabilities=bytes.fromhex("E0F9C8")))
     assert sale.findings()[0] & Tvr.PIN_TRIES_EXCEEDED
+
+
+def test_black_listed_card_is_declined_by_a_terminal_that_has_what_the_demo_serves() -> None:
+    items = {kind: items_of(kind, file.read_text("utf-8")) for kind, file in DOWNLOADS.items()}
+    known = KnownCards(lambda pan: pan.encode(), frozenset(items["black-list"]))
+    served = replace(PARAMETERS, applications=tuple(map(application, items["applications"])), known_cards=known)
+    for name, ending in (("black_listed", ("declined", "declined_by_terminal")), ("good", APPROVED[:2])):
+        _, outcome = sold(Card(load_card(name)), served)
+        assert (outcome.kind, outcome.reason) == ending
 
 
 def test_a_silent_card_is_given_up_by_the_reader() -> None:
