@@ -55,6 +55,8 @@ from terminal.settlement import Settlement
 from terminal.slip_queue import SlipQueue
 from terminal.transitions import State
 
+_MEASUREMENTS = (RoomMeasured, DevicesSeen, DownloadsLoaded)
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -89,11 +91,11 @@ class Counter:
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Decide about one event; then let the rest follow, if the line's state has changed or the counter is free.
 
-        From a measurement nothing follows: whoever takes it need not look for effects.
+        From a measurement, or what was read of a file, nothing follows: who brings it need not look for effects.
         """
         was_ready = self.session.ready
         effects = self._decide(event, now)
-        return effects if isinstance(event, RoomMeasured | DevicesSeen) else effects + self._follow(was_ready, now)
+        return effects if isinstance(event, _MEASUREMENTS) else effects + self._follow(was_ready, now)
 
     def deadline(self) -> float | None:
         """When Tick is to be handled next."""

@@ -214,7 +214,7 @@ class Runner:
         if not self._writable and not isinstance(event, (*_REQUESTS, RoomMeasured)):
             return
         if isinstance(event, KeysBack):  # maybe others: what was downloaded is trusted only as far as these can tell
-            self._carry_out(self.counter.handle(self._load_downloads(), self._clock.now()))
+            self.counter.handle(self._load_downloads(), self._clock.now())
         if self.test.running and isinstance(event, _REQUESTS):
             self.counter.notice = Notice("testing")
             self._show_change()
@@ -294,6 +294,7 @@ class Runner:
         return StripeDialogue(
             self.supervision.next_swipe, self.devices.pin_pad, self._vault.seal, self.post,
             signature_amount_max=self.profile.limits.signature_amount_max, reads_chips=self.devices.has("card_reader"),
+            known_cards=self.emv.known_cards,
         )  # fmt: skip
 
     async def _after(
@@ -401,7 +402,7 @@ class Runner:
         self.counter.handle(self._load_downloads(), self._clock.now())
         self._measure()
         if self._keys.trouble:
-            self.counter.handle(KeysLost(self._keys.trouble), self._clock.now())
+            self.counter.session.keys_lost(KeysLost(self._keys.trouble))
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

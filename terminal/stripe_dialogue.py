@@ -7,6 +7,7 @@ swipe that it does not take, and of so many in a row that it ends: then another 
 from collections.abc import Awaitable, Callable
 
 from terminal.devices import DeviceError, PinBypassed, PinCancelled, PinPad, PinPadFault
+from terminal.emv.known_cards import NO_CARDS, KnownCards
 from terminal.events import CardPresented, Event, Progress, SwipeRefused
 from terminal.magnetic_stripe import INSERT_CHIP, Chip, Stripe, Swipe, SwipeFailed, refusal_of
 
@@ -19,11 +20,15 @@ class StripeNotTaken(DeviceError):
 
 
 class StripeDialogue:
-    """The swipes of one payment. `reads_chips`: this counter has a reader for chips, whether it works or not."""
+    """The swipes of one payment. `reads_chips`: this counter has a reader for chips, whether it works or not.
+
+    `known_cards`: the black list, which holds for a card however it is read.
+    """
 
     def __init__(
         self, next_swipe: Callable[[], Awaitable[Swipe]], pin_pad: PinPad | None, seal: Callable[[str], str],
         report: Callable[[Event], None], *, signature_amount_max: int, reads_chips: bool,
+        known_cards: KnownCards = NO_CARDS,
     ) -> None:  # fmt: skip
         self._next_swipe = next_swipe
         self._pin_pad = pin_pad
@@ -31,6 +36,7 @@ class StripeDialogue:
         self._report = report
         self._signature_amount_max = signature_amount_max
         self._chip = Chip.NOT_TRIED if reads_chips else Chip.NONE_READ_HERE
+        self._known_cards = known_cards
         self._refused = 0
 
     def chip_failed(self) -> None:
@@ -42,13 +48,18 @@ class StripeDialogue:
         """Return the first stripe that this payment takes; raise StripeNotTaken when too many could not be."""
         while True:
             swipe = await self._next_swipe()
-            reason = swipe.reason if isinstance(swipe, SwipeFailed) else refusal_of(swipe, self._chip)
+            reason = swipe.reason if isinstance(swipe, SwipeFailed) else self._refusal_of(swipe)
             if not reason and isinstance(swipe, Stripe):
                 return swipe
             self._refused += 1
             if self._refused == SWIPES_MAX:
                 raise StripeNotTaken(reason)
             self._report(Progress("insert_chip") if reason == INSERT_CHIP else SwipeRefused(reason))
+
+    def _refusal_of(self, stripe: Stripe) -> str:
+        if self._known_cards.is_blocked(stripe.pan):
+            return "swipe_black_listed"
+        return refusal_of(stripe, self._chip)
 
     async def present(self, stripe: Stripe, amount: int, currency: str) -> None:
         """Ask for the PIN that the stripe wants, and present it. Raises StripeNotTaken, PinPadFault or VaultError."""

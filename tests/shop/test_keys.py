@@ -119,6 +119,22 @@ async def test_erased_keys_put_the_terminal_out_of_service_until_there_are_new_o
 
 
 @in_a_loop
+async def test_a_slip_that_is_due_comes_out_of_a_terminal_that_starts_without_keys(tmp_path):
+    """What a start learnt of its keys had taken the slip in hand, and nobody had told the printer."""
+    async with shop(tmp_path) as s:
+        s.printer.run_out_of_paper()
+        key = await s.charge(2500)
+        await s.present("good")
+        await s.until_payment(key, lambda payment: payment["slip_failed"])
+        await s.take_card()
+        await s.stop_terminal()
+        erase_keys(vault_of(s))
+        await s.printer.load_paper()
+        await s.restart_terminal(ready=False)
+        await s.until_payment(key, lambda payment: not payment["receipt_due"])
+
+
+@in_a_loop
 async def test_what_is_due_when_the_keys_are_erased_waits_and_is_shown_and_ends_with_new_ones(tmp_path):
     async with shop(tmp_path) as s:
         s.mood(Mood("lose", times=1))

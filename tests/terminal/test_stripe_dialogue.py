@@ -10,6 +10,7 @@ from simulators.stripe_reader import swipe_of
 from terminal.card_dialogue import CardDialogue
 from terminal.devices import CardGone, CardReader, PinBypassed, PinCancelled, PinPadFault
 from terminal.devices.card_reader_empty import EmptyCardReader
+from terminal.emv.known_cards import NO_CARDS, KnownCards
 from terminal.events import CardPresented, Event, MeansFailed, Progress, SwipeRefused
 from terminal.key_frames import VaultError
 from terminal.magnetic_stripe import Swipe, SwipeFailed, read_swipe
@@ -49,7 +50,7 @@ def seal(_pan: str) -> str:
 
 def run(
     *swipes: Swipe, reader: CardReader | None = None, pad: Pad | None = None, amount: int = 1234,
-    reads_chips: bool = True, seal: object = seal, at: str = "card_or_code",
+    reads_chips: bool = True, seal: object = seal, at: str = "card_or_code", known_cards: KnownCards = NO_CARDS,
 ) -> list[Event]:  # fmt: skip
     """Run a payment until something is presented or it fails; return all that was reported.
 
@@ -65,7 +66,8 @@ def run(
 
     async def whole() -> None:
         stripe = StripeDialogue(
-            next_swipe, pad, seal, report, signature_amount_max=100_000, reads_chips=reads_chips  # type: ignore[arg-type]
+            next_swipe, pad, seal, report, signature_amount_max=100_000,  # type: ignore[arg-type]
+            reads_chips=reads_chips, known_cards=known_cards,
         )  # fmt: skip
         dialogue = CardDialogue(reader or EmptyCardReader(), pad, lambda _: "5EA1ED", report, DOWNLOADED, stripe=stripe)
         running = asyncio.create_task(dialogue.run(PROFILE, amount, "156", "000001", inquiry=False))
@@ -206,3 +208,10 @@ def test_a_card_that_is_in_the_reader_pays_with_its_chip() -> None:
     card = presented(run(swipe_with("101"), reader=Reader(Card(CHIP_CARD)), pad=OnlinePad()))
     assert card.entry_mode == "051"
     assert card.pan == CHIP_CARD.pan
+
+
+def test_a_card_on_the_black_list_pays_by_no_swipe_either():
+    blocked = KnownCards(str.encode, frozenset({STRIPE_ONLY.pan.encode()}))
+    events = run(swiped(STRIPE_ONLY), swiped(replace(STRIPE_ONLY, pan="6299990000000215")), known_cards=blocked)
+    assert events[:2] == [ASKED, SwipeRefused("swipe_black_listed")]
+    assert isinstance(events[-1], CardPresented) and events[-1].masked.endswith("0215")
