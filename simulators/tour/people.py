@@ -102,6 +102,10 @@ class Customer:
         """Put a card of the deck into the slot."""
         await self._order("insert_card", card)
 
+    async def swipe(self, card: str) -> None:
+        """Pull a card of the deck through the stripe reader."""
+        await self._order("swipe", card)
+
     async def take_card(self) -> None:
         """Take the card out."""
         await self._order("remove_card")

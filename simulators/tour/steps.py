@@ -12,8 +12,8 @@ from iso8583.response_codes import meaning
 from simulators.tour.people import PATIENCE_S, Banker, Cashier, Customer, NotSeen, View, yuan
 from simulators.tour.setting_up import CASHIER, CASHIER_PIN, SUPERVISOR, SUPERVISOR_PIN
 
-CHIP_SALE, SCAN_SALE, PAPERLESS_SALE, KILLED_SALE, REFUND = 2500, 1280, 880, 6000, 500
-CHIP_CARD, KILLED_ACCOUNT = "golden", "6299990000000017"
+CHIP_SALE, STRIPE_SALE, SCAN_SALE, PAPERLESS_SALE, KILLED_SALE, REFUND = 2500, 1990, 1280, 880, 6000, 500
+CHIP_CARD, BROKEN_CARD, KILLED_ACCOUNT = "golden", "broken_chip", "6299990000000017"
 SLIPS_OF_A_SALE = 2
 """One for the merchant and one for the customer."""
 
@@ -70,6 +70,25 @@ async def chip_sale(tour: Tour) -> Told:
     return Told(
         f"卡 {payment['means']} 输密码，付 ¥{yuan(CHIP_SALE)}，批准，参考号 {payment['reference']}。",
         f"Card {payment['means']} paid ¥{yuan(CHIP_SALE)} with PIN: approved, reference {payment['reference']}.",
+        slips,
+    )
+
+
+async def stripe_sale(tour: Tour) -> Told:
+    """A card whose chip is broken: only after that its stripe is taken, in the same payment."""
+    before = await tour.customer.last_slip()
+    await tour.cashier.charge(STRIPE_SALE)
+    await tour.customer.insert(BROKEN_CARD)
+    await tour.cashier.until("the stripe is asked for", lambda view: _stage(view) == "use_stripe")
+    await tour.customer.take_card()
+    await tour.customer.swipe(BROKEN_CARD)
+    await _enter_pin(tour)
+    payment = await tour.paid("a sale by stripe is approved")
+    slips = await tour.printed(before)
+    await tour.cashier.next_sale()
+    return Told(
+        f"卡 {payment['means']} 的芯片读不出，同一笔改刷磁条，输密码，付 ¥{yuan(STRIPE_SALE)}，批准。",
+        f"The chip of {payment['means']} is broken: its stripe paid ¥{yuan(STRIPE_SALE)} in the same payment.",
         slips,
     )
 
@@ -208,6 +227,7 @@ class Step:
 STEPS = (
     Step("sign_on", "签到", "Sign-on", sign_on),
     Step("chip_sale", "芯片卡消费，输密码", "Chip sale with PIN", chip_sale),
+    Step("stripe_sale", "芯片坏了，改刷磁条", "Broken chip, then its stripe", stripe_sale),
     Step("scan_sale", "扫码消费", "Sale by payment code", scan_sale),
     Step("decline", "余额不足", "A decline, with its reason", declined_sale),
     Step("void", "撤销", "Void", voided_sale),
@@ -237,6 +257,10 @@ async def _by_card(tour: Tour, card: str) -> View:
 async def _show_card(tour: Tour, card: str) -> None:
     """Insert a card, and enter its PIN when it is asked for."""
     await tour.customer.insert(card)
+    await _enter_pin(tour)
+
+
+async def _enter_pin(tour: Tour) -> None:
     view = await tour.cashier.until("the PIN is asked for", lambda view: _stage(view) in ("pin", ""))
     if not _stage(view):
         raise NotSeen(f"the PIN is asked for: the payment is {_newest(view)['state']}")
