@@ -120,13 +120,8 @@ class Counter:
             case CodePresented(code) if refusal := self.codes.refusal_of(code):
                 self._say(refusal, self.payments.current)
                 return []
-            case CodeIgnored(reason):
-                if self.notice is None and self.stage == "card_or_code":  # why the code before it failed matters more
-                    self._say(reason, self.payments.current)
-                return []
-            case SwipeRefused(reason):
-                if self.payments.current is not None:
-                    self._say(reason, self.payments.current)
+            case CodeIgnored() | SwipeRefused():
+                self._say_refusal(event)
                 return []
             case CardPresented() | CodePresented():
                 self._forget_refusal()
@@ -310,6 +305,15 @@ class Counter:
         """Nothing is in anybody's hands, and nothing more important waits: an errand may be run."""
         settling = self.book.settling is not None
         return self.session.ready and not (self.session.wants_sign_on or self.busy or settling)
+
+    def _say_refusal(self, event: CodeIgnored | SwipeRefused) -> None:
+        """Say why a code or a swipe was not taken; of an ignored code only if nothing else was wrong before."""
+        if isinstance(event, SwipeRefused):
+            matters = self.payments.current is not None
+        else:
+            matters = self.notice is None and self.stage == "card_or_code"
+        if matters:
+            self._say(event.reason, self.payments.current)
 
     def _forget_refusal(self) -> None:
         """What was wrong with another code or swipe is over."""

@@ -98,8 +98,7 @@ class Shop:
         self.kill_after: Callable[[Effect], bool] = lambda _: False
         self.on_effect: Callable[[Effect], None] = lambda _: None
         self.on_host_effect: Callable[[HostEffect], None] = lambda _: None
-        self._settings = settings
-        self._devices = devices
+        self._settings, self._devices = settings, devices
         self._names = names
         self._reply_timeout_s = reply_timeout_s
         self._channel_timeout_s = channel_timeout_s
