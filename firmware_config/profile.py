@@ -111,6 +111,8 @@ class Devices(_Part):
     printer_model: str = "generic"
     cash_drawer: bool = False
     """A cash drawer hangs on the printer."""
+    voice: Annotated[str, Field(pattern=r"^(speaker|/.+\.wav)?$")] = ""
+    """Results are said aloud: ``speaker``, or the path of a .wav file that keeps what was said last."""
     paper_columns: Annotated[int, Field(ge=32, le=48)] = 32
 
     @property

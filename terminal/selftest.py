@@ -34,6 +34,9 @@ DEVICE_WITHIN_S = 40.0
 REPORTS_MAX = 50
 SELECT_PSE = b"\x00\xa4\x04\x00\x0e1PAY.SYS.DDF01\x00"
 
+_LOOK_FOR_YOURSELF = {"cash_drawer": "drawer_look", "speaker": "speaker_listen"}
+"""What passed as far as the terminal can know."""
+
 State = Literal["waiting", "running", "passed", "failed", "skipped"]
 
 log = structlog.get_logger()
@@ -69,9 +72,10 @@ class CounterTest:
         self._runner = runner
         self._changed = changed
         self._skip = asyncio.Event()
+        voice = {"speaker": self._speaker} if runner.profile.devices.voice else {}
         self._steps: dict[str, Callable[[], Awaitable[None]]] = {
             "host": self._host, "printer": self._printer, "cash_drawer": self._drawer, "pin_pad": self._pin_pad,
-            "display": self._display, "card_reader": self._card_reader, "stripe_reader": self._stripe_reader,
+            "display": self._display, **voice, "card_reader": self._card_reader, "stripe_reader": self._stripe_reader,
             "scanner": self._scanner,
         }  # fmt: skip
 
@@ -156,6 +160,12 @@ class CounterTest:
     async def _display(self) -> None:
         if not self.displays:
             raise _Skipped("not_open")
+
+    async def _speaker(self) -> None:
+        self._require("speaker")
+        assert self._runner.devices.speaker, "it is there"
+        language = self._runner.profile.language
+        await self._runner.devices.speaker.speak(texts_in(language)("voice.test"), language)
 
     async def _card_reader(self) -> None:
         self._require("card_reader")
@@ -266,7 +276,7 @@ class CounterTest:
 def advice(name: str, reason: str, texts: Texts) -> str:
     """What a failed or skipped part means, and what to do; empty for one that passed."""
     if not reason:
-        return texts("selftest.drawer_look") if name == "cash_drawer" else ""
+        return texts(f"selftest.{_LOOK_FOR_YOURSELF[name]}") if name in _LOOK_FOR_YOURSELF else ""
     key = f"selftest_reason.{reason}"
     return texts(key) if key in texts.keys else texts.either("device_reason", reason)
 

@@ -15,7 +15,7 @@ import structlog
 
 from firmware_config.profile import Devices, TerminalProfile, load_profile
 from terminal.certificates import client_context
-from terminal.devices import CardReader, PinPad, Printer, Scanner, StripeReader
+from terminal.devices import CardReader, PinPad, Printer, Scanner, Speaker, StripeReader
 from terminal.devices.supervision import CounterDevices, Opener, Supervision
 from terminal.download_store import DownloadStore
 from terminal.events import Effect
@@ -121,12 +121,18 @@ def openers_of(where: Devices, tampered: Callable[[], None]) -> dict[str, Opener
     async def printer() -> Printer:
         return open_printer(where)
 
+    async def speaker() -> Speaker:
+        from terminal.devices.speaker_espeak import EspeakSpeaker  # noqa: PLC0415
+
+        return EspeakSpeaker.find("" if where.voice == "speaker" else where.voice)
+
     there: dict[str, tuple[object, Opener]] = {
         "card_reader": (where.card_reader or where.card_reader_port, card_reader),
         "stripe_reader": (where.stripe_reader_path, stripe_reader),
         "pin_pad": (where.pin_pad_path, pin_pad),
         "scanner": (where.scanner_path or where.camera or where.scanner_keyboard, scanner),
         "printer": (where.printer_address, printer),
+        "speaker": (where.voice, speaker),
     }
     return {name: opener for name, (named, opener) in there.items() if named}
 
@@ -178,7 +184,10 @@ def open_scanners(where: Devices) -> Scanner | None:
 async def run(folder: Path, after_effect: Callable[[Effect], None] = lambda _: None) -> None:
     """Run a terminal and its page until cancelled."""
     from terminal.cashier.app import serve  # noqa: PLC0415  the page loads while the journal is being read
+    from terminal.cashier.voice import announce  # noqa: PLC0415
 
     async with opened(folder, after_effect) as terminal, asyncio.TaskGroup() as group:
         group.create_task(terminal.runner.run())
         group.create_task(serve(terminal.runner, terminal.operators, terminal.profile.page_port))
+        if terminal.profile.devices.voice:
+            group.create_task(announce(terminal.runner))

@@ -9,6 +9,7 @@ TEST_PACKAGES=(
     libc6-dev
     libpcsclite-dev
     python3-dev
+    espeak-ng         # results are said aloud
     fonts-wqy-zenhei  # Chinese on those pages
     pcscd             # the card reader is tested on the real PC/SC service
     vsmartcard-vpcd   # with a virtual reader

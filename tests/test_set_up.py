@@ -35,7 +35,7 @@ def run(path: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
 def test_missing_packages_are_named_in_one_line(path: Path) -> None:
     done = run(path, SYSTEM_PACKAGES)
     assert done.returncode == 1
-    missing = "gcc libc6-dev libpcsclite-dev python3-dev fonts-wqy-zenhei pcscd vsmartcard-vpcd tshark"
+    missing = "gcc libc6-dev libpcsclite-dev python3-dev espeak-ng fonts-wqy-zenhei pcscd vsmartcard-vpcd tshark"
     assert done.stderr.endswith(f"Type: sudo apt-get install {missing}\n")
     assert done.stderr.count("\n") == 1
 

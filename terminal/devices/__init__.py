@@ -184,3 +184,19 @@ class Printer(Protocol):
 
     async def close(self) -> None:
         """Release the printer."""
+
+
+class Speaker(Protocol):
+    """A voice at the counter. `language` is ``zh`` or ``en``."""
+
+    def say(self, sentence: str, language: str) -> None:
+        """Say it soon, and return at once. At most one sentence waits: the newest."""
+
+    async def speak(self, sentence: str, language: str) -> None:
+        """Say it now, and return when it has been said; raise DeviceError if it has not."""
+
+    def health(self) -> DeviceHealth:
+        """Say how it went the last time."""
+
+    async def close(self) -> None:
+        """Fall silent."""

@@ -17,11 +17,24 @@ from typing import Any, TypeVar
 
 import structlog
 
-from terminal.devices import CardReader, DeviceHealth, PinPad, Printer, Scan, Scanner, StripeReader, Trouble
+from terminal.devices import (
+    CardReader,
+    DeviceError,
+    DeviceHealth,
+    PinPad,
+    Printer,
+    Scan,
+    Scanner,
+    Speaker,
+    StripeReader,
+    Trouble,
+)  # fmt: skip
 from terminal.events import DevicesSeen
 from terminal.magnetic_stripe import Swipe
 
-NAMES = ("card_reader", "stripe_reader", "pin_pad", "scanner", "printer")
+NAMES = ("card_reader", "stripe_reader", "pin_pad", "scanner", "printer", "speaker")
+NOT_MISSED = ("speaker",)
+"""Of these nothing is said where there is none: a counter is complete without."""
 LOOK_EVERY_S = 1.0
 OPEN_WITHIN_S = 5.0
 REOPEN_FIRST_S = 0.5
@@ -42,6 +55,7 @@ class CounterDevices:
     pin_pad: PinPad | None = None
     scanner: Scanner | None = None
     printer: Printer | None = None
+    speaker: Speaker | None = None
     openers: Mapping[str, Opener] = field(default_factory=dict)
     closed_because: dict[str, DeviceHealth] = field(default_factory=dict)
 
@@ -51,7 +65,8 @@ class CounterDevices:
 
     def health(self) -> dict[str, DeviceHealth]:
         """How each device is. A driver that cannot even say so is said to have failed."""
-        return {name: self._health_of(name) for name in NAMES}
+        shown = (name for name in NAMES if name not in NOT_MISSED or self.has(name))
+        return {name: self._health_of(name) for name in shown}
 
     def _health_of(self, name: str) -> DeviceHealth:
         device = getattr(self, name)
@@ -168,6 +183,7 @@ class Supervision:
                 device = await self.devices.openers[name]()
         except Exception as error:
             reason = "software_missing" if isinstance(error, ImportError) else "not_opened"
+            reason = error.reason if isinstance(error, DeviceError) else reason
             log.warning("device_not_opened", device=name, reason=reason, error=type(error).__name__)
             self.devices.closed_because[name] = DeviceHealth("attention", reason)
             return False

@@ -19,6 +19,7 @@ from terminal.cashier import words
 from terminal.cashier.texts import LANGUAGES, Texts, texts_in
 from terminal.cashier.words import FAMILIES
 from terminal.devices.printer_answers import PRINTER_SAYS
+from terminal.devices.supervision import NAMES
 from terminal.downloads import KINDS
 from terminal.emv.faults import CardReason
 from terminal.emv.steps import Reason
@@ -116,6 +117,7 @@ FACTS: dict[str, set[str]] = {
         | arguments("runner.py", "DeviceHealth")
         | assigned("devices/scanner_camera.py", "_state")
         | assigned("devices/supervision.py", "reason")
+        | arguments("devices/speaker_espeak.py", "_trouble", "DeviceError")
         | assigned("devices/card_reader_vpcd.py", "_fault")
         | arguments("devices/card_reader_pcsc.py", "_blame")
         | arguments("devices/card_reader_pcsc_link.py", "_LostError")) - {"ready", "attention", "unknown", "errno"}
@@ -125,7 +127,7 @@ FACTS: dict[str, set[str]] = {
         *(f"{name}_now" for name in ("card_reader", "stripe_reader", "scanner")),
     },
     "selftest_reason.": arguments("selftest.py", "_Failed", "_Skipped", "_for_a_person") - {"card_mute"},
-    "device.": {"card_reader", "stripe_reader", "pin_pad", "scanner", "printer"},
+    "device.": {*NAMES},
     "stage.": (
         arguments("card_dialogue.py", "Progress") | arguments("runner.py", "Progress")
         | arguments("stripe_dialogue.py", "Progress") | assigned("counter.py", "stage")
