@@ -1,6 +1,7 @@
 """The customer's screen in a real browser: it follows the payment, in both languages, and shows nothing of a card."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -49,3 +50,23 @@ def test_an_open_display_passes_the_test_of_the_counter(page: Page, display: Pag
     page.get_by_role("button", name="Test this counter").click()
     expect(display.locator("#screen")).to_contain_text("设备测试中")
     expect(page.locator(".check").filter(has_text="Display")).to_contain_text("Passed")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1024, 600), (390, 844)])
+def test_the_longest_amount_fits_on_every_screen(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
+    closed = RunningShop(tmp_path)
+    profile = closed.shop.terminal / "profile.toml"
+    profile.write_text(profile.read_text("utf-8") + "\n[limits]\nsale_amount_max = 999_999_999_999\n", "utf-8")
+    with closed.open() as shop:
+        context = browser.new_context(viewport={"width": width, "height": height})
+        context.add_cookies([{"name": f"language_{shop.terminal_id}", "value": "en", "url": shop.address}])
+        till, display = context.new_page(), context.new_page()
+        till.goto(shop.address)
+        display.goto(f"{shop.address}/display")
+        log_on(till)
+        till.locator("#amount").fill("999999999999")  # typed as fast as a test types, it would be a scan
+        till.keyboard.press("Enter")
+        expect(display.locator(".amount")).to_contain_text("9,999,999,999.99")
+        box = display.locator(".amount").bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
+        context.close()
