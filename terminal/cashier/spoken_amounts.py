@@ -1,6 +1,6 @@
 """Amounts in words, as a voice says them: ``二十五元五角``, ``twenty-five yuan and fifty fen``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from terminal.slips import currency_of
 
@@ -32,22 +32,22 @@ def in_words(amount: int, currency: str, language: str) -> str:
     """Say an amount in minor units of an ISO 4217 numeric currency; raise ValueError for one that is not printed."""
     digits = currency_of(currency)[1]
     whole, minor = divmod(amount, 10**digits)
-    name = _NAMES[currency][0 if language == "zh" else 1]
+    in_chinese = language == "zh"
     if currency == YUAN:
-        return _yuan_zh(whole, minor) if language == "zh" else _yuan_en(whole, minor)
-    number = _number_zh(whole) if language == "zh" else _number_en(whole)
-    if not minor:
-        return _joined(language, number, name)
-    point, say = ("点", _number_zh) if language == "zh" else ("point", _number_en)
-    return _joined(language, number, point, *_each(f"{minor:0{digits}}", say), name)
+        return _yuan_zh(whole, minor) if in_chinese else _yuan_en(whole, minor)
+    after_the_point = [int(figure) for figure in f"{minor:0{digits}}"] if minor else []
+    name = _NAMES[currency][0 if in_chinese else 1]
+    return _decimal_zh(whole, after_the_point) + name if in_chinese else f"{_decimal_en(whole, after_the_point)} {name}"
 
 
-def _joined(language: str, *words: str) -> str:
-    return ("" if language == "zh" else " ").join(words)
+def _decimal_zh(whole: int, after_the_point: list[int]) -> str:
+    figures = "".join(_ZH_DIGITS[figure] for figure in after_the_point)
+    return _number_zh(whole) + (f"点{figures}" if figures else "")
 
 
-def _each(digits: str, say: Callable[[int], str]) -> list[str]:
-    return [say(int(digit)) for digit in digits]
+def _decimal_en(whole: int, after_the_point: list[int]) -> str:
+    figures = " ".join(_EN_SMALL[figure] for figure in after_the_point)
+    return _number_en(whole) + (f" point {figures}" if figures else "")
 
 
 def _yuan_zh(yuan: int, fen: int) -> str:
