@@ -1,14 +1,16 @@
 """A contact reader behind PC/SC (pcscd): chosen by its name, with one thread and a watchdog of its own.
 
-A card that does not answer in time is given up: the sale ends, and the reader is ``reader_stuck`` until the card is
-out, or the service is started again, and the blocked call has thus returned. The detours of T=0 (61xx, 6Cxx) are the
-kernel's. Reasons in `CardGone`: ``card_removed``, ``card_mute``. Reasons in `health`: ``service_missing``,
-``reader_missing``, ``reader_ambiguous``, ``reader_stuck``, ``card_mute`` until a card answers again,
-``reader_closed``, and ``opening`` before anything is known.
+A card that does not answer a command in time is given up: the sale ends, and the reader is ``reader_stuck`` until the
+card is out, or the service is started again, and the blocked call has thus returned. A card that is slow to be switched
+on costs nobody a sale: the reader is called stuck meanwhile, and its answer is taken when it comes. The detours of T=0
+(61xx, 6Cxx) are the kernel's.
+
+Reasons in `CardGone`: ``card_removed``, ``card_mute``. Reasons in `health`: ``service_missing``, ``reader_missing``,
+``reader_ambiguous``, ``reader_stuck``, ``card_mute`` or ``reader_in_use`` (by another program) until a card answers
+again, ``reader_closed``, and ``opening`` before anything is known.
 """
 
 import asyncio
-import queue
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -54,18 +56,22 @@ class PcscCardReader:
         return reader
 
     async def wait_for_card(self) -> bytes:
-        """Return the answer to reset of the card that is, or will be, in the reader. A mute card must first go."""
+        """Return the answer to reset of the card that is, or will be, in the reader.
+
+        One that does not answer is tried again and again while it is in; one that takes its time is waited for.
+        """
         assert self._link is not None, "made by open"
+        loop = asyncio.get_running_loop()
         while True:
             await self._inserted.wait()
+            overdue = loop.call_later(self._answer_timeout_s, self._call_overdue)
             try:
-                answer_to_reset = await self._ask(self._link.connect)
-            except CardGone as gone:
-                if self._fault != "reader_stuck":
-                    self._blame(gone.reason)
-                await self._removed.wait()
-            else:
-                return answer_to_reset
+                answer = await self._asked(self._link.connect)
+            finally:
+                overdue.cancel()
+            if not isinstance(answer, Failed):
+                return answer
+            self._blame(answer.reason)
 
     async def transmit(self, apdu: bytes) -> bytes:
         """Send a command APDU, return the response APDU; raise CardGone if there is no card or it does not answer."""
@@ -73,7 +79,17 @@ class PcscCardReader:
         link = self._link
         if link is None or not self._inserted.is_set():
             raise CardGone("card_removed")
-        return await self._ask(lambda reply: link.transmit(apdu, reply))
+        if self._fault == "reader_stuck":
+            raise CardGone("card_mute")
+        try:
+            async with asyncio.timeout(self._answer_timeout_s):
+                answer = await self._asked(lambda reply: link.transmit(apdu, reply))
+        except TimeoutError:
+            self._blame("reader_stuck")
+            raise CardGone("card_mute") from None
+        if isinstance(answer, Failed):
+            raise CardGone(answer.reason)
+        return answer
 
     async def wait_for_removal(self) -> None:
         """Return when the card that is in the reader, if any, is out, or its reader is gone."""
@@ -93,48 +109,47 @@ class PcscCardReader:
         self._fault = "reader_closed"
         self._set_inserted(False)
         if self._link is not None:
-            self._link.close()
-            await asyncio.to_thread(self._link.ended, _END_WITHIN_S)
+            await asyncio.to_thread(self._link.close, _END_WITHIN_S)
 
-    async def _ask(self, ask: Callable[[Reply], None]) -> bytes:
-        """Let the thread do something; raise CardGone if it fails or takes too long."""
-        if self._fault == "reader_stuck":
-            raise CardGone("card_mute")
+    async def _asked(self, ask: Callable[[Reply], None]) -> bytes | Failed:
+        """Let the thread do something, and wait for it; whoever does not wait until the end gives it up."""
+        assert self._link is not None, "made by open"
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[bytes | Failed] = loop.create_future()
 
         def reply(answer: bytes | Failed) -> None:
-            with suppress(RuntimeError):
+            with suppress(RuntimeError):  # the loop has ended before the thread
                 loop.call_soon_threadsafe(self._take, answered, answer)
 
+        ask(reply)
         try:
-            ask(reply)
-            async with asyncio.timeout(self._answer_timeout_s):
-                answer = await answered
-        except (TimeoutError, queue.Full):
-            self._give_up()
-            raise CardGone("card_mute") from None
-        if isinstance(answer, Failed):
-            raise CardGone(answer.reason)
-        return answer
-
-    def _give_up(self) -> None:
-        assert self._link is not None, "made by open"
-        self._link.give_up()
-        self._blame("reader_stuck")
+            return await answered
+        except asyncio.CancelledError:
+            self._link.give_up()
+            raise
 
     def _take(self, answered: asyncio.Future[bytes | Failed], answer: bytes | Failed) -> None:
-        """An answer comes in, maybe one that was given up: then the thread is free again."""
+        """An answer comes in, maybe one that was given up."""
+        self._thread_speaks()
         if not answered.done():
             answered.set_result(answer)
             if not isinstance(answer, Failed):
                 self._blame("")
-        elif self._fault == "reader_stuck":
+
+    def _call_overdue(self) -> None:
+        """A card that is in has not been switched on in time: it blocks the thread."""
+        if self._inserted.is_set():
+            self._blame("reader_stuck")
+
+    def _thread_speaks(self) -> None:
+        """A thread that says something is no longer blocked."""
+        if self._fault == "reader_stuck":
             self._blame("card_mute")
 
     def _see(self, sight: Sight) -> None:
         if self._fault == "reader_closed":
             return
+        self._thread_speaks()
         self._seen = sight
         self._set_inserted(sight.card)
         self._health_changed(self.health())

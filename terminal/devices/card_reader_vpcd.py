@@ -25,6 +25,7 @@ class VpcdCardReader:
         self._answer_timeout_s = answer_timeout_s
         self._server: asyncio.Server | None = None
         self._card: _Card | None = None
+        self._read: _Card | None = None  # only to this one commands go: the next card must not end its sale
         self._inserted = asyncio.Event()
         self._fault = ""
 
@@ -54,14 +55,17 @@ class VpcdCardReader:
             card.send(ON)
             card.send(RESET)
             try:
-                return await self._ask(card, ANSWER_TO_RESET)
+                answer_to_reset = await self._ask(card, ANSWER_TO_RESET)
             except CardGone:
                 await card.gone.wait()
+            else:
+                self._read = card
+                return answer_to_reset
 
     async def transmit(self, apdu: bytes) -> bytes:
         """Send a command APDU, return the response APDU; raise CardGone if there is no card or it does not answer."""
         assert len(apdu) >= 4, "a command has at least its header"
-        if self._card is None:
+        if self._card is None or self._card is not self._read:
             raise CardGone("card_removed")
         return await self._ask(self._card, apdu)
 

@@ -120,6 +120,7 @@ FACTS: dict[str, set[str]] = {
         | arguments("devices/speaker_espeak.py", "_trouble", "DeviceError")
         | assigned("devices/card_reader_vpcd.py", "_fault")
         | arguments("devices/card_reader_pcsc.py", "_blame")
+        | assigned("devices/card_reader_pcsc_link.py", "_REASONS")
         | arguments("devices/card_reader_pcsc_link.py", "_LostError")) - {"ready", "attention", "unknown", "errno"}
     ),
     "selftest.": {

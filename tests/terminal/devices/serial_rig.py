@@ -4,7 +4,7 @@ import asyncio
 
 from terminal.devices import DeviceHealth
 
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 """How long a test waits for what must happen; it goes on as soon as it has happened."""
 
 

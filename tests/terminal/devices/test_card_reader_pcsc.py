@@ -8,13 +8,14 @@ import pytest
 
 from simulators.cards import Card, InsertedCard, load_card
 from simulators.cards.vpcd import AnyCard
+from simulators.pcscd import Pcscd
 from terminal.devices import CardGone
 from terminal.devices.card_reader_pcsc import PcscCardReader
 from terminal.devices.card_reader_pcsc_link import t0_command
 from terminal.emv import AskPin, ContactKernel, GoOnline, Transmit
-from tests.terminal.devices.pcscd_rig import READERS, Pcscd
+from tests.terminal.devices.pcscd_rig import READERS, private_pcscd
 from tests.terminal.devices.serial_rig import PATIENCE_S, HealthLog
-from tests.terminal.devices.test_card_reader_contract import READ_RECORD, SELECT, SilentCard, good_card
+from tests.terminal.devices.test_card_reader_contract import IMPATIENT_S, READ_RECORD, SELECT, SilentCard, good_card
 from tests.terminal.emv.rig import ENTERED, FACTS, PARAMETERS
 
 T1_ONLY = bytes.fromhex("3B800181")
@@ -25,7 +26,7 @@ Scene = Callable[[PcscCardReader, HealthLog], Awaitable[None]]
 
 @pytest.fixture
 def pcscd() -> Iterator[Pcscd]:
-    with Pcscd() as service:
+    with private_pcscd() as service:
         yield service
 
 
@@ -133,7 +134,7 @@ def test_reader_that_a_card_blocks_says_so_and_the_other_works(pcscd: Pcscd) -> 
         await at_the_counter(reader, good_card(), pcscd.ports[0], T1_ONLY)
         await log.until("ready")
 
-    play(scene, answer_timeout_s=0.3)
+    play(scene, answer_timeout_s=IMPATIENT_S)
 
 
 def test_closing_a_blocked_reader_does_not_hang(pcscd: Pcscd) -> None:
@@ -145,7 +146,7 @@ def test_closing_a_blocked_reader_does_not_hang(pcscd: Pcscd) -> None:
         await reader.close()
         await silent.remove()
 
-    play(scene, answer_timeout_s=0.3)
+    play(scene, answer_timeout_s=IMPATIENT_S)
 
 
 def test_service_killed_in_a_sale_and_started_again(pcscd: Pcscd) -> None:
@@ -178,7 +179,98 @@ def test_service_killed_under_a_blocked_command(pcscd: Pcscd) -> None:
         await log.until("attention", "card_mute")
         await at_the_counter(reader, good_card(), pcscd.ports[0], T1_ONLY)
 
-    play(scene, answer_timeout_s=0.3)
+    play(scene, answer_timeout_s=IMPATIENT_S)
+
+
+def test_service_restarted_while_a_card_is_waited_for(pcscd: Pcscd) -> None:
+    async def scene(reader: PcscCardReader, log: HealthLog) -> None:
+        waiting = asyncio.create_task(reader.wait_for_card())
+        pcscd.kill()
+        await log.until("attention", "service_missing")
+        pcscd.start()
+        await log.until("ready")
+        inserted = await InsertedCard.insert(good_card(), pcscd.ports[0], answer_to_reset=T1_ONLY)
+        assert await waiting == T1_ONLY
+        assert await cryptogram(reader)
+        await inserted.remove()
+
+    play(scene)
+
+
+def test_card_that_was_in_before_the_reader_was_opened(pcscd: Pcscd) -> None:
+    async def scene(reader: PcscCardReader, log: HealthLog) -> None:
+        inserted = await InsertedCard.insert(good_card(), pcscd.ports[0], answer_to_reset=T1_ONLY)
+        await reader.wait_for_card()  # the service knows it now
+        second = await PcscCardReader.open(READERS[0])
+        await reader.close()
+        assert await second.wait_for_card() == T1_ONLY
+        assert await cryptogram(second)
+        await inserted.remove()
+        await second.wait_for_removal()
+        await second.close()
+
+    play(scene)
+
+
+def test_card_that_is_put_in_while_the_reader_is_opened(pcscd: Pcscd) -> None:
+    async def scene(reader: PcscCardReader, log: HealthLog) -> None:
+        second, inserted = await asyncio.gather(
+            PcscCardReader.open(READERS[1]), InsertedCard.insert(good_card(), pcscd.ports[1], answer_to_reset=T1_ONLY)
+        )
+        assert await second.wait_for_card() == T1_ONLY
+        assert await cryptogram(second)
+        await inserted.remove()
+        await second.close()
+
+    play(scene)
+
+
+def test_reader_that_another_program_holds_says_so_until_it_lets_go(pcscd: Pcscd) -> None:
+    async def scene(reader: PcscCardReader, log: HealthLog) -> None:
+        inserted = await InsertedCard.insert(good_card(), pcscd.ports[0])
+        await reader.wait_for_card()
+        second_log = HealthLog()
+        second = await PcscCardReader.open(READERS[0], health_changed=second_log)
+        waiting = asyncio.create_task(second.wait_for_card())
+        await second_log.until("attention", "reader_in_use")
+        await reader.close()
+        await waiting
+        assert await cryptogram(second)
+        assert second.health().state == "ready"
+        await inserted.remove()
+        await second.close()
+
+    play(scene)
+
+
+class LatecomerCard(InsertedCard):
+    """A card that says nothing until it is `awake`."""
+
+    awake: asyncio.Event
+
+    async def _receive(self) -> bytes:
+        data = await super()._receive()
+        await self.awake.wait()
+        return data
+
+
+def test_card_that_is_switched_on_too_late_for_the_watchdog_is_read_all_the_same(pcscd: Pcscd) -> None:
+    async def scene(reader: PcscCardReader, log: HealthLog) -> None:
+        LatecomerCard.awake = asyncio.Event()
+        LatecomerCard.awake.set()
+        inserted = await LatecomerCard.insert(good_card(), pcscd.ports[0])
+        await log.until("ready")
+        await reader.wait_for_card()
+        LatecomerCard.awake.clear()
+        waiting = asyncio.create_task(reader.wait_for_card())  # for the next sale: the card is switched on anew
+        await log.until("attention", "reader_stuck")
+        LatecomerCard.awake.set()
+        await waiting
+        assert await cryptogram(reader)
+        await log.until("ready")
+        await inserted.remove()
+
+    play(scene, answer_timeout_s=IMPATIENT_S)
 
 
 @pytest.mark.parametrize(
