@@ -47,7 +47,8 @@ bench: $(VENV)/.dev ## Measure sales per second beside a bare relay, latency, me
 bench-codec: $(VENV)/.dev ## Measure the ISO 8583 codec beside pyiso8583, moov-io/iso8583 and jPOS
 	@$(PY) -m bench.codec_bench $(ARGS)
 
-bench-devices: $(VENV)/.dev ## Measure the EMV kernel, camera, scans, slips, and a printer's bad days
+bench-devices: $(VENV)/.dev ## Measure the EMV kernel, camera, taps, scans, slips, and a printer's bad days
+	@tests/system_packages.sh pcscd vsmartcard-vpcd || echo 'Without them the time of a tap is not measured.'
 	@$(PY) -m bench.devices_bench $(ARGS)
 
 fuzz: $(VENV)/.dev ## Compare both paths of the codec on damaged messages, and fuzz every parser

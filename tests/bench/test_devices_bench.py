@@ -11,10 +11,12 @@ import cv2
 import pytest
 
 from bench import devices_bench, figures
-from bench.devices_bench import COMMAND, FULL, PCSCD_ABSENT, TOLD, for_people, opencv_files
+from bench.devices_bench import COMMAND, FULL, TOLD, for_people, opencv_files
+from bench.taps import LOOKS_EVERY_S
 
 BOUNDS = tomllib.loads(figures.THRESHOLDS.read_text("utf-8"))[COMMAND]
 ROOT = figures.ROOT
+LATE_S = 5.0  # a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def test_a_quick_run_measures_everything_and_is_not_judged(
     assert found.keys() == {*TOLD, "load_of_others", "load_at_the_end"}
     assert "falls_short" not in quick_run.stdout
     times = {name: figure for name, figure in found.items() if name.endswith("_ms") and not isinstance(figure, str)}
-    assert len(times) >= 11
+    assert len(times) >= 13
     assert all(isinstance(time, float) and time > 0 for time in times.values())
 
 
@@ -81,10 +83,21 @@ def test_a_missed_figure_is_marked_and_no_other() -> None:
     assert "20.5 ms  <= 20" in line
 
 
-def test_what_is_not_measured_says_why_and_falls_short() -> None:
-    absent = reached() | {"tap_to_decision_ms": PCSCD_ABSENT}
-    assert any("pcscd" in line and line.endswith(PCSCD_ABSENT) for line in for_people(absent, BOUNDS))
+def test_what_is_not_measured_says_why_and_falls_short(tmp_path: Path) -> None:
+    absent = reached() | devices_bench.tapped(3, tmp_path, "pcscd is missing. Type: x")
+    assert sum("pcscd" in line and line.endswith("not measured: pcscd is missing. Type: x")
+               for line in for_people(absent, BOUNDS)) == 2  # fmt: skip
     assert list(figures.shortfalls(absent, BOUNDS)) == ["tap_to_decision_ms was not measured"]
+
+
+def test_taps_are_decided_and_what_lies_before_them_is_told(
+    found: dict[str, figures.Figure],
+) -> None:
+    decided, noticed = found["tap_to_decision_ms"], found["tap_noticed_ms"]
+    assert isinstance(decided, float)
+    assert isinstance(noticed, float)
+    assert decided > 1
+    assert noticed < 1e3 * (LOOKS_EVERY_S + LATE_S)
 
 
 @pytest.mark.parametrize(("count", "p50", "p99"), [(1, 1, 1), (2, 1, 2), (100, 50, 99), (1000, 500, 990)])
