@@ -15,6 +15,7 @@ from rich.console import Console
 from host_switch.keys import KeyRoomError
 from host_switch.start import HostError
 from host_switch.store import StoreError
+from simulators import pcscd
 from simulators.tour.browser import PageError
 from simulators.tour.checks import Books, checks
 from simulators.tour.guide import Guide
@@ -31,6 +32,9 @@ app = typer.Typer()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="游览后退出 · Leave after the tour; 1 if it failed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="机器可读 · One line of JSON after the tour.")] = False,
+    with_pcscd: Annotated[
+        bool, typer.Option("--pcscd", help="卡经真实的 pcscd 读取 · The card reader behind a real pcscd of its own.")
+    ] = False,
     data: Annotated[Path | None, typer.Option("--data", help="目录 · A folder to keep; else a new one.")] = None,
 ) -> None:
     """整家店跑起来 · The whole shop on this machine: issuer, host, terminal, devices, and two pages to work them.
@@ -40,11 +44,13 @@ def demo(
 
     例 / Example: tillgate demo --once
     """
+    if with_pcscd and (reason := pcscd.missing()):
+        raise typer.TyperException(reason)
     folder = (data or Path(tempfile.mkdtemp(prefix="tillgate-"))).resolve()
     guide = Guide(Console(quiet=as_json, highlight=False))
     with reserved_ports() as ports:
         try:
-            shop = set_up(folder, ports)
+            shop = set_up(folder, ports, with_pcscd=with_pcscd)
         except (HostError, KeyRoomError, StoreError) as error:
             raise typer.TyperException(str(error)) from None
         guide.opening(shop)

@@ -1,6 +1,6 @@
 """A real pcscd of one's own, with virtual readers of vsmartcard's: beside the system's, and beside other people's.
 
-    python -m simulators.pcscd --folder FOLDER --port 9802
+    python -m simulators.pcscd --data FOLDER --port 9802
 
 becomes the service, with its socket in the folder. It is given that socket open, as systemd would, which also makes it
 indifferent to another pcscd. Without root it gets a /run of its own.
@@ -10,6 +10,7 @@ The virtual readers listen on every address of the machine: whoever can connect 
 """
 
 import argparse
+import importlib.util
 import os
 import random
 import shutil
@@ -20,7 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
-PACKAGES: Final = "pcscd vsmartcard-vpcd"
+SERVICE_PACKAGES: Final = ("pcscd", "vsmartcard-vpcd")
+DRIVER_PACKAGES: Final = ("gcc", "libc6-dev", "libpcsclite-dev", "python3-dev")  # pip builds the terminal's driver
 DRIVER: Final = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 SLOTS: Final = 2
 """The driver has so many readers, on ports that follow one another, and not more: hence a copy of it for each pair."""
@@ -37,10 +39,13 @@ def reader_name(number: int) -> str:
 
 
 def missing() -> str:
-    """What is missing, and what to type; empty if a pcscd can be started."""
-    if DRIVER.exists() and shutil.which("pcscd"):
-        return ""
-    return f"pcscd or its virtual reader is missing. Type: sudo apt-get install {PACKAGES}"
+    """What is missing for a pcscd and for a terminal that uses it, and what to type; empty if nothing is."""
+    service = DRIVER.exists() and shutil.which("pcscd")
+    driver = importlib.util.find_spec("smartcard")
+    packages = [*([] if service else SERVICE_PACKAGES), *([] if driver else DRIVER_PACKAGES)]
+    commands = [f"sudo apt-get install {' '.join(packages)}"] if packages else []
+    commands += [] if driver else [f"{sys.executable} -m pip install pyscard"]
+    return f"缺少 pcscd 读卡所需的软件 / pcscd cannot be used yet. Type: {' && '.join(commands)}" if commands else ""
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -77,7 +82,7 @@ class Pcscd:
     def start(self) -> None:
         """Start it. It is ready a little later."""
         ports = [argument for port in self.ports[::SLOTS] for argument in ("--port", str(port))]
-        command = [sys.executable, "-m", "simulators.pcscd", "--folder", str(self._folder), *ports]
+        command = [sys.executable, "-m", "simulators.pcscd", "--data", str(self._folder), *ports]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - us
 
     def kill(self) -> None:
@@ -100,9 +105,10 @@ class Pcscd:
 
 def become(folder: Path, ports: Sequence[int]) -> None:
     """Turn this process into the service, with a pair of readers on each port and the one after it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # whoever may open the socket may speak to the card
     readers = folder / "readers"
     shutil.rmtree(readers, ignore_errors=True)
-    readers.mkdir(parents=True)
+    readers.mkdir()
     for number, port in enumerate(ports):
         driver = Path(shutil.copy(DRIVER, folder / f"reader_{number}.so"))
         (readers / str(number)).write_text(
@@ -125,12 +131,12 @@ def become(folder: Path, ports: Sequence[int]) -> None:
 def main() -> None:
     """Read the command line, and become the service."""
     parser = argparse.ArgumentParser(prog="python -m simulators.pcscd", description="A pcscd of one's own.")
-    parser.add_argument("--folder", type=Path, required=True, help="for its socket and its readers")
+    parser.add_argument("--data", type=Path, required=True, help="for its socket and its readers")
     parser.add_argument("--port", type=int, action="append", required=True, help="where cards connect; may be repeated")
     options = parser.parse_args()
     if reason := missing():
         sys.exit(reason)
-    become(options.folder.resolve(), options.port)
+    become(options.data.resolve(), options.port)
 
 
 if __name__ == "__main__":

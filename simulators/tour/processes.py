@@ -10,8 +10,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 READY_WITHIN_S = 20.0
@@ -32,11 +32,15 @@ class ProcessFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process of the shop: its name, the arguments of ``python -m``, and the port that answers when it is ready."""
+    """One process of the shop: its name, the arguments of ``python -m``, and the port that answers when it is ready.
+
+    environment: what it finds in its environment beside what we have in ours.
+    """
 
     name: str
     arguments: tuple[str, ...]
     port: int
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class KeptProcess:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", *self.part.arguments, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=_die_with(os.getpid()),
+                start_new_session=True, env={**os.environ, **self.part.environment}, preexec_fn=_die_with(os.getpid()),
             )  # fmt: skip
         await self._until_ready(self._process)
         self.ready.set()

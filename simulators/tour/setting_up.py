@@ -7,9 +7,9 @@ ports may have changed.
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from host_switch import certificates as host_certificates
@@ -17,6 +17,7 @@ from host_switch import start as host
 from host_switch.download_files import items_of
 from host_switch.events import DownloadGiven, TerminalRegistered
 from host_switch.records import Download
+from simulators import pcscd
 from simulators.cards import DOWNLOADS
 from simulators.counter.devices import SLIPS_FOLDER
 from simulators.counter.process import PAD_KEY_FILE
@@ -64,10 +65,11 @@ def reserved_ports() -> Iterator[Ports]:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A shop that is set up: its folder and its ports."""
+    """A shop that is set up: its folder and its ports, and whether its card reader is behind a pcscd of its own."""
 
     folder: Path
     ports: Ports
+    with_pcscd: bool = False
 
     @property
     def host(self) -> Path:
@@ -100,13 +102,18 @@ class Shop:
         return self.folder / "issuer"
 
     @property
+    def pcscd(self) -> Path:
+        """The folder of the shop's own pcscd, if it has one."""
+        return self.folder / "pcscd"
+
+    @property
     def logs(self) -> Path:
         """What the processes have to say."""
         return self.folder / "logs"
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The four processes, in the order in which they are started."""
+        """The four processes, and before them pcscd if there is one, in the order in which they are started."""
         ports = self.ports
         issuing = ("simulators.issuer", "--port", ports.issuer, "--control-port", ports.issuer_control)
         hosting = ("tillgate", "host", "run", "--issuer", f"{LOOPBACK}:{ports.issuer}", "--port", ports.host)
@@ -114,21 +121,28 @@ class Shop:
             "tillgate", "sim", "counter", "--page-port", ports.counter, "--reader-port", ports.card_reader,
             "--printer-port", ports.printer, "--cashier", f"http://{LOOPBACK}:{ports.page}/",
         )  # fmt: skip
+        reading = ("simulators.pcscd", "--port", ports.card_reader)
+        finding = pcscd.environment(self.pcscd) if self.with_pcscd else {}
         return (
+            *([_part("pcscd", reading, self.pcscd, ports.card_reader)] if self.with_pcscd else []),
             _part("issuer", issuing, self.issuer, ports.issuer),
             _part("host", hosting, self.host, ports.host),
             _part("counter", counting, self.counter, ports.counter),
-            _part("terminal", ("tillgate", "terminal", "run"), self.terminal, ports.page),
+            _part("terminal", ("tillgate", "terminal", "run"), self.terminal, ports.page, finding),
         )
 
 
-def set_up(folder: Path, ports: Ports) -> Shop:
+def set_up(folder: Path, ports: Ports, *, with_pcscd: bool = False) -> Shop:
     """Make what is missing in `folder`, and return the shop.
+
+    with_pcscd: its cards go into a virtual reader behind a pcscd of its own, on two ports of their own.
 
     Raises:
         HostError, KeyRoomError, StoreError, OSError: the folder cannot be used; another shop runs in it, for example.
     """
-    shop = Shop(folder, ports)
+    if with_pcscd:
+        ports = replace(ports, card_reader=pcscd.free_ports()[0])
+    shop = Shop(folder, ports, with_pcscd)
     for part in (shop.host, shop.terminal, shop.counter, shop.issuer, shop.logs):
         part.mkdir(parents=True, exist_ok=True, mode=0o700)
     _give_zone_keys(shop.host)
@@ -180,6 +194,9 @@ def _add_operators(folder: Path) -> None:
 
 def _profile(shop: Shop) -> str:
     zh, en = MERCHANT_NAMES
+    reader: dict[str, str | int | bool] = {"card_reader_port": shop.ports.card_reader}
+    if shop.with_pcscd:
+        reader = {"card_reader": f"pcsc:{pcscd.reader_name(0)}"}
     entries: dict[str, dict[str, str | int | bool]] = {
         "": {
             "terminal_id": TERMINAL_ID, "merchant_id": MERCHANT_ID, "merchant_name_zh": zh, "merchant_name_en": en,
@@ -187,7 +204,7 @@ def _profile(shop: Shop) -> str:
         },
         "host": {"address": LOOPBACK, "port": shop.ports.host, "tls": True},
         "devices": {
-            "card_reader_port": shop.ports.card_reader, "scanner_path": str(shop.counter / "scanner"),
+            **reader, "scanner_path": str(shop.counter / "scanner"),
             "stripe_reader_path": str(shop.counter / "stripe_reader"), "pin_pad_path": str(shop.counter / "pin_pad"),
             "printer_address": LOOPBACK, "printer_port": shop.ports.printer,
         },
@@ -201,8 +218,10 @@ def _table(name: str, values: dict[str, str | int | bool]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _part(name: str, arguments: tuple[str | int, ...], data: Path, port: int) -> Part:
-    return Part(name, (*map(str, arguments), "--data", str(data)), port)
+def _part(
+    name: str, arguments: tuple[str | int, ...], data: Path, port: int, environment: Mapping[str, str] = {}
+) -> Part:
+    return Part(name, (*map(str, arguments), "--data", str(data)), port, environment)
 
 
 def _free(wanted: int) -> int:

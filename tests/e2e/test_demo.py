@@ -145,6 +145,33 @@ def test_any_process_may_be_killed_and_the_shop_sells_again_until_ctrl_c(running
     assert [port for port in summary["ports"].values() if is_listening(port)] == []
 
 
+def test_behind_a_real_pcscd_the_tour_is_walked_and_pcscd_may_be_killed(tmp_path: Path) -> None:
+    with subprocess.Popen([*DEMO, "--pcscd", "--data", str(tmp_path)], stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        try:
+            summary = json.loads(demo.stdout.readline())
+            assert (summary["ok"], summary["failure"]) == (True, "")
+            service = summary["processes"]["pcscd"]
+            assert Path(f"/proc/{service}/comm").read_text() == "pcscd\n"
+            assert "card_reader_port" not in (tmp_path / "terminal" / "profile.toml").read_text("utf-8")
+            os.kill(service, signal.SIGKILL)
+            until_gone([service])
+            asyncio.run(asyncio.wait_for(sells_again(summary["ports"]), WITHIN_S))
+            demo.send_signal(signal.SIGINT)
+            assert demo.wait(GONE_WITHIN_S) == 0
+        finally:
+            demo.kill()
+    assert not any(map(is_running, summary["processes"].values()))
+
+
+def test_without_pcscd_one_sentence_says_what_to_type(tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    done = subprocess.run([*DEMO, "--pcscd"], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Type: sudo apt-get install pcscd vsmartcard-vpcd" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
 async def sells_again(ports: dict[str, int]) -> None:
     """Sell by card with PIN, as soon as that goes: until then the shop refuses, in words."""
     async def no_kill() -> None:

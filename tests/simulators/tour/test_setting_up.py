@@ -62,3 +62,13 @@ def test_ports_that_are_taken_are_replaced():
         assert taken.getsockname()[1] not in {ports.page, ports.host, ports.issuer}
         with reserved_ports() as others:
             assert not {ports.page, ports.host, ports.issuer} & {others.page, others.host, others.issuer}
+
+
+def test_a_shop_with_pcscd_has_one_of_its_own_that_only_its_terminal_is_told_of(tmp_path):
+    shop = set_up(tmp_path, Ports(), with_pcscd=True)
+    assert load_profile(shop.terminal / "profile.toml").devices.card_reader == "pcsc:Counter 0 00 00"
+    assert [part.name for part in shop.parts] == ["pcscd", "issuer", "host", "counter", "terminal"]
+    told = {part.name: dict(part.environment) for part in shop.parts if part.environment}
+    assert told == {"terminal": {"PCSCLITE_CSOCK_NAME": str(shop.pcscd / "socket")}}
+    neighbours = (shop.ports.card_reader, shop.ports.card_reader + 1)
+    assert not {Ports().printer, Ports().page}.intersection(neighbours)
