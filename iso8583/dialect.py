@@ -4,7 +4,8 @@ There is one meaning and two paths to it. A plan is straight-line code for one M
 of fields (`encode_plan`). It gives exactly what the reference codec gives, or gives up, and then the reference codec
 says what is wrong. Plans are made at load for the messages that the table declares; others are learned from messages
 that the reference codec has accepted. Making one costs as much as reading a hundred messages without it, so there is a
-cap and none is ever replaced: a peer that varies its bitmaps buys no more than the cap, and beyond it is only slower.
+cap and none is ever replaced: a peer that varies its bitmaps buys no more than the cap. The last plan, made when the
+cap is reached, is one for messages of any shape, half as fast as the others.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from iso8583.decode_plan import DecodePlan, compile_decoder
-from iso8583.encode_plan import EncodePlan, compile_encoder
+from iso8583.decode_plan import DecodePlan, compile_any_decoder, compile_decoder
+from iso8583.encode_plan import EncodePlan, compile_any_encoder, compile_encoder
 from iso8583.encodings import FieldError
 from iso8583.fields import wire_width
 from iso8583.message import Message
@@ -36,6 +37,8 @@ class Dialect:
         self._reference = ReferenceCodec(table)
         self._decoders: dict[bytes, DecodePlan] = {}
         self._encoders: dict[tuple[int, ...], EncodePlan] = {}
+        self._decode_any: DecodePlan | None = None
+        self._encode_any: EncodePlan | None = None
         self._mtis = _WrittenMtis(self._reference)
         # Behind one bitmap and behind two. Messages with a third one are rare, and read the plain way.
         self._head = wire_width(table.mti, table.mti.length) + wire_width(table.bitmap, table.bitmap.length)
@@ -57,7 +60,8 @@ class Dialect:
                 and those behind it too if only contents were wrong and all lengths still add up.
         """
         wire = data if data.__class__ is bytes else bytes(data)
-        plan = self._decoders.get(wire[: self._head]) or self._decoders.get(wire[: self._longer_head])
+        decoders = self._decoders
+        plan = decoders.get(wire[: self._head]) or decoders.get(wire[: self._longer_head]) or self._decode_any
         if plan is None:
             return self._decode_and_learn(wire)
         try:
@@ -70,12 +74,17 @@ class Dialect:
         message = self._reference.decode(wire)
         if len(self._decoders) < PLANS_MAX:
             self._learn_to_decode(message.mti, list(message))
+        else:
+            self._learn_to_decode_any()
         return message
 
     def _learn_to_decode(self, mti: str, numbers: Sequence[int]) -> None:
         head = self._reference.written_mti(mti) + self._reference.written_bitmaps(numbers)
         if len(head) <= self._longer_head:
             self._decoders[head] = compile_decoder(self.table, mti, numbers, len(head))
+
+    def _learn_to_decode_any(self) -> None:
+        self._decode_any = compile_any_decoder(self.table, _ReadMtis(self._reference))
 
     def encode(self, message: Message) -> bytes:
         """`message` on the wire, checked as strictly as `decode` does.
@@ -86,7 +95,7 @@ class Dialect:
         """
         fields = message._fields
         order = (*fields,)
-        plan = self._encoders.get(order)
+        plan = self._encoders.get(order) or self._encode_any
         if plan is None:
             return self._encode_and_learn(message, order)
         try:
@@ -99,6 +108,8 @@ class Dialect:
         wire = self._reference.encode(message)
         if len(self._encoders) < PLANS_MAX:
             self._learn_to_encode(order, [int(number) for number in sorted(order)])
+        else:
+            self._learn_to_encode_any()
         return wire
 
     def _learn_to_encode(self, order: Sequence[int], numbers: Sequence[int]) -> None:
@@ -108,6 +119,9 @@ class Dialect:
         self._encoders[tuple(order)] = plan
         if len(self._encoders) < PLANS_MAX:  # from here any other order takes it
             self._encoders[tuple(numbers)] = plan
+
+    def _learn_to_encode_any(self) -> None:
+        self._encode_any = compile_any_encoder(self.table, self._reference.bitmaps)
 
     def open(self, message: Message, number: int) -> SubField:
         """Field `number` of `message`, cut into its parts at any depth; one that is not cut comes out whole.
@@ -147,3 +161,15 @@ class _WrittenMtis(dict[str, bytes]):
         written = self._reference.written_mti(mti)
         self[mti] = written
         return written
+
+
+class _ReadMtis(dict[bytes, str]):
+    """The same the other way round, by what is written."""
+
+    def __init__(self, reference: ReferenceCodec) -> None:
+        self._reference = reference
+
+    def __missing__(self, written: bytes) -> str:
+        mti, _ = self._reference.read_mti(written, 0)
+        self[written] = mti
+        return mti

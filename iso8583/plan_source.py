@@ -6,7 +6,8 @@ written (names, pad nibbles, tables of lengths) enters as a constant of the func
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
@@ -17,16 +18,28 @@ class Source:
     def __init__(self, arguments: str) -> None:
         self._lines = [f"def plan({arguments}):"]
         self._constants: dict[str, Any] = {}
+        self._names: dict[int, str] = {}  # of the constants, by what they are
+        self._margin = "    "
 
     def line(self, text: str) -> None:
         """Add one line."""
-        self._lines.append(f"    {text}")
+        self._lines.append(f"{self._margin}{text}")
+
+    @contextmanager
+    def only_if(self, condition: str) -> Iterator[None]:
+        """Lines that are added meanwhile, one at least, are carried out only if `condition` holds."""
+        self.line(f"if {condition}:")
+        self._margin += "    "
+        yield
+        self._margin = self._margin[:-4]
 
     def constant(self, value: Any) -> str:
         """The name under which the function finds `value`."""
-        name = f"K{len(self._constants)}"
-        self._constants[name] = value
-        return name
+        known = self._names.get(id(value))
+        if known is None:
+            known = self._names[id(value)] = f"K{len(self._names)}"
+            self._constants[known] = value
+        return known
 
     def surprise_unless(self, condition: str) -> None:
         """Give up unless `condition` holds: the reference codec will say what is wrong."""

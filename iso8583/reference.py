@@ -8,8 +8,8 @@ turns back into the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain, repeat
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain
 from typing import Any, Final, NamedTuple
 
 from iso8583.encodings import FieldError
@@ -24,6 +24,7 @@ _BITS: Final = [
     [tuple(8 * place + bit for bit in range(1, 9) if byte >> (8 - bit) & 1) for byte in range(256)]
     for place in range(BITMAP_BYTES)
 ]
+_MIRRORED: Final = bytes(sum(0x80 >> bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
 
 
 class Place(NamedTuple):
@@ -53,13 +54,14 @@ class ReferenceCodec:
         self._read_bitmap, self._write_bitmap = reader(table.bitmap), writer(table.bitmap)
         self._readers = {number: reader(field) for number, field in table.fields.items()}
         self._writers = {number: writer(field) for number, field in table.fields.items()}
-        self._bits = {number: 1 << (table.bits - number) for number in table.fields}
-        announcing = [1 << (table.bits - bit) for bit in sorted(table.announcing)]
-        self._announcing = [sum(announcing[:more]) for more in range(len(announcing) + 1)]  # with so many more bitmaps
+        # Mirrored, the bits of most messages are small numbers, which are added up faster.
+        self._bits = {number: 1 << number - 1 for number in table.fields}
+        announcing = [0, 0, *(1 << bit - 1 for bit in sorted(table.announcing))]
+        self._announcing = list(accumulate(announcing))  # what so many bitmaps say of those behind them
 
     def decode(self, wire: bytes) -> Message:
         """As `Dialect.decode`."""
-        mti, at = self._part(MTI, self._read_mti, wire, 0)
+        mti, at = self._part(MTI, self.read_mti, wire, 0)
         numbers, start = self._part(BITMAP, self._read_bitmaps, wire, at, mti)
         fields: dict[int, Any] = {}
         readers = self._readers
@@ -88,7 +90,8 @@ class ReferenceCodec:
         field = heads.get(number) or self.table.fields.get(number)
         return f"{self.table.name} field {number}: {field.clause}" if field else ""
 
-    def _read_mti(self, wire: bytes, at: int) -> tuple[str, int]:
+    def read_mti(self, wire: bytes, at: int) -> tuple[str, int]:
+        """The MTI at `at`, and where it ends. Raises FieldError if it is none of this version."""
         mti, end = self._read_head(wire, at)
         return self._of_version(mti), end
 
@@ -134,14 +137,17 @@ class ReferenceCodec:
         self._of_version(mti)
         return written
 
-    def written_bitmaps(self, numbers: Sequence[int]) -> bytes:
+    def written_bitmaps(self, numbers: Iterable[int]) -> bytes:
         """The bitmaps, as they stand in a message, that announce those of `numbers` that the table has."""
-        bits = sum(map(self._bits.get, numbers, repeat(0)))
-        behind_last = (bits & -bits).bit_length() - 1 if bits else self.table.bits - 1
-        count = (self.table.bits - behind_last - 1) // BITMAP_BITS + 1
-        whole = (bits | self._announcing[count - 1]).to_bytes(self.table.bits // 8, "big")
-        ends = range(BITMAP_BYTES, count * BITMAP_BYTES + 1, BITMAP_BYTES)
-        return b"".join([self._write_bitmap(whole[end - BITMAP_BYTES : end]) for end in ends])
+        whole = self.bitmaps([number for number in numbers if number in self._bits])
+        starts = range(0, len(whole), BITMAP_BYTES)
+        return b"".join([self._write_bitmap(whole[start : start + BITMAP_BYTES]) for start in starts])
+
+    def bitmaps(self, numbers: Iterable[int]) -> bytes:
+        """The bits of all bitmaps that announce `numbers`. Raises KeyError if the table lacks one."""
+        bits = sum(map(self._bits.__getitem__, numbers))
+        count = (bits.bit_length() + BITMAP_BITS - 1) // BITMAP_BITS or 1
+        return (bits | self._announcing[count]).to_bytes(count * BITMAP_BYTES, "little").translate(_MIRRORED)
 
     def _write_refusal(self, message: Message, bitmap: bytes, numbers: Sequence[int]) -> Iso8583Error:
         """Write a refused message again, to word its first fault and to gather its good fields."""
@@ -205,7 +211,7 @@ class ReferenceCodec:
         """
         places: list[Place] = []
         at = 0
-        for number, read in ((MTI, self._read_mti), (BITMAP, self._read_bitmaps)):
+        for number, read in ((MTI, self.read_mti), (BITMAP, self._read_bitmaps)):
             try:
                 value, end = read(wire, at)
             except FieldError as fault:

@@ -1,12 +1,13 @@
-"""The two paths of the codec on the same input: a compiled plan, and the reference codec, which is the meaning.
+"""The two paths of the codec on the same input: compiled plans, and the reference codec, which is the meaning.
 
-They must agree on the result, down to the types and the order of the fields, or on every part of the error. What is
-accepted has one spelling: it encodes back to the same bytes. Nothing but `Iso8583Error` may come out.
+The plan of one shape, the plan of any shape and the reference codec must agree on the result, down to the types and the
+order of the fields, or on every part of the error. What is accepted has one spelling: it encodes back to the same
+bytes. Nothing but `Iso8583Error` may come out.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Final
 
@@ -113,11 +114,20 @@ def watch_plans(whole: Dialect) -> Counter[str]:
     return counts
 
 
+def of_any_shape(table: Table) -> Dialect:
+    """A dialect that has no plan of one shape, and those of any."""
+    dialect = Dialect(replace(table, messages=()))
+    dialect._learn_to_decode_any()
+    dialect._learn_to_encode_any()
+    return dialect
+
+
 class _Pair:
     """A dialect and its reference codec."""
 
     def __init__(self, whole: Dialect, tally: Tally, label: str) -> None:
         self.whole, self.reference = whole, whole._reference
+        self.any_shape = of_any_shape(whole.table)
         self.tally, self.label = tally, label
         self.watch = watch_plans(whole)
         self.warmed = Message("", {})
@@ -129,7 +139,7 @@ class _Pair:
 
     def encode(self, message: Message) -> None:
         """One case: a message."""
-        wire = self._judge("encode", message, self.whole.encode, self.reference.encode)
+        wire = self._judge("encode", message, self.whole.encode, self.any_shape.encode, self.reference.encode)
         if wire is not None:
             back = outcome(self.reference.decode, wire)
             if back[:3] != ("message", message.mti, _as_read(message, self.whole.table)):
@@ -138,16 +148,23 @@ class _Pair:
     def decode(self, wire: bytes) -> None:
         """One case: bytes, in whatever holds them."""
         held = (bytes, bytes, bytes, bytearray, memoryview)[len(wire) % 5](wire)
-        message = self._judge("decode", held, self.whole.decode, self.reference.decode, wire)
+        decoders = self.whole.decode, self.any_shape.decode, self.reference.decode
+        message = self._judge("decode", held, *decoders, wire)
         if message is not None:
             for encode in (self.whole.encode, self.reference.encode):
                 if outcome(encode, message) != ("bytes", wire):
                     self.tally.differs(f"{self.label}: decoded, then encoded to others: {wire.hex()}")
 
     def _judge(
-        self, what: str, given: Any, fast: Callable[[Any], Any], plain: Callable[[Any], Any], plain_given: Any = None
+        self,
+        what: str,
+        given: Any,
+        fast: Callable[[Any], Any],
+        any_shape: Callable[[Any], Any],
+        plain: Callable[[Any], Any],
+        plain_given: Any = None,
     ) -> Any:
-        """Compare one call on both paths. The result, if it was accepted."""
+        """Compare one call on all paths. The result, if it was accepted."""
         counts = self.tally.counts
         self.watch.clear()
         result, one = tried(fast, given)
@@ -159,10 +176,11 @@ class _Pair:
         counts["planned"] += asked
         counts["accepted by a plan"] += accepted and answered
         counts["refused in a field"] += other[0] == "refused" and isinstance(other[1], int) and other[1] > 1
-        if one != other or one[0] == "broke":
+        third = outcome(any_shape, given)
+        if not one == third == other or one[0] == "broke":
             shown = given.fields if isinstance(given, Message) else bytes(given).hex()
-            self.tally.differs(f"{self.label} {what}: {one} instead of {other}, given {shown!r}")
-        if other[0] == "broke" or one[0] == "broke":
+            self.tally.differs(f"{self.label} {what}: {one} and {third} instead of {other}, given {shown!r}")
+        if "broke" in {one[0], third[0], other[0]}:
             counts["other exceptions"] += 1
         return result if accepted and one == other else None
 

@@ -20,7 +20,7 @@ from iso8583.dialect import PLANS_MAX, Dialect
 from iso8583.dialects import NAMES
 from iso8583.plan_source import Source
 from iso8583.table import Field, Table
-from tests.fuzz.both_paths import Tally, compare, compare_on, outcome
+from tests.fuzz.both_paths import Tally, compare, compare_on, of_any_shape, outcome
 from tests.fuzz.drawn import odd_table, shapes
 from tests.iso8583.refusals import refused
 from tests.iso8583.vectors import GOLDEN
@@ -107,17 +107,31 @@ def _another_character_set(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(encode_plan, "LATIN1_TO_EBCDIC", bytes(range(256)).decode("latin-1").encode("cp037", "replace"))
 
 
-def _result(change: Callable[[Any], Any]) -> Callable[[pytest.MonkeyPatch], None]:
+def _unknown_bits_are_passed_over(patch: pytest.MonkeyPatch) -> None:
+    right = Source.surprise_unless
+    patch.setattr(
+        Source, "surprise_unless", lambda self, condition: None if "not x &" in condition else right(self, condition)
+    )
+
+
+def _runs_have_no_end(patch: pytest.MonkeyPatch) -> None:
+    right = encode_plan._Encoder._end_runs
+    patch.setattr(
+        encode_plan._Encoder, "_end_runs", lambda self, besides="bytes": right(self) if besides == "bytes" else None
+    )
+
+
+def _result(change: Callable[[Any], Any], compiler: str = "compile_decoder") -> Callable[[pytest.MonkeyPatch], None]:
     """Decoding plans whose result is changed in passing."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        right = dialect_module.compile_decoder  # type: ignore[attr-defined]
+        right = getattr(dialect_module, compiler)
 
         def compile_wrong(*arguments: Any) -> Callable[[bytes], Any]:
             plan = right(*arguments)
             return lambda wire: change(plan(wire))
 
-        patch.setattr(dialect_module, "compile_decoder", compile_wrong)
+        patch.setattr(dialect_module, compiler, compile_wrong)
 
     return plant
 
@@ -155,6 +169,9 @@ PLANTED: dict[str, tuple[Table, Callable[[pytest.MonkeyPatch], None]]] = {
     "values of another type": (POS, _result(_of_another_type)),
     "messages shown by other rows": (POS, _result(_shown_by_other_rows)),
     "messages of another type": (ASCII, _result(_of_another_mti)),
+    "of any shape: fields in another order": (POS, _result(_in_another_order, "compile_any_decoder")),
+    "of any shape: bits that the table lacks are passed over": (POS, _unknown_bits_are_passed_over),
+    "of any shape: a run of digits goes on behind a text": (POS, _runs_have_no_end),
     "another exception": (POS, _result(_broken)),
 }
 
@@ -209,6 +226,33 @@ def test_plans_are_capped_and_beyond_the_cap_all_is_as_before(monkeypatch: pytes
         message = shape.message(chance)
         assert dialect.decode(dialect.encode(message)) == message
     assert (len(dialect._decoders), len(dialect._encoders)) == (5, 5)
+    assert dialect._decode_any is not None
+    assert dialect._encode_any is not None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_plans_of_any_shape_answer_themselves(name: str) -> None:
+    """Else they would give up, and the reference codec would hide it. A third bitmap alone is left to it."""
+    dialect, chance = of_any_shape(load_dialect(name).table), Random(name)
+    for shape in shapes(chance, dialect.table, 40):
+        message = shape.message(chance)
+        wire = dialect._reference.encode(message)
+        third = max(message, default=0) > 128
+        assert dialect._decode_any
+        assert dialect._encode_any
+        assert dialect._decode_any(wire) == (None if third else message)
+        assert dialect._encode_any(dialect._mtis[message.mti], message._fields) == (None if third else wire)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_plan_takes_a_second_bitmap_that_announces_nothing(name: str) -> None:
+    dialect = of_any_shape(load_dialect(name).table)
+    head = dialect._reference.written_mti(f"{dialect.table.version}800")
+    for first in (b"\x80", b"\xa0"):
+        bits = first + bytes(7), bytes(8)
+        wire = head + b"".join(map(dialect._reference._write_bitmap, bits)) + b"000000"
+        assert outcome(dialect.decode, wire) == outcome(dialect._reference.decode, wire)
+        assert outcome(dialect.decode, wire)[0] == "refused"
 
 
 def test_messages_with_their_fields_in_other_orders_share_a_plan() -> None:
@@ -245,7 +289,8 @@ def test_threads_may_share_a_dialect_while_it_learns() -> None:
 
 _WORDS = (
     "if|else|not|and|or|is|None|return|pass|def|plan|len|map|join|hex|upper|encode|decode|translate|replace|"
-    "isdigit|isalpha|isalnum|isprintable|isascii|mti|__class__|_mti|_rows|_fields|[bdehmpqstvwx]|[Kcf]\\d+|tf\\d+"
+    "isdigit|isalpha|isalnum|isprintable|isascii|append|mti|__class__|_mti|_rows|_fields|[bcdehkmpqstvwxyz]|"
+    "[Kcfx]\\d+|tf\\d+"
 )
 _QUOTED = "''|'ascii'|'latin-1'|'='|'D'"
 # A word, a number, one of five texts, or a mark: nothing that a table could bring along.
@@ -277,6 +322,7 @@ def test_plans_are_made_of_few_words_and_numbers(lines: list[str]) -> None:
         dialect = fresh(table)
         for shape in shapes(chance, table, 4):
             dialect.decode(dialect.encode(shape.message(chance)))
+        of_any_shape(table)
     assert len(lines) > 1000
     assert strange_lines(lines) == []
 
