@@ -6,6 +6,8 @@ characters that the length counts, so that peers who know only "ans..999" read i
 
 from functools import partial
 
+from iso8583.emv_tags import EMV
+from iso8583.parts import Part, Positional
 from iso8583.table import Field, Prefix, Table
 
 LL = Prefix("ascii", 2)
@@ -13,6 +15,17 @@ LLL = Prefix("ascii", 3)
 
 institution = partial(Field, content="n", encoding="ascii", length=11, prefix=LL, minimum=1)
 _RESERVED = Field("reserved", "ans", "ascii", 999, LLL, name_zh="保留域")
+# Field 90: the elements that tell a reversal's original, all of them there (ISO 8583:1987, data element 90, n 42).
+ORIGINAL = Positional(
+    (
+        Part("original message type", "n", 4, "show", "原报文类型"),
+        Part("original system trace audit number", "n", 6, "show", "原系统跟踪号"),
+        Part("original transmission date and time", "n", 10, "show", "原传输日期和时间"),
+        Part("original acquiring institution", "n", 11, "show", "原受理机构标识码"),
+        Part("original forwarding institution", "n", 11, "show", "原转发机构标识码"),
+    ),
+    minimum=5,
+)
 
 
 TABLE = Table(
@@ -76,7 +89,7 @@ TABLE = Table(
         52: Field("PIN data", "b", "hex", 8, name_zh="个人识别码数据"),
         53: Field("security related control information", "n", "ascii", 16, name_zh="安全控制信息"),
         54: Field("additional amounts", "an", "ascii", 120, LLL, name_zh="附加金额"),
-        55: Field("IC card data", "b", "hex", 255, LLL, name_zh="IC卡数据"),
+        55: Field("IC card data", "b", "hex", 255, LLL, parts=EMV, name_zh="IC卡数据"),
         **dict.fromkeys(range(56, 64), _RESERVED),
         64: Field("message authentication code", "b", "hex", 8, name_zh="报文鉴别码"),
         66: Field("settlement code", "n", "ascii", 1, mask="show", name_zh="清算代码"),
@@ -103,7 +116,7 @@ TABLE = Table(
         87: Field("credits, reversal amount", "n", "ascii", 16, name_zh="贷记撤销金额"),
         88: Field("debits, amount", "n", "ascii", 16, name_zh="借记金额"),
         89: Field("debits, reversal amount", "n", "ascii", 16, name_zh="借记撤销金额"),
-        90: Field("original data elements", "n", "ascii", 42, mask="show", name_zh="原始数据元"),
+        90: Field("original data elements", "n", "ascii", 42, mask="show", parts=ORIGINAL, name_zh="原始数据元"),
         91: Field("file update code", "an", "ascii", 1, name_zh="文件更新代码"),
         92: Field("file security code", "an", "ascii", 2, name_zh="文件安全代码"),
         93: Field("response indicator", "an", "ascii", 5, name_zh="响应指示符"),

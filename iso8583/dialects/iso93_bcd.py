@@ -9,6 +9,7 @@ and left out.
 
 from functools import partial
 
+from iso8583.emv_tags import EMV
 from iso8583.table import Field, Prefix, Table
 
 LL = Prefix("bcd", 2)
@@ -79,7 +80,7 @@ TABLE = Table(
         52: Field("PIN data", "b", "raw", 8, name_zh="个人识别码数据"),
         53: Field("security related control information", "b", "raw", 48, LL, name_zh="安全控制信息"),
         54: Field("amounts, additional", "ans", "ascii", 120, LLL, name_zh="附加金额"),
-        55: Field("IC card system related data", "b", "raw", 255, LLL, name_zh="IC卡系统相关数据"),
+        55: Field("IC card system related data", "b", "raw", 255, LLL, parts=EMV, name_zh="IC卡系统相关数据"),
         56: Field("original data elements", "n", "bcd", 35, LL, minimum=1, mask="show", name_zh="原始数据元"),
         57: Field("authorisation life cycle code", "n", "bcd", 3, pad="left", name_zh="授权生命周期代码"),
         58: institution("authorising agent institution identification", name_zh="授权代理机构标识"),

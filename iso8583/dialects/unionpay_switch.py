@@ -8,6 +8,8 @@ byte, as the PIN under SM4 does in field 63. Messages end with field 128, so bot
 
 from functools import partial
 
+from iso8583.dialects.iso87_ascii import ORIGINAL
+from iso8583.emv_tags import EMV
 from iso8583.table import Field, Prefix, Table
 
 LL = Prefix("ascii", 2)
@@ -64,7 +66,7 @@ TABLE = Table(
         52: Field("PIN data", "b", "raw", 8, name_zh="个人标识码数据"),
         53: Field("security related control information", "n", "ascii", 16, name_zh="安全控制信息"),
         54: Field("additional amounts", "an", "ascii", 40, LLL, name_zh="实际余额"),
-        55: Field("IC card data", "b", "raw", 255, LLL, name_zh="IC卡数据域"),
+        55: Field("IC card data", "b", "raw", 255, LLL, parts=EMV, name_zh="IC卡数据域"),
         56: usages("additional information", length=512, name_zh="附加信息"),
         57: usages("additional transaction information", length=100, name_zh="附加交易信息"),
         59: usages("details inquired", length=600, name_zh="明细查询数据"),
@@ -73,7 +75,7 @@ TABLE = Table(
         62: Field("switching data", "ans", "ascii", 200, LLL, name_zh="交换中心数据"),
         63: usages("financial network data", length=512, name_zh="金融网络数据"),
         70: Field("network management information code", "n", "ascii", 3, mask="show", name_zh="网络管理信息码"),
-        90: Field("original data elements", "n", "ascii", 42, mask="show", name_zh="原始数据元"),
+        90: Field("original data elements", "n", "ascii", 42, mask="show", parts=ORIGINAL, name_zh="原始数据元"),
         96: Field("message security code", "b", "raw", 8, name_zh="报文安全码"),
         100: institution("receiving institution identification", name_zh="接收机构标识码"),
         102: Field("account identification 1", "ans", "ascii", 28, LL, name_zh="账户标识1"),

@@ -390,3 +390,23 @@ def test_positional_fields_round_trip(data: st.DataObject) -> None:
     }
     field = opened(60, UNIONPAY.build(60, leaves))
     assert field.leaves == leaves
+
+
+@pytest.mark.parametrize("name", ["iso87_ascii", "iso87_bcd", "iso87_ebcdic", "iso93_bcd", "unionpay_switch"])
+def test_chip_data_opens_to_its_tags_in_every_dialect_that_has_them_there(name: str) -> None:
+    dialect = load_dialect(name)
+    sent = Message(f"{dialect.table.version}200", {55: bytes.fromhex("9F2608112233445566778895050000000000")})
+    block = dialect.open(dialect.decode(dialect.encode(sent)), 55)
+    assert [part.path for part in block.walk()] == ["55/9F26", "55/95"]
+    assert dialect.build(55, block.leaves) == sent[55]
+
+
+@pytest.mark.parametrize("name", ["iso87_ascii", "iso87_bcd", "iso87_ebcdic", "unionpay_switch"])
+def test_the_original_of_a_reversal_opens_to_its_elements(name: str) -> None:
+    elements = ["0200", "000017", "1120093059", "00012345678", "00087654321"]
+    dialect, sent = load_dialect(name), Message("0420", {90: "".join(elements)})
+    block = dialect.open(dialect.decode(dialect.encode(sent)), 90)
+    assert [part.value for part in block.parts] == elements
+    assert dialect.build(90, block.leaves) == sent[90]
+    with pytest.raises(Iso8583Error, match=r"90\.5"):
+        dialect.build(90, {path: value for path, value in block.leaves.items() if path != "90.5"})
