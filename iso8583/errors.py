@@ -22,6 +22,7 @@ class Iso8583Error(ValueError):
         offset: 0-based byte offset of the fault: decoding, in the bytes that were given; encoding, in the bytes made.
         reason: what was needed and what was there.
         partial: the good fields, enough to answer a format error (F39 = 30); None if not even the MTI was readable.
+            Its `repr` hides all values that came from a peer, for a wrong bitmap puts card digits anywhere.
         clause: the row of the dialect that was broken, as ``"unionpay_pos field 2: n..19 bcd, LL bcd counting
             digits"``; empty if no row says it.
     """

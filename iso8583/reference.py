@@ -8,7 +8,7 @@ turns back into the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +16,7 @@ from iso8583.encodings import FieldError
 from iso8583.errors import Iso8583Error
 from iso8583.fields import Reader, Writer, reader, undefined, writer
 from iso8583.message import Message
-from iso8583.table import BITMAP, BITMAP_BITS, MTI, Table
+from iso8583.table import BITMAP, BITMAP_BITS, MTI, Field, Table
 
 BITMAP_BYTES: Final = BITMAP_BITS // 8
 # For each byte of a bitmap, and each value of it, the bits that are set: a bitmap is read a byte at a time.
@@ -24,6 +24,7 @@ _BITS: Final = [
     [tuple(8 * place + bit for bit in range(1, 9) if byte >> (8 - bit) & 1) for byte in range(256)]
     for place in range(BITMAP_BYTES)
 ]
+_NO_ROWS: Final[Mapping[int, Field]] = {}
 _MIRRORED: Final = bytes(sum(0x80 >> bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
 
 
@@ -186,7 +187,8 @@ class ReferenceCodec:
         return Iso8583Error("end", end, reason, self._good(mti, places))
 
     def _good(self, mti: str, places: Sequence[Place]) -> Message:
-        return self._message(mti, {place.number: place.value for place in places if place.fault is None})
+        """The good fields. They are shown by no row: behind a wrong bitmap, card digits look like harmless fields."""
+        return Message.of(mti, {place.number: place.value for place in places if place.fault is None}, _NO_ROWS)
 
     def _places(self, wire: bytes, numbers: Sequence[int], at: int) -> Iterator[Place]:
         """The fields one after the other, up to one whose end nobody knows."""

@@ -38,6 +38,18 @@ def test_no_card_data_in_text_args_repr_traceback_or_pickle() -> None:
         assert not any(secret.lower() in text.lower() for text in shown)
 
 
+def test_a_card_number_behind_a_wrong_bitmap_is_not_shown_by_the_partial_message() -> None:
+    dialect = load_dialect("unionpay_pos")
+    announces_3_4_11 = bytes.fromhex("3020000000000000")
+    with pytest.raises(Iso8583Error) as caught:
+        dialect.decode(bytes.fromhex("0200") + announces_3_4_11 + bytes.fromhex("166299990000000009 00AB00"))
+    partial = caught.value.partial
+    assert partial is not None
+    assert dict(partial) == {3: "166299", 4: "990000000009"}
+    hidden = "Message('0200', 3=<6 characters>, 4=<12 characters>)"
+    assert repr(partial) == repr(partial.with_({}).without(11)) == hidden
+
+
 def test_survives_pickling_without_its_partial_message() -> None:
     error = pickle.loads(pickle.dumps(Iso8583Error(4, 19, "why", Message("0200", {2: "6299990000000009"}))))
     assert (error.field, error.offset, error.reason, error.partial) == (4, 19, "why", None)
