@@ -28,6 +28,7 @@ PARTS = {
     "terminal": ("terminal.commands", "收银终端 · The counter: run it, read its journal and queue, test its devices"),
     "host": ("host_switch.commands", "收单主机 · The acquirer's host: run it, see terminals, ledger and settlement"),
     "iso": ("iso8583.commands", "报文工具 · ISO 8583 messages: decode, encode, explain, compare, redact, measure"),
+    "paycode": ("paycode.commands", "离线付款码 · Offline payment codes: issue and verify them"),
     "sim": ("simulators.commands", "模拟器 · Everything outside: issuer, devices, the seeded world"),
 }
 """The word typed: (module whose `app` answers to it, one line of help)."""

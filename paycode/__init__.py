@@ -25,7 +25,10 @@ from paycode.signed import Seen, SignedCode, SignedTrust, SignedWallet
 from paycode.transit import CardFacts, TransitCode, TransitTrust
 from paycode.verdict import CodeRefused, Reason
 
-__all__ = ["Accepted", "Reason", "Refused", "Trust", "Verdict", "issue", "verify"]
+__all__ = [
+    "Accepted", "DigitCode", "DigitTrust", "DigitWallet", "Reason", "Refused", "SignedCode", "SignedTrust",
+    "SignedWallet", "TransitCode", "TransitTrust", "Trust", "Verdict", "issue", "verify",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ MAY_IMPORT = {  # the packages of ours that each may import: the wire is the con
     "tillgate": set[str](),
 }
 
-SHELLS = (  # what meets the world; every other module of terminal and host_switch is a core and stays pure
+SHELLS = (  # what meets the world; every other module of terminal, host_switch and paycode is a core and stays pure
     *("host_switch/certificates.py", "host_switch/channels/*.py", "host_switch/commands.py"),
     *("host_switch/connections.py", "host_switch/door.py"),
     *("host_switch/keys.py", "host_switch/listener.py", "host_switch/process.py", "host_switch/sqlite_*.py"),
@@ -42,6 +42,7 @@ SHELLS = (  # what meets the world; every other module of terminal and host_swit
     *("terminal/printing.py", "terminal/runner.py", "terminal/running.py"),
     *("terminal/closing_command.py", "terminal/selftest*.py", "terminal/start.py"),
     "terminal/steady_clock.py",
+    *("paycode/commands.py", "paycode/trial.py"),
     *("terminal/key_*.py", "terminal/vault.py"),
 )
 PORTS = ("host_switch/channels/__init__.py", "terminal/devices/__init__.py")  # values that a core may name
@@ -99,7 +100,7 @@ class Source:
     @property
     def is_core(self) -> bool:
         """Whether it decides about money: (event, now) in, effects out, and nothing of the world beside."""
-        return self.package in {"terminal", "host_switch"} and not self.matches(SHELLS)
+        return self.package in {"terminal", "host_switch", "paycode"} and not self.matches(SHELLS)
 
     def matches(self, patterns: tuple[str, ...]) -> bool:
         """Whether the path matches one of the shell patterns; `*` spans folders."""
