@@ -51,6 +51,9 @@ bench-devices: $(VENV)/.dev ## Measure the EMV kernel, camera, taps, scans, slip
 	@tests/system_packages.sh pcscd vsmartcard-vpcd || echo 'Without them the time of a tap is not measured.'
 	@$(PY) -m bench.devices_bench $(ARGS)
 
+bench-offline: $(VENV)/.dev ## Measure offline payment codes beside bare signatures, and a list of ten million
+	@$(PY) -m bench.offline_bench $(ARGS)
+
 fuzz: $(VENV)/.dev ## Compare both paths of the codec on damaged messages, and fuzz every parser
 	@$(PY) -m tests.fuzz.codec_fuzz $(ARGS)
 
@@ -63,7 +66,7 @@ clean: ## Remove .venv, caches and what builds left behind
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test lint types house sim crash bench bench-codec bench-devices fuzz lock clean system
+.PHONY: help demo test lint types house sim crash bench bench-codec bench-devices bench-offline fuzz lock clean system
 
 system:
 	@tests/system_packages.sh

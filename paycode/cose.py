@@ -173,9 +173,17 @@ def read(data: bytes) -> Any:
 
 
 def _to_be_signed(protected: bytes, context: bytes, payload: bytes) -> bytes:
+    """Sig_structure of RFC 9052, 4.4: an array of four, of which only the payload differs from code to code."""
     import cbor2  # noqa: PLC0415 - see `read`
 
-    return cbor2.dumps(["Signature1", protected, context, payload])
+    return _start_of_signed(protected, context) + cbor2.dumps(payload)
+
+
+@lru_cache(maxsize=64)
+def _start_of_signed(protected: bytes, context: bytes) -> bytes:
+    import cbor2  # noqa: PLC0415 - see `read`
+
+    return b"\x84" + b"".join(map(cbor2.dumps, ("Signature1", protected, context)))
 
 
 def _verify_es256(point: ec.EllipticCurvePublicKey, signature: bytes, signed: bytes) -> None:

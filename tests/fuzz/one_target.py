@@ -13,7 +13,9 @@ from typing import Final
 
 import atheris
 
-with atheris.instrument_imports(include=["iso8583", "terminal.devices", "terminal.emv", "terminal.magnetic_stripe"]):
+INSTRUMENTED: Final = ("iso8583", "paycode", "terminal.devices", "terminal.emv", "terminal.magnetic_stripe")
+
+with atheris.instrument_imports(include=list(INSTRUMENTED)):
     from tests.fuzz.targets import targets
 
 TOLD_EVERY: Final = 10_000

@@ -39,7 +39,7 @@ from iso8583.unionpay_fields.field62_downloads import (
     Name62,
 )
 from iso8583.unionpay_switch import SwitchFrame
-from tests.fuzz import card_answers, printer_answers, scan_bytes, swipe_bytes
+from tests.fuzz import card_answers, paycodes, printer_answers, scan_bytes, swipe_bytes
 from tests.fuzz.both_paths import outcome, tried, watch_plans
 from tests.fuzz.drawn import shapes, text_of
 from tests.iso8583.downloads import APPLICATION_WIRE, KEY_WIRE, RID
@@ -87,6 +87,10 @@ def targets() -> dict[str, Target]:
         Target("card-answers", card_answers.run, card_answers.SEEDS, card_answers.swollen, longest=260),
         Target("scan-bytes", scan_bytes.run, scan_bytes.SEEDS, scan_bytes.swollen, longest=200),
         Target("swipe-bytes", swipe_bytes.run, swipe_bytes.SEEDS, swipe_bytes.swollen, longest=500),
+        Target("paycode-digits", paycodes.run_digits, paycodes.DIGIT_SEEDS, paycodes.swollen_digits, longest=30),
+        Target("paycode-signed", paycodes.run_signed, paycodes.SIGNED_SEEDS, paycodes.swollen_signed),
+        Target("paycode-transit", paycodes.run_transit, paycodes.TRANSIT_SEEDS, paycodes.swollen_transit),
+        Target("paycode-lists", paycodes.run_lists, paycodes.LIST_SEEDS, paycodes.swollen_lists),
     ]
     return {target.name: target for target in found}
 
