@@ -1,6 +1,6 @@
 """SM2 signatures with SM3 (GB/T 32918.2, GB/T 32905): verification on plain integers.
 
-There is no secret in a verification, so nothing here runs in constant time. It is 40 lines and takes a third of the
+There is no secret in a verification, so nothing here runs in constant time. It takes a third of the
 time that the two libraries for it take, neither of which does more than plain integers either.
 """
 
