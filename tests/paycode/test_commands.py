@@ -61,6 +61,11 @@ def test_wrong_passwords_are_counted_from_one_call_to_the_next(run: Run) -> None
     assert reasons == ["password_wrong"] * 5 + ["user_locked"]
 
 
+def test_failures_of_a_terminal_are_counted_from_one_call_to_the_next(run: Run) -> None:
+    reasons = [told(run("verify", "7710" + "0" * 20, "--json")[1])["reason"] for _ in range(31)]
+    assert reasons == ["user_unknown"] * 30 + ["terminal_locked"]
+
+
 def test_a_transit_code_is_taken_where_its_root_is_known(run: Run, tmp_path: Path) -> None:
     shown = b64encode(CODE).decode()
     assert told(run("verify", shown, "--json")[1])["reason"] == "not_taken"

@@ -118,6 +118,11 @@ def test_password_of_another_users_seed() -> None:
     assert refused(paycode.issue(thief, NOW)[0]).reason is Reason.PASSWORD_WRONG
 
 
+def test_password_of_another_handle() -> None:
+    second, _ = paycode.issue(paycode.issue(WALLET, NOW)[1], NOW)
+    assert refused(second[:-6] + CODE[-6:]).reason is Reason.PASSWORD_WRONG
+
+
 def test_handle_of_another_issuer() -> None:
     other, _ = digits.refresh(("7710", bytes(16)), USER, range(8), SEED, NOW)
     assert refused(paycode.issue(other, NOW)[0]).reason in {Reason.USER_UNKNOWN, Reason.SLOT_NOT_ISSUED}

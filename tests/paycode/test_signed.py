@@ -380,6 +380,8 @@ def test_a_known_key_always_has_room_and_is_heard_of_last() -> None:
     accepted(code(), memory)
     memory.remember(seen(1, NOW + 999))
     accepted(code(wallet(counter=8)), memory)
+    accepted(code(wallet(counter=9)), memory)
+    assert len(memory) == 2
     memory.remember(seen(2, NOW + 999))
     assert memory.recall(b"\x01") is None
 
