@@ -27,7 +27,9 @@ from terminal.records import (
     to_entry,
 )  # fmt: skip
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+"""Raised for a new type of record, too: a program that does not know it must not open the journal."""
+
 GENESIS = bytes(32)
 
 _SCHEMA = """
@@ -97,6 +99,8 @@ class Journal:
             self._bring_up_to_date(_SCHEMA + _SINCE_VERSION_2, SCHEMA_VERSION)
         elif version == 1:
             self._bring_up_to_date(_SINCE_VERSION_2, 2)
+        elif version == 3:
+            self._bring_up_to_date("", SCHEMA_VERSION)
         elif version not in (2, SCHEMA_VERSION):
             raise JournalError(
                 f"the journal {self.path.name} has version {version}, this program knows {SCHEMA_VERSION}: "

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from terminal.book import Book
-from terminal.journal import Journal, JournalError, JournalUnwritable
+from terminal.journal import SCHEMA_VERSION, Journal, JournalError, JournalUnwritable
 from terminal.records import (
     Answered,
     BatchClosed,
@@ -104,7 +104,15 @@ def test_journal_of_the_first_version_is_brought_up_to_date(journal):
     journal._db.executescript("DROP INDEX parameters; PRAGMA user_version = 1;")
     with closing(Journal(journal.path)) as reopened:
         assert list(reopened.replay()) == list(SALE) and reopened.verify().intact
-        assert reopened._db.execute("PRAGMA user_version").fetchone()[0] == 3
+        assert reopened._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
+
+
+def test_journal_is_raised_to_what_its_newest_records_need(journal):
+    """An older program that met a record of a type that it does not know would stop in the midst of a day."""
+    filled(journal)
+    journal._db.executescript("PRAGMA user_version = 3;")
+    with closing(Journal(journal.path)) as reopened:
+        assert reopened._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
 
 
 def test_slip_due_in_a_journal_that_did_not_note_prints_may_be_on_paper(journal):

@@ -106,6 +106,7 @@ FACTS: dict[str, set[str]] = {
         | returned("payment_codes.py", "refusal_of") | reasons_of_devices("ScanIgnored", "SwipeFailed")
         | arguments("magnetic_stripe.py", "_FaultError") | returned("magnetic_stripe.py", "refusal_of")
         | {magnetic_stripe.INSERT_CHIP} | arguments("stripe_dialogue.py", "StripeNotTaken")
+        | returned("stripe_dialogue.py", "_refusal_of")
         | returned("operators.py", "check") - {"supervisor", "cashier"}
         | arguments("card_dialogue.py", "MeansFailed") | CARDS | reasons_of_devices("CardGone", "throw_out")
         | {f"printer_{reason}" for reason in PRINTER | SLIPS}
