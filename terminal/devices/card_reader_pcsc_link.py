@@ -5,7 +5,7 @@ its own clock (`PcscLink.give_up`); when the blocked call returns at last, the t
 error the connection is dropped, too: a handle that has seen one may silently speak to the next card. When the service
 or the reader has gone, the thread begins anew with a context of its own until `close`.
 
-pcscd itself looks at many readers only every 0.4 s, and three things follow from it.
+pcscd itself looks at a reader without an interrupt only every 0.4 s, and three things follow from it.
 
 - Whether a card has come or gone is told by its count of them, and by nothing else. After an error the thread waits
   until the service must have looked; if it has counted nothing by then, a card is in: the same, or another.
@@ -127,7 +127,8 @@ class PcscLink:
             self._changed.notify()
         until = time.monotonic() + within_s
         while self._thread.is_alive() and time.monotonic() < until:
-            scard.SCardCancel(self._context)  # ends a wait, but not one that is only about to begin: so, again
+            if self._context is not None:
+                scard.SCardCancel(self._context)  # ends a wait, but not one that is only about to begin: so, again
             self._thread.join(_CLOSE_AGAIN_S)
 
     def _run(self) -> None:
@@ -140,8 +141,9 @@ class PcscLink:
         self._see(Sight())
 
     def _attend(self) -> None:
-        code, self._context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+        code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
         _demand(code)
+        self._context = context
         try:
             self._reader = self._found()
             self._known = int(scard.SCARD_STATE_UNAWARE)
@@ -190,6 +192,8 @@ class PcscLink:
             self._see(Sight(card=True))
 
     def _wait_for_count(self) -> None:
+        """Wait until pcscd must have looked; if it has counted nothing by then, a card is in, whatever it says."""
+        self._fresh = False
         for _ in range(_COUNT_LOOKS):
             if self._closing.wait(_COUNTED_WITHIN_S / _COUNT_LOOKS):
                 return

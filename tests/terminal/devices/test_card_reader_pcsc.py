@@ -182,6 +182,19 @@ def test_service_killed_under_a_blocked_command(pcscd: Pcscd) -> None:
     play(scene, answer_timeout_s=IMPATIENT_S)
 
 
+@pytest.mark.parametrize("said", [False, True], ids=["at once", "when it has said so"])
+def test_reader_without_a_service_can_be_closed(said: bool) -> None:
+    private_pcscd()  # and never started
+
+    async def scene(reader: PcscCardReader, log: HealthLog) -> None:
+        if said:
+            await log.until("attention", "service_missing")
+        await reader.close()
+        assert reader.health().reason == "reader_closed"
+
+    play(scene, found=False)
+
+
 def test_service_restarted_while_a_card_is_waited_for(pcscd: Pcscd) -> None:
     async def scene(reader: PcscCardReader, log: HealthLog) -> None:
         waiting = asyncio.create_task(reader.wait_for_card())
