@@ -213,7 +213,7 @@ def command_terminal(
     command: Annotated[str, typer.Argument(help=" | ".join(COMMANDS))],
     as_json: Json = False,
 ) -> None:
-    """下达指令 · Ask a terminal, in every answer until it obeys, to do something; one thing after the other.
+    """下达指令 · Ask a terminal, in every answer until it obeys, to do something; the newest order comes first.
 
     例 / Example: tillgate host terminal command 12345678 sign-on --data ./host
     """

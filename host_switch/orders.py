@@ -1,6 +1,6 @@
 """What people at the host order: registering a terminal, giving it parameters, and asking it to do something.
 
-What a terminal is asked to do stands in a queue: the first digit of it in every answer, until it has been obeyed.
+What a terminal is asked for last stands in every answer until it has been obeyed; then what it was asked for before.
 """
 
 from dataclasses import replace
@@ -17,7 +17,7 @@ COMMANDS = {
 
 
 def command_given(event: CommandGiven, facts: Facts) -> tuple[Effect, ...]:
-    """Put a command behind those that wait for the terminal; "0" takes them all back."""
+    """Put a command before those that wait for the terminal; "0" takes them all back."""
     if facts.terminal is None:
         return ()
     taken_back = event.command == COMMANDS["none"]

@@ -63,7 +63,7 @@ class WorkingKeys:
 class Terminal:
     """A registered terminal. `keys` is None until it signs on and after it signs off.
 
-    `commands` are the header digits for what it is asked to do, in that order. `parameters` are what it gets when it
+    `commands` are the header digits for what it is asked to do, the newest first. `parameters` are what it gets when it
     asks for its parameters.
     """
 
@@ -83,8 +83,8 @@ class Terminal:
         return self.commands[:1] or "0"
 
     def asked(self, digit: str) -> "Terminal":
-        """The terminal, asked to do one thing more; if it is asked for that already, it stays where it stands."""
-        return self if digit in self.commands else replace(self, commands=self.commands + digit)
+        """The terminal, asked to do one thing before all others: what it cannot do must not stand before a sign-on."""
+        return replace(self, commands=digit + self.commands.replace(digit, ""))
 
     def obeyed(self, digit: str) -> "Terminal":
         """The terminal, having done what it was asked for."""

@@ -16,11 +16,15 @@ from iso8583.response_codes import REVERSAL_DONE
 from iso8583.transactions import TYPES, type_of
 from simulators.observed import Finding, Findings, Name, Observed, Quiet, Stands, name_in, name_of, text_of
 from terminal.book import Book
+from terminal.downloads import KINDS
 from terminal.events import CompleteCard
 from terminal.records import SETTLEMENT_TRACE, BatchClosed, Key
 from terminal.slips import Slip
 from terminal.transitions import State
 
+_ERRANDS = frozenset(
+    {"parameter_download", "status_upload"}.union(*({rules.list_type, rules.item_type} for rules in KINDS.values()))
+)
 UNBALANCED = "the batch does not balance"
 
 _STANDS: Mapping[State, Stands] = {
@@ -70,7 +74,7 @@ def sent_is_durable(observed: Observed, terminal: str, message: Message) -> Find
 def errand_waits_for_the_payment(observed: Observed, terminal: str, message: Message) -> Findings:
     """I12: no errand in the middle of a payment: one that is open, and not merely owed a reversal or a repeat."""
     kind = type_of(message)
-    if kind is None or kind.name not in {"parameter_download", "status_upload"}:
+    if kind is None or kind.name not in _ERRANDS:
         return
     for name, seen in observed.open.items():
         owed = seen.reversal_due or (seen.sent and TYPES[seen.type].recovery == "repeat")
@@ -88,6 +92,16 @@ def parameters_are_durable(observed: Observed, terminal: str, message: Message) 
         for given in served
     ):
         yield Finding("I12", terminal, "says that it has its parameters before they are durable")
+
+
+def download_is_durable(observed: Observed, terminal: str, message: Message) -> Findings:
+    """I12: a terminal says that it has a set (371, 381, 391) only when it has kept one since it asked for it."""
+    code = message.text(60, "")[8:11] if message.mti in {"0800", "0820"} else ""
+    for kind, rules in KINDS.items():
+        if code == rules.end_code and (terminal, kind) not in observed.kept:
+            yield Finding("I12", terminal, f"says that it has its {kind} before they are durable")
+        elif code and code in {rules.list_code, rules.item_code}:
+            observed.kept.discard((terminal, kind))
 
 
 def printed_is_durable(observed: Observed, key: Key) -> Findings:

@@ -35,6 +35,7 @@ from simulators.audit_checks import (
     book_is_what_records_say,
     call_is_stored,
     chip_hears_what_is_durable,
+    download_is_durable,
     entry_is_balanced,
     errand_waits_for_the_payment,
     no_more_is_given_back_than_paid,
@@ -99,6 +100,12 @@ class Auditor:
         self.complain(sent_is_durable(self.observed, terminal, message))
         self.complain(errand_waits_for_the_payment(self.observed, terminal, message))
         self.complain(parameters_are_durable(self.observed, terminal, message))
+        self.complain(download_is_durable(self.observed, terminal, message))
+
+    def download_kept(self, terminal: str, kind: str) -> None:
+        """A set that was downloaded is durable."""
+        self.observed.kept.add((terminal, kind))
+        self._happened("download kept")
 
     def print_ordered(self, key: Key) -> None:
         """A slip is about to be printed."""

@@ -16,7 +16,7 @@ from typing import Any
 from host_switch import events as host
 from host_switch import lifecycle
 from host_switch.records import Entry, Leg, Outcome, Transaction
-from terminal.events import Print, PrintNow
+from terminal.events import DownloadKept, Print, PrintNow
 from terminal.records import Reversed, SignedOn, Started
 from terminal.settlement import Step
 from terminal.transitions import Act, Happening, Move, State
@@ -198,6 +198,16 @@ def _but_for(reason: str) -> Make:
     return make
 
 
+def _told_unkept(before: Any) -> Any:
+    def go_on(self: Any, current: Any, answer: Any, now: float) -> Any:
+        effects = before(self, current, answer, now)
+        if not current.keeping:
+            return effects
+        return [*self.kept(DownloadKept(effects[-1].download.kind), now), *effects]
+
+    return go_on
+
+
 def _disk_never_full(before: Any) -> Any:
     def persist(self: Any, record: Any) -> None:
         if not self.disk_full:
@@ -245,6 +255,7 @@ _AT_THE_TERMINAL = (
     ),
     Bug("runs an errand in the middle of a payment", Change("terminal.counter:Counter._is_free", _while_ready)),
     Bug("tells the host before its parameters are durable", Change("terminal.errands:Errands._go_on", _last_first)),
+    Bug("tells the host before a download is durable", Change("terminal.errands:Errands._go_on", _told_unkept)),
     Bug("prints a second original", Change("terminal.slip_queue:SlipQueue._next", _no_duplicate)),
     Bug(
         "writes the card number down",

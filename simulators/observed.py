@@ -92,6 +92,8 @@ class Observed:
     events: list[Event] = field(default_factory=list)
     parameters: dict[str, ParametersTaken] = field(default_factory=dict)
     served: dict[str, frozenset[Parameters62]] = field(default_factory=dict)
+    kept: set[tuple[str, str]] = field(default_factory=set)
+    """Terminals, and the kinds of downloads that they have kept since they last asked for one of that kind."""
 
     def booked(self, name: Name) -> bool | None:
         """Whether the host has booked a payment that it knows; None as long as it does not know itself."""

@@ -52,6 +52,7 @@ MUST_HAPPEN = (
     "replayed frame",
     "old answer to a sign-on",
     "parameters taken",
+    "download kept",
     "host notes: terminal status",
     "host notes: same key, other content",
     "host notes: late approval reversed",

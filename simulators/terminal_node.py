@@ -19,14 +19,18 @@ from simulators.memory_journal import JournalPort
 from terminal import messages
 from terminal.book import Payment
 from terminal.counter import Counter
+from terminal.downloads import Download
 from terminal.events import (
     AskForMeans,
     BalanceRequested,
     CardErased,
     CloseByPeople,
     CompleteCard,
+    DownloadKept,
+    DownloadsLoaded,
     Effect,
     Event,
+    KeepDownload,
     KeysBack,
     KeysLoaded,
     KeysLost,
@@ -89,7 +93,7 @@ class Devices(Protocol):
 
 
 class TerminalNode:
-    """One terminal. Durable: vault file and journal. Everything else is lost when it falls."""
+    """One terminal. Durable: vault file, journal and what was downloaded. Everything else is lost when it falls."""
 
     def __init__(
         self, world: World, profile: TerminalProfile, vault: Path, open_journal: Callable[[], JournalPort],
@@ -109,6 +113,7 @@ class TerminalNode:
         self._auditor = auditor
         self._open_journal = open_journal
         self._vault_file = vault
+        self._downloads: dict[str, Path] = {}  # each kind that is kept, and the vault that has signed it
         self._vault: Vault
         self._clock: SteadyClock
         self._writable = True
@@ -154,6 +159,7 @@ class TerminalNode:
             self._vault = Vault(KeyStore(fresh_vault))
             self.handle(KeysLost("keys_erased"))
             self.handle(KeysBack())
+            self.handle(self._loaded())
 
     def _wall(self) -> float:
         """What the terminal's clock on the wall says: it may be wrong, and it may be set."""
@@ -168,7 +174,11 @@ class TerminalNode:
         self.devices.release()
         self.counter = Counter(self.profile, self.journal.replay())
         self._auditor.terminal_rests(self.name, self.counter.book)
+        self.counter.handle(self._loaded(), self._clock.now())
         self._measure_room()
+
+    def _loaded(self) -> DownloadsLoaded:
+        return DownloadsLoaded(tuple(kind for kind, by in self._downloads.items() if by != self._vault_file))
 
     # --- events and effects -------------------------------------------------------------------------------------------
 
@@ -191,7 +201,7 @@ class TerminalNode:
             self._auditor.terminal_rests(self.name, self.counter.book)
             self._arm_timer()
 
-    def _perform(self, effect: Effect) -> None:
+    def _perform(self, effect: Effect) -> None:  # noqa: C901 - one match over a closed union
         match effect:
             case Persist(record):
                 self._persist(record)
@@ -206,6 +216,8 @@ class TerminalNode:
                 self.devices.complete(effect)
             case LoadKeys(keys):
                 self._world.after(KEY_LOADING_S, self, self._load_keys, keys)
+            case KeepDownload(download):
+                self._keep(download)
             case Print():
                 self._ask_printer(effect)
             case PrintNow(key):
@@ -220,6 +232,12 @@ class TerminalNode:
         self.journal.append(record)
         self._unsent = isinstance(record, Sent | ReversalDue)
         self._auditor.terminal_persisted(self.name, record)
+
+    def _keep(self, download: Download) -> None:
+        if not self.disk_full:
+            self._downloads[download.kind] = self._vault_file
+            self._auditor.download_kept(self.name, download.kind)
+        self._world.after(0.0, self, self.handle, DownloadKept(download.kind, kept=not self.disk_full))
 
     def _journal_failed(self) -> None:
         self._world.note(self.name, "cannot write its journal")

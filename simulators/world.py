@@ -15,7 +15,8 @@ from pathlib import Path
 from random import Random
 
 from firmware_config.profile import HostEndpoint, Limits
-from host_switch.events import CommandGiven, Order, ParametersGiven
+from host_switch.events import CommandGiven, DownloadGiven, Order, ParametersGiven
+from host_switch.records import Download
 from iso8583.unionpay import Frame
 from iso8583.unionpay_fields.field62 import Parameters62
 from simulators.engine import START, Node, Trace
@@ -425,18 +426,22 @@ def _moody_issuer(it: SeededWorld) -> None:
 
 
 def _host_orders(it: SeededWorld) -> None:
-    """The operators make a terminal sign on again, fetch other parameters, or tell its status."""
+    """The operators make a terminal sign on again, fetch other parameters or a black list, or tell its status."""
 
     def order() -> None:
-        if it.host.up:
-            it.host.handle(some_order(it.some_terminal().name))
+        for each in some_orders(it.some_terminal().name):
+            if it.host.up:
+                it.host.handle(each)
 
-    def some_order(terminal: str) -> Order:
-        command = it.random.choice("123")
+    def some_orders(terminal: str) -> list[Order]:
+        # Who keeps answers to sign-ons keeps all of their type, and would spend them on downloads.
+        command = it.random.choice("123" if "old sign-ons" in it.faults else "1237")
         if command == "1":
             name = f"第{it.random.randrange(100)}分店"
-            return ParametersGiven(terminal, Parameters62(it.random.choice((None, 15, 30, 60)), name))
-        return CommandGiven(terminal, command)
+            return [ParametersGiven(terminal, Parameters62(it.random.choice((None, 15, 30, 60)), name))]
+        cards = tuple(b"629998%010d" % number for number in range(it.random.randrange(60)) if command == "7")
+        given = [DownloadGiven(Download("black-list", cards))] if cards else []
+        return [*given, CommandGiven(terminal, command)]
 
     it.now_and_then(60.0, order)
 

@@ -61,7 +61,7 @@ async def test_orders_are_carried_out_in_the_running_host(tmp_path: Path) -> Non
     door = await open_door(listener, tmp_path)
     for order in reversed(ORDERS):
         assert await asyncio.to_thread(through_door, tmp_path, order)
-    assert store.books().terminals[0].commands == "713"
+    assert store.books().terminals[0].commands == "317"
     door.close()
     await listener.stop()
 

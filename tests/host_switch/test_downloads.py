@@ -1,4 +1,4 @@
-"""The download loops at the host: pages, items, MACs, and the queue of what a terminal is asked to do."""
+"""The download loops at the host: pages, items, MACs, and what a terminal is asked for one after the other."""
 
 import pytest
 
@@ -81,7 +81,7 @@ def test_a_new_set_takes_the_place_of_the_old(room: Room, laid_down: Till) -> No
     assert asked(room, laid_down, "390", CardsAsked62().to_bytes()).binary(62) == b"0000"
 
 
-# --- the queue --------------------------------------------------------------------------------------------------------
+# --- orders -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_terminal_is_asked_for_one_thing_after_the_other(room: Room, laid_down: Till) -> None:
@@ -105,14 +105,14 @@ def test_all_commands_are_taken_back_together(room: Room, laid_down: Till) -> No
     assert room.books().terminals[0].commands == ""
 
 
-def test_parameters_wait_behind_what_the_terminal_was_asked_for_before(room: Room, laid_down: Till) -> None:
+def test_newest_order_stands_before_what_a_terminal_may_not_be_able_to_do(room: Room, laid_down: Till) -> None:
     room.decide(CommandGiven(laid_down.id, "4"))
     room.decide(ParametersGiven(laid_down.id, Parameters62(45)))
-    assert room.books().terminals[0].commands == "41"
+    assert room.books().terminals[0].commands == "14"
 
 
 def test_a_new_terminal_and_one_with_new_keys_are_asked_to_download_all_there_is(room: Room, laid_down: Till) -> None:
     new = room.till("87654321", signed_on=False)
-    assert command_of(room.sent(room.frame(new, new.sign_on()))[0]) == "5"
+    assert command_of(room.sent(room.frame(new, new.sign_on()))[0]) == "4"
     room.decide(TerminalRegistered(laid_down.id, MERCHANT, MASTER_KEY))
     assert [sorted(terminal.commands) for terminal in room.books().terminals] == [["4", "5", "7"]] * 2
