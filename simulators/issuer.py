@@ -37,7 +37,7 @@ _RESULTS = slice(3, 7)
 # The last three digits of the simulated cards' numbers, and of those with which something is wrong here.
 _CARDS = (
     "009", "017", "025", "033", "041", "058", "066", "074", "082", "090", "108", "116", "124", "132", "140", "157",
-    "165", "173", "181", "199", "215",
+    "165", "173", "181", "199", "215", "231", "249",
 )  # fmt: skip
 _REFUSALS = {"025": "51", "033": "41"}
 _PIN_BLOCKED = "116"

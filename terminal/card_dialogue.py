@@ -9,7 +9,7 @@ cannot be used.
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from firmware_config.profile import TerminalProfile
@@ -46,8 +46,16 @@ _OFFLINE_PINS = 0x90
 """Plain and enciphered offline PIN, of terminal capabilities byte 2."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What the cardholder is being asked: one of these."""
+
+    names: tuple[str, ...]
+    chosen: "asyncio.Future[int | None]"
+
+
 class CardDialogue:
-    """Reads one card for one payment. `answer` gives it the host's word.
+    """Reads one card for one payment. `answer` gives it the host's word, `choose` the cardholder's.
 
     `contactless`: the reader's cards are tapped, not inserted. `stripe`: where a card may be swiped, too.
     """
@@ -63,6 +71,7 @@ class CardDialogue:
         self._seal = seal
         self._report = report
         self._stripe = stripe
+        self._choice: _Choice | None = None
         self._online: asyncio.Future[OnlineAnswer | NoAnswer] | None = None
         self._currency = ""
 
@@ -97,6 +106,14 @@ class CardDialogue:
         if self._online is not None and not self._online.done():
             self._online.set_result(answer)
 
+    def choose(self, number: int, name: str) -> bool:
+        """Take the application of this number, from 1 on, and name; False if that is not what is being asked."""
+        choice = self._choice
+        if choice is None or choice.chosen.done() or (number, name) not in enumerate(choice.names, 1):
+            return False
+        choice.chosen.set_result(number - 1)
+        return True
+
     @property
     def waits_for_host(self) -> bool:
         """The chip has been read and must still hear the answer."""
@@ -130,8 +147,8 @@ class CardDialogue:
         match step:
             case Transmit(apdu):
                 return await self._transmit(apdu)
-            case ChooseApplication():
-                return 0
+            case ChooseApplication(candidates):
+                return await self._let_choose(tuple(candidate.label for candidate in candidates))
             case AskPin(pan, amount):
                 return await self._ask_pin(pan, amount)
             case VerifyOfflinePin():
@@ -142,6 +159,23 @@ class CardDialogue:
                 return await self._go_online(card)
             case Finished():
                 return None
+
+    async def _let_choose(self, names: tuple[str, ...]) -> int | None:
+        """Ask which of the card's applications shall pay. It never chooses by itself: who goes away does not pay."""
+        chosen: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        removed: asyncio.Future[int | None] = asyncio.ensure_future(self._reader.wait_for_removal())
+        self._choice = _Choice(names, chosen)
+        self._report(Progress("choose", names))
+        try:
+            await asyncio.wait({chosen, removed}, return_when=asyncio.FIRST_COMPLETED)
+            gone = removed.done()  # also when both came at once: another card may be in by now
+        finally:
+            self._choice = None
+            removed.cancel()
+        if gone:
+            raise CardGone("card_removed")
+        self._report(Progress("card"))
+        return chosen.result()
 
     async def _transmit(self, apdu: bytes) -> bytes | CardRemoved:
         try:

@@ -83,6 +83,7 @@ class Counter:
         self.notice: Notice | None = None
         self.slips = SlipQueue(self.book)
         self.stage = ""
+        self.choices: tuple[str, ...] = ()
 
     def resume(self, now: float) -> list[Effect]:
         """Take up what a restart has interrupted."""
@@ -134,9 +135,9 @@ class Counter:
                 return self.payments.cancel(reason, now)
             case CancelRequested(key):
                 return self.payments.cancel("cancelled", now) if key == self.payments.current else []
-            case Progress(stage):
+            case Progress(stage, choices):
                 self._forget_refusal()
-                self.stage = stage
+                self.stage, self.choices = stage, choices
                 return []
             case SettleRequested(operator):
                 return self._settle(operator, now)

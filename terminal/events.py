@@ -179,9 +179,13 @@ class CardCompleted:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the customer is doing at the devices, for the page: such as ``pin``."""
+    """What the customer is doing at the devices, for the page: such as ``pin``.
+
+    `choices`: the names of what there is to choose from, as the card tells them; there are some only with ``choose``.
+    """
 
     stage: str
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,12 @@ class Runner:
         self._in_background(self.test.run())
         return True
 
+    def choose_application(self, payment: str, number: int, name: str) -> bool:
+        """Take which of its card's applications shall pay; False if this payment does not ask that (any more)."""
+        if str(self.counter.payments.current) != payment or self._dialogue is None:
+            return False
+        return self._dialogue.choose(number, name)
+
     async def prove_link(self) -> bool:
         """Ask the host for an echo; whether it came in time."""
         session = self.counter.session

@@ -66,7 +66,10 @@ def _current(counter: Counter) -> dict[str, Any] | None:
         return None
     payment = counter.book.payments[key]
     stage = "chip" if payment.state is State.COMPLETING else counter.stage
-    return payment_view(payment, counter.codes) | {"stage": stage, "cancellable": payment.state is State.STARTED}
+    return payment_view(payment, counter.codes) | {
+        "stage": stage, "choices": list(counter.choices) if stage == "choose" else [],
+        "cancellable": payment.state is State.STARTED,
+    }  # fmt: skip
 
 
 def _notice(counter: Counter) -> dict[str, str] | None:

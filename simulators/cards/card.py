@@ -72,7 +72,7 @@ class Card:
         self.counter = personalisation.counter
         self.last_online_counter = 0
         self.pin_tries = personalisation.pin_tries
-        self._key = card_key(personalisation.issuer_key, personalisation.pan, personalisation.sequence)
+        self._application = personalisation
         self.reset()
 
     def reset(self) -> bytes:
@@ -112,12 +112,14 @@ class Card:
         if name == DIRECTORY:
             self._stage = _Stage.DIRECTORY
             return build_tlv({0x6F: build_tlv({0x84: DIRECTORY, 0xA5: build_tlv({0x88: b"\x01"})})}) + OK
-        if not self.personalisation.aid.startswith(name):
+        applications = (self.personalisation, *self.personalisation.others)
+        found = next((application for application in applications if application.aid.startswith(name)), None)
+        if found is None:
             return NOT_FOUND
         if self.personalisation.blocked:
             return INVALIDATED
-        self._stage = _Stage.SELECTED
-        return self.personalisation.file_control + OK
+        self._stage, self._application = _Stage.SELECTED, found
+        return found.file_control + OK
 
     def _get_processing_options(self, _p1: int, _p2: int, data: bytes) -> bytes:
         if self._stage is not _Stage.SELECTED or self.counter == COUNTER_MAX:
@@ -128,11 +130,11 @@ class Card:
         self.counter += 1
         self._told = data[2:]
         self._stage = _Stage.INITIATED
-        return build_tlv({0x80: self.personalisation.profile + self.personalisation.file_locator}) + OK
+        return build_tlv({0x80: self._application.profile + self._application.file_locator}) + OK
 
     def _read_record(self, number: int, p2: int, _data: bytes) -> bytes:
         records: Mapping[RecordKey, bytes]
-        records = self.personalisation.directory if self._stage is _Stage.DIRECTORY else self.personalisation.records
+        records = self.personalisation.directory if self._stage is _Stage.DIRECTORY else self._application.records
         if self._stage is _Stage.RESET:
             return NOT_NOW
         record = records.get((p2 >> 3, number))
@@ -147,9 +149,9 @@ class Card:
         return build_tlv({tag: counters[tag]}) + OK if tag in counters else NO_DATA
 
     def _internal_authenticate(self, _p1: int, _p2: int, data: bytes) -> bytes:
-        if self._stage is not _Stage.INITIATED or not self.personalisation.modulus:
+        if self._stage is not _Stage.INITIATED or not self._application.modulus:
             return NOT_NOW
-        return build_tlv({0x80: signed(self.personalisation, self._dynamic_number(), data)}) + OK
+        return build_tlv({0x80: signed(self._application, self._dynamic_number(), data)}) + OK
 
     def _get_challenge(self, _p1: int, _p2: int, _data: bytes) -> bytes:
         self._challenge = _CHALLENGE
@@ -157,14 +159,14 @@ class Card:
 
     def _verify(self, _p1: int, p2: int, data: bytes) -> bytes:
         challenge, self._challenge = self._challenge, b""
-        if not self.personalisation.pin or p2 not in (_PLAIN_PIN, _ENCIPHERED_PIN):
+        if not self._application.pin or p2 not in (_PLAIN_PIN, _ENCIPHERED_PIN):
             return WRONG_PARAMETERS
         if self.pin_tries == 0:
             return BLOCKED
         if p2 == _ENCIPHERED_PIN:
-            plain = opened(self.personalisation, data)
+            plain = opened(self._application, data)
             data = plain[1:9] if challenge and plain[:1] == b"\x7f" and plain[9:17] == challenge else b""
-        pin = self.personalisation.pin
+        pin = self._application.pin
         if data.hex().upper() == f"2{len(pin):X}{pin}".ljust(16, "F"):
             self.pin_tries = _PIN_TRIES_MAX
             return OK
@@ -182,7 +184,7 @@ class Card:
 
     def _generate_ac(self, p1: int, _p2: int, data: bytes) -> bytes:
         requested, signs = p1 & ~_SIGNED, bool(p1 & _SIGNED)
-        if requested not in (_AAC, _TC, _ARQC) or (signs and not self.personalisation.modulus):
+        if requested not in (_AAC, _TC, _ARQC) or (signs and not self._application.modulus):
             return WRONG_PARAMETERS
         if self._stage is _Stage.INITIATED:
             return self._first(requested, data, signs)
@@ -196,7 +198,7 @@ class Card:
         return answer
 
     def _second(self, requested: int, data: bytes, signs: bool) -> bytes:
-        agreed = requested == _TC and self._issuer is True and not self.personalisation.refuses_approvals
+        agreed = requested == _TC and self._issuer is True and not self._application.refuses_approvals
         kind = _TC if agreed else _AAC
         failed = _ISSUER_AUTHENTICATION_FAILED if self._issuer is False else 0
         missing = _ISSUER_AUTHENTICATION_MISSING if self._issuer is None else 0
@@ -221,7 +223,7 @@ class Card:
         tail = build_tlv({0x9F10: issuer_data})
         said = hashlib.sha1(self._told + head + tail, usedforsecurity=False).digest()
         dynamic = self._dynamic_number() + bytes((kind,)) + self._cryptogram + said
-        signature = signed(self.personalisation, dynamic, values[0x9F37])
+        signature = signed(self._application, dynamic, values[0x9F37])
         return build_tlv({0x77: head + build_tlv({0x9F4B: signature}) + tail}) + OK
 
     def _dynamic_number(self) -> bytes:
@@ -229,10 +231,11 @@ class Card:
 
     def _input(self, values: Mapping[int, bytes]) -> bytes:
         joined = b"".join(values[tag] for tag in _CRYPTOGRAM_INPUT)
-        return joined + self.personalisation.profile + self._counter_bytes()
+        return joined + self._application.profile + self._counter_bytes()
 
     def _session_key(self) -> bytes:
-        return session_key(self._key, self._counter_bytes())
+        own = self._application
+        return session_key(card_key(own.issuer_key, own.pan, own.sequence), self._counter_bytes())
 
     def _counter_bytes(self) -> bytes:
         return self.counter.to_bytes(2, "big")

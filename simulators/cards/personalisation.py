@@ -50,7 +50,8 @@ class Personalisation:
     answers AAC whatever the issuer says. `blocked` is ``application`` or ``card`` when the issuer has blocked it.
     `pulled_out_at` and `silent_at`: the command after a reset (the first is 1) at which somebody pulls the card out, or
     from which on it answers nothing more. A `broken` chip answers every command that something is wrong. A card whose
-    `service_code` begins with 2 or 6 has a chip; others have a stripe only. Raises ValueError for another word in
+    `service_code` begins with 2 or 6 has a chip; others have a stripe only. `others` are further applications of the
+    same chip, such as credit beside debit, after the first in its directory. Raises ValueError for another word in
     `blocked`.
     """
 
@@ -83,6 +84,7 @@ class Personalisation:
     pulled_out_at: int | None = None
     silent_at: int | None = None
     broken: bool = False
+    others: tuple["Personalisation", ...] = ()
 
     def __post_init__(self) -> None:
         if self.blocked not in ("", "application", "card"):
@@ -99,9 +101,15 @@ class Personalisation:
 
     @property
     def directory(self) -> Mapping[RecordKey, bytes]:
-        """The one record of the directory of applications."""
-        entry = {0x4F: self.aid, 0x50: self.label.encode("ascii"), 0x87: b"\x01"}
-        return {(1, 1): build_tlv({0x70: build_tlv({0x61: build_tlv(entry)})})}
+        """The directory of applications: a record for each, in the order in which the card prefers them."""
+        entries = (
+            {0x4F: application.aid, 0x50: application.label.encode("ascii"), 0x87: bytes((priority,))}
+            for priority, application in enumerate((self, *self.others), 1)
+        )
+        return {
+            (1, number): build_tlv({0x70: build_tlv({0x61: build_tlv(entry)})})
+            for number, entry in enumerate(entries, 1)
+        }
 
     @property
     def records(self) -> Mapping[RecordKey, bytes]:
@@ -171,21 +179,26 @@ def read_card(path: Path) -> Personalisation:
 
 
 def personalise(entries: Mapping[str, Any]) -> Personalisation:
-    """Make a card of a TOML file's entries: the fields of `Personalisation`, bytes in hexadecimal."""
+    """Make a card of a TOML file's entries: the fields of `Personalisation`, bytes in hexadecimal.
+
+    Each of the tables ``[[others]]`` holds what is different from the first application.
+    """
     values: dict[str, Any] = dict(entries)
     values |= {name: bytes.fromhex(values[name]) for name in _HEXADECIMAL & values.keys()}
     values["certificates"] = {
         _record_key(key): bytes.fromhex(record) for key, record in entries.get("certificates", {}).items()
     }
+    own = {name: value for name, value in entries.items() if name not in ("others", "certificates")}
+    values["others"] = tuple(personalise(own | other) for other in entries.get("others", ()))
     return Personalisation(**values)
 
 
 def card_file(card: Personalisation, title: str) -> str:
-    """The TOML that `read_card` makes this card of; `title` is its first line, a comment."""
+    """The TOML that `read_card` makes this card of, its first application; `title` is its first line, a comment."""
     lines = [f"# {title}"]
     for entry in fields(card):
         value = getattr(card, entry.name)
-        if entry.name != "certificates" and value != entry.default:
+        if entry.name not in ("certificates", "others") and value != entry.default:
             lines.append(f"{entry.name} = {_written(value)}")
     records = [f'"{sfi}.{number}" = {_written(record)}' for (sfi, number), record in card.certificates.items()]
     return "\n".join([*lines, *(["", "[certificates]", *records] if records else [])]) + "\n"

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, StreamingResponse
 from starlette.routing import Route
 
-from terminal.cashier import live, render
+from terminal.cashier import live, render, words
 from terminal.cashier.texts import LANGUAGES, Money, texts_in
 from terminal.cashier.till import Till
 from terminal.cashier.words import FAMILIES, Tone, View, is_repeating, stage
@@ -33,7 +33,7 @@ _ENDS: dict[State, tuple[str, str, Tone]] = {
 _ICONS = {
     **dict.fromkeys(("card_or_code", "card_only", "insert_swipe_or_code", "insert_or_swipe"), "card"),
     **dict.fromkeys(("swipe_or_code", "swipe_only", "insert_chip", "use_stripe"), "card"),
-    "code_only": "code", "pin": "pin", "host": "bank",
+    "code_only": "code", "pin": "pin", "host": "bank", "choose": "",
 }  # fmt: skip
 
 
@@ -47,6 +47,7 @@ class Screen:
     amount: Money | None
     lines: tuple[tuple[str, str], ...]
     shops: tuple[str, ...]
+    choices: tuple[str, ...] = ()
 
 
 def screen(view: View, seen: str, now: float) -> Screen:
@@ -79,7 +80,9 @@ def _screen(view: View, says: str, icon: str, tone: Tone, payment: View | None) 
     if payment is not None and payment["type"] != "balance_inquiry":
         amount = texts_in(own_first[0]).money(payment["amount"], payment["currency"])
     lines = tuple((language, texts_in(language).either("display", says)) for language in own_first)
-    return Screen(says, icon, tone, amount, lines, tuple(terminal[f"merchant_{language}"] for language in own_first))
+    shops = tuple(terminal[f"merchant_{language}"] for language in own_first)
+    choices = words.choices(payment, texts_in(own_first[0])) if says == "choose" and payment is not None else ()
+    return Screen(says, icon, tone, amount, lines, shops, tuple(shown for _, _, shown in choices))
 
 
 class Display:

@@ -194,6 +194,15 @@ class Desk:
         closed = await self.till.carry_out(said, lambda: counter.book.payments[payment.key].is_final)
         return Place("payment", again.key, closed)
 
+    async def choose(self, session: Session, form: Form) -> Place:
+        """One of the applications of the card in the reader shall pay, if that is still asked."""
+        if not session.operator:
+            return Place(said="log_on_first")
+        number = form.get("number", "")
+        digit = int(number) if number.isascii() and number.isdecimal() and len(number) <= 2 else 0
+        taken = self.till.runner.choose_application(form.get("key", ""), digit, form.get("name", ""))
+        return HOME if taken else OLD_PAGE
+
     async def cancel(self, _: Session, form: Form) -> Place:
         """Give up the payment that the form names, if it is still the one under way."""
         payments = self.till.runner.counter.payments
@@ -255,6 +264,7 @@ PRESSES: Mapping[str, Press] = {
     "refund": Desk.refund,
     "settle": Desk.settle,
     "close": Desk.close,
+    "choose": Desk.choose,
     "cancel": Desk.cancel,
     "reprint": Desk.reprint,
     "next": Desk.next_sale,

@@ -32,6 +32,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the card's applications: `name` as the card tells it, `shown` also where it tells none."""
+
+    number: int
+    name: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """The customer, the bank or the chip has the word."""
 
@@ -40,6 +49,8 @@ class Progress:
     means: str
     headline: Badge
     steps: tuple[Step, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    key: str = ""
     cancel_key: str = ""
     message: str = ""
     kind: str = "progress"
@@ -150,15 +161,17 @@ def _progress(view: View, payment: View, texts: Texts) -> Progress:
     return Progress(
         what=words.what(payment, texts), amount=_amount(payment, texts), means=words.means(payment, texts),
         headline=Badge(texts(f"stage.{said}"), icon, detail=texts(f"stage.{said}_detail", seconds=seconds)),
-        steps=_steps(payment, texts), cancel_key=payment["key"] if payment["cancellable"] else "",
+        steps=_steps(payment, texts), key=payment["key"],
+        choices=tuple(Choice(*choice) for choice in words.choices(payment, texts)),
+        cancel_key=payment["key"] if payment["cancellable"] else "",
         message=_message(view, texts),
     )  # fmt: skip
 
 
 def _steps(payment: View, texts: Texts) -> tuple[Step, ...]:
-    """Card, PIN, bank, result: only where a customer presents something; a code has no PIN."""
+    """Card, PIN, bank, result: only where a customer presents something; a code has no PIN. A choice needs the room."""
     family = FAMILIES[payment["type"]]
-    if family not in ("sale", "inquiry"):
+    if family not in ("sale", "inquiry") or payment["choices"]:
         return ()
     now = _STAGES[payment["stage"]]
     names = ["present" if family == "sale" else "card", "pin", "bank", "confirm"]

@@ -88,6 +88,12 @@ def stage(view: View, payment: View) -> str:
     return ASKED_FOR.get(("card_reader" in there, "stripe_reader" in there, codes), "card_only")
 
 
+def choices(payment: View, texts: Texts) -> tuple[tuple[int, str, str], ...]:
+    """Which of the card's applications may pay: numbers, names as the card tells them, and as they are shown."""
+    named = enumerate(payment["choices"], 1)
+    return tuple((number, name, name or texts("choice.unnamed", number=number)) for number, name in named)
+
+
 def signed_amount(payment: View, texts: Texts) -> Money:
     """The amount as it counts for the shop: what goes back is negative."""
     sign = -1 if payment["direction"] == "credit" else 1

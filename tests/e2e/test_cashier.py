@@ -257,6 +257,43 @@ def test_double_click_on_charge_is_one_payment(page: Page, shop: RunningShop) ->
     assert len(shop.view()["payments"]) == 1
 
 
+def asked_which_account(page: Page, shop: RunningShop) -> None:
+    log_on(page)
+    charge(page, "2500")
+    shop.insert_card("two_accounts")
+    expect(headline(page)).to_have_text("Which account?")
+
+
+def test_the_cashier_chooses_the_account_by_its_number(page: Page, shop: RunningShop) -> None:
+    asked_which_account(page, shop)
+    page.reload()
+    expect(page.get_by_role("group", name="Which account?").get_by_role("button")).to_have_text(
+        [re.compile("PBOC DEBIT"), re.compile("PBOC CREDIT")]
+    )
+    page.keyboard.press("3")
+    expect(headline(page)).to_have_text("Which account?")
+    page.keyboard.press("2")
+    shop.enter_pin()
+    expect(headline(page)).to_have_text("Approved")
+    expect(page.locator("#sale")).to_contain_text("629999 ···· 0249")
+
+
+def test_of_two_tabs_the_first_to_choose_is_heard(page: Page, shop: RunningShop) -> None:
+    asked_which_account(page, shop)
+    other = page.context.new_page()
+    other.goto(shop.address)
+    fields = {name: other.locator(f".choices form input[name={name}]").last.input_value() for name in ("key", "name")}
+    page.get_by_role("button", name="PBOC DEBIT").click()
+    expect(headline(page)).to_have_text("The customer enters the PIN")
+    answered = other.request.post(
+        f"{shop.address}/choose", form={**fields, "number": "2"}, headers={"origin": shop.address}
+    )
+    assert "Something else happened on this till meanwhile" in answered.text()
+    shop.enter_pin()
+    expect(headline(page)).to_have_text("Approved")
+    expect(page.locator("#sale")).to_contain_text("629999 ···· 0231")
+
+
 def test_reload_in_mid_sale_shows_the_sale(page: Page, shop: RunningShop) -> None:
     log_on(page)
     charge(page, "2500")

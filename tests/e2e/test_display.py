@@ -70,3 +70,14 @@ def test_the_longest_amount_fits_on_every_screen(browser: Browser, tmp_path: Pat
         box = display.locator(".amount").bounding_box()
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
         context.close()
+
+
+def test_the_customer_sees_what_there_is_to_choose_from(page: Page, display: Page, shop: RunningShop) -> None:
+    log_on(page)
+    charge(page, "2550")
+    shop.insert_card("two_accounts")
+    expect(display.locator("#screen")).to_contain_text("Which account shall pay? Tell the cashier")
+    expect(display.locator("#screen li")).to_have_text(["PBOC DEBIT", "PBOC CREDIT"])
+    page.keyboard.press("Escape")
+    expect(headline(page)).to_have_text("Cancelled")
+    expect(display.locator("#screen li")).to_have_count(0)

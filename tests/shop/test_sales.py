@@ -207,3 +207,61 @@ async def test_the_same_press_twice_is_one_sale(tmp_path):
             await s.charge(0)
         assert len(s.runner.view()["payments"]) == 1
         await s.prove()
+
+
+CREDIT_ACCOUNT = "6299990000000249"
+
+
+async def asked_which_pays(s):
+    key = await s.charge(2500)
+    await s.present("two_accounts")
+    view = await s.until(lambda view: view["current"] and view["current"]["stage"] == "choose")
+    assert view["current"]["choices"] == ["PBOC DEBIT", "PBOC CREDIT"]
+    return key
+
+
+@in_a_loop
+async def test_the_account_that_the_customer_chose_is_charged(tmp_path):
+    async with shop(tmp_path) as s:
+        key = await asked_which_pays(s)
+        assert not s.runner.choose_application("10000001-000001-999999", 2, "PBOC CREDIT")
+        assert s.runner.choose_application(key, 2, "PBOC CREDIT")
+        assert not s.runner.choose_application(key, 1, "PBOC DEBIT")
+        assert (await s.until_final(key))["state"] == "approved"
+        assert s.issuer.balance(CREDIT_ACCOUNT) == OPENING_BALANCE - 2500
+        assert s.balance_of("two_accounts") == OPENING_BALANCE
+        assert not s.runner.choose_application(key, 2, "PBOC CREDIT")
+        await s.take_card()
+        await s.prove()
+
+
+@in_a_loop
+async def test_cancelled_while_the_customer_chooses(tmp_path):
+    async with shop(tmp_path) as s:
+        key = await asked_which_pays(s)
+        s.post(CancelRequested(Key.parse(key)))
+        assert (await s.until_final(key))["state"] == "cancelled"
+        assert not s.runner.choose_application(key, 1, "PBOC DEBIT")
+        await s.take_card()
+        await s.prove()
+
+
+@in_a_loop
+async def test_nobody_chooses_in_time(tmp_path):
+    async with shop(tmp_path, settings="[limits]\nmeans_timeout_s = 1.0") as s:
+        key = await asked_which_pays(s)
+        payment = await s.until_final(key)
+        assert (payment["state"], payment["reason"]) == ("cancelled", "no_means")
+        await s.take_card()
+        await s.prove()
+
+
+@in_a_loop
+async def test_a_restart_while_the_customer_chooses(tmp_path):
+    async with shop(tmp_path) as s:
+        key = await asked_which_pays(s)
+        await s.stop_terminal()
+        await s.take_card()
+        await s.restart_terminal()
+        assert (s.payment(key)["state"], s.payment(key)["reason"]) == ("cancelled", "restarted")
+        await s.prove()

@@ -1,6 +1,7 @@
 """The shell around the kernel: a card of the deck in a reader of plain calls, and a PIN pad that takes offline PINs."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -170,3 +171,83 @@ def test_tapped_card_goes_online_as_long_as_offline_sales_cannot_be_kept() -> No
 
 def test_card_that_cannot_be_tapped_says_what_to_do() -> None:
     assert run(Reader(Card(GOLDEN)), Pad(), contactless=True)[-1] == MeansFailed("card_no_application")
+
+
+TWO_ACCOUNTS = load_card("two_accounts")
+NAMES = ("PBOC DEBIT", "PBOC CREDIT")
+
+
+class Slot(Reader):
+    """A reader that knows when its card is pulled out."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(card)
+        self.emptied = asyncio.Event()
+
+    async def wait_for_removal(self) -> None:
+        await self.emptied.wait()
+
+    def change(self, card: Card) -> None:
+        """Pull the card out, and put another in at once."""
+        self.card = card
+        self.emptied.set()
+
+
+def asked_to_choose(slot: Slot, do: Callable[[CardDialogue], None]) -> list[Event]:
+    """Run the dialogue of a card with two applications; `do` something when it asks which of them shall pay."""
+    events: list[Event] = []
+
+    async def whole() -> None:
+        dialogue = CardDialogue(slot, Pad(), lambda pan: f"sealed {pan}", report, DOWNLOADED)
+        dialogues.append(dialogue)
+        await dialogue.run(PROFILE, 1234, "156", "000001", inquiry=False)
+
+    def report(event: Event) -> None:
+        events.append(event)
+        match event:
+            case Progress("choose"):
+                asyncio.get_running_loop().call_soon(do, dialogues[0])
+            case CardPresented():
+                asyncio.get_running_loop().call_soon(dialogues[0].answer, NoAnswer())
+
+    dialogues: list[CardDialogue] = []
+    asyncio.run(asyncio.wait_for(whole(), 20))
+    return events
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_application_that_the_cardholder_chose_pays(number: int) -> None:
+    taken: list[bool] = []
+    events = asked_to_choose(
+        Slot(Card(TWO_ACCOUNTS)), lambda dialogue: taken.append(dialogue.choose(number, NAMES[number - 1]))
+    )
+    assert taken == [True]
+    assert Progress("choose", NAMES) in events
+    assert events[events.index(Progress("choose", NAMES)) + 1] == Progress("card")
+    accounts = (TWO_ACCOUNTS.pan, TWO_ACCOUNTS.others[0].pan)
+    assert presented(events).pan == accounts[number - 1]
+
+
+def test_what_is_not_being_asked_cannot_be_chosen() -> None:
+    refused: list[bool] = []
+
+    def choose(dialogue: CardDialogue) -> None:
+        wrong = ((0, NAMES[0]), (0, ""), (-1, NAMES[0]), (3, ""), (1, NAMES[1]), (2, NAMES[0]))
+        refused.extend(not dialogue.choose(number, name) for number, name in wrong)
+        assert dialogue.choose(2, NAMES[1])
+        refused.append(not dialogue.choose(1, NAMES[0]))  # another tab, a moment later
+
+    assert presented(asked_to_choose(Slot(Card(TWO_ACCOUNTS)), choose)).pan == TWO_ACCOUNTS.others[0].pan
+    assert refused == [True] * 7
+
+
+def test_card_that_is_pulled_out_while_it_is_asked_for_pays_nothing_nor_does_the_next() -> None:
+    slot = Slot(Card(TWO_ACCOUNTS))
+
+    def change(dialogue: CardDialogue) -> None:
+        slot.change(Card(GOLDEN))
+        asyncio.get_running_loop().call_later(0, dialogue.choose, 1, NAMES[0])
+
+    events = asked_to_choose(slot, change)
+    assert events[-1] == MeansFailed("card_removed")
+    assert not any(isinstance(event, CardPresented) for event in events)

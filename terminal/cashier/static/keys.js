@@ -96,7 +96,7 @@
     if (isShortcut) {
       if (press(key)) event.preventDefault();
     } else if (/^(\d|Backspace)$/.test(key) && !isField(active)) {
-      figure(key);
+      if (!press(key)) figure(key);
       event.preventDefault();
     }
   });

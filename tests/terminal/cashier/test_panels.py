@@ -474,3 +474,17 @@ def test_a_device_that_works_again_says_what_was_last_wrong() -> None:
     scanner = strip(troubled, moment(till), EN).devices[2]
     assert scanner.last == "Scanner works. Last trouble, 5 min ago: unplugged: check the cable"
     assert not scanner.trouble
+
+
+def test_applications_are_offered_by_name_and_one_without_by_its_number() -> None:
+    till = ready_till()
+    till.on(SaleRequested("r", 2500, "01"))
+    till.on(Stage("choose", ("PBOC DEBIT", "")))
+    asked = progress(till)
+    assert [(choice.number, choice.name, choice.shown) for choice in asked.choices] == [
+        (1, "PBOC DEBIT", "PBOC DEBIT"),
+        (2, "", "Account 2"),
+    ]
+    assert asked.key == asked.cancel_key != ""
+    till.on(Stage("card"))
+    assert progress(till).choices == ()

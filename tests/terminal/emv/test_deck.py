@@ -23,6 +23,7 @@ PIN = "123456"
 APPROVED = ("approved", "approved_online", "", "00")
 ENDS = {
     "good": APPROVED,
+    "two_accounts": APPROVED,
     "golden": APPROVED,
     "contactless": APPROVED,
     "insert_instead": APPROVED,
