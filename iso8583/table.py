@@ -32,7 +32,7 @@ class Prefix:
 
     Attributes:
         encoding: bcd (two digits a byte), ascii or ebcdic (one), or binary (a number, big-endian).
-        digits: 2 for LL, 3 for LLL, 4 for LLLL; a binary LL is one byte, a binary LLL or LLLL two.
+        digits: 1 for L to 4 for LLLL; a binary or packed L or LL is one byte, LLL or LLLL two.
         counts: "digits" or "bytes". Only BCD and hex fields tell them apart: the digits of the value, or the bytes
             they are packed into (BCD) or stand for (hex). All others count bytes, whatever stands here.
     """

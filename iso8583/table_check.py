@@ -18,7 +18,7 @@ from iso8583.table import Content, Encoding, Field, Mask, Prefix, PrefixEncoding
 
 BITS: Final = (64, 128, 192)
 LENGTH_MAX: Final = 9999  # what LLLL can say; the tables of legal lengths grow with it
-PREFIX_DIGITS: Final = (2, 3, 4)
+PREFIX_DIGITS: Final = (1, 2, 3, 4)
 MESSAGES_MAX: Final = 64  # each is compiled at load, and takes about a millisecond
 NAME_MAX: Final = 120
 PART_DEPTH_MAX: Final = 4

@@ -2,7 +2,7 @@
 
 A file either inherits from a shipped dialect and says what differs, or says everything: then `version`, `bits`, `mti`,
 `bitmap` and `fields` must be there. The columns of a row are the attributes of `iso8583.table.Field` by their names;
-its prefix is `prefix` (LL, LLL, LLLL, or none), `prefix_encoding` and `prefix_counts`. A row that is inherited keeps
+its prefix is `prefix` (L to LLLL, or none), `prefix_encoding` and `prefix_counts`. A row that is inherited keeps
 the columns that are not given. Sub-fields are made in Python alone; inherited ones stay.
 
 What a file can say, Python can say too, and sub-fields besides. Both are checked when they are loaded, by the same
@@ -43,7 +43,7 @@ _NEEDED_KEYS: Final = ("version", "bits", "mti", "bitmap", "fields")  # of a tab
 _COLUMNS: Final = ("name", "content", "encoding", "length", "pad", "pad_nibble", "minimum", "mask", "name_zh")
 _NEEDED_COLUMNS: Final = ("name", "content", "encoding", "length")  # of a row that is not inherited
 _PREFIX_COLUMNS: Final = ("prefix", "prefix_encoding", "prefix_counts")
-_PREFIX_DIGITS: Final = {"LL": 2, "LLL": 3, "LLLL": 4}
+_PREFIX_DIGITS: Final = {"L": 1, "LL": 2, "LLL": 3, "LLLL": 4}
 _NO_PREFIX: Final = "none"
 
 # What a table that inherits nothing starts from. An MTI is always n4 and a bitmap b8; how they are written is to say.

@@ -163,7 +163,7 @@ def odd_row(chance: Random) -> Field:
     content = chance.choice(CLASSES_OF[encoding])
     prefix = None
     if content != "x+n" and chance.random() < 0.6:
-        prefix = Prefix(chance.choice(PREFIX_ENCODINGS), chance.choice((2, 2, 3, 4)), chance.choice(UNITS))
+        prefix = Prefix(chance.choice(PREFIX_ENCODINGS), chance.choice((1, 2, 2, 3, 4)), chance.choice(UNITS))
     row = Field("odd", content, encoding, 1, prefix, pad=chance.choice(("left", "right")))
     return _sized(chance, replace(row, pad_nibble=_pad_nibble(chance, row)))
 

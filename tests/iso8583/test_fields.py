@@ -21,6 +21,8 @@ HEX = Field("block", "b", "hex", 8)
         (HEX, bytes(range(8)), b"0001020304050607"),
         (Field("amount", "n", "bcd", 12), "000000001234", bytes.fromhex("000000001234")),
         (Field("sequence", "n", "bcd", 3, pad="left"), "001", bytes.fromhex("0001")),
+        (Field("text", "ans", "ascii", 9, Prefix("ascii", 1)), "A1", b"2A1"),
+        (Field("digits", "n", "bcd", 9, Prefix("bcd", 1)), "123", bytes.fromhex("031230")),
         (Field("chip", "b", "raw", 300, Prefix("bcd", 3)), bytes(255), bytes.fromhex("0255") + bytes(255)),
     ],
 )

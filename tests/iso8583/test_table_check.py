@@ -99,8 +99,8 @@ ROWS: dict[str, tuple[Any, str]] = {
         "row 48, column prefix: needed a Prefix or None, there is 'LL'",
     ),
     "prefix of one digit": (
-        Field("x", "an", "ascii", 9, Prefix("ascii", 1)),
-        "row 48, column prefix: needed 2, 3 or 4 digits, there is 1",
+        Field("x", "an", "ascii", 9, Prefix("ascii", 5)),
+        "row 48, column prefix: needed 1, 2, 3 or 4 digits, there is 5",
     ),
     "prefix encoding": (
         Field("x", "an", "ascii", 9, Prefix("hex", 2)),  # type: ignore[arg-type]

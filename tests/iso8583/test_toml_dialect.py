@@ -195,11 +195,14 @@ COLUMNS = "needed name, content, encoding, length, pad, pad_nibble, minimum, mas
         ),
         (
             HEAD + 'fields.41.prefix_encoding = "bcd"',
-            ["row 41, column prefix: needed LL, LLL, LLLL or none, there is N"],
+            ["row 41, column prefix: needed L, LL, LLL, LLLL or none, there is N"],
         ),
-        (HEAD + 'fields.48.prefix = "L"', ["row 48, column prefix: needed LL, LLL, LLLL or none, there is 'L'"]),
-        (HEAD + "fields.48.prefix = [3]", ["row 48, column prefix: needed LL, LLL, LLLL or none, there is [3]"]),
-        (HEAD + 'fields.48.prefix = "inherited"', ["row 48, column prefix: needed LL, LLL, LLLL or none, there is"]),
+        (
+            HEAD + 'fields.48.prefix = "LLLLL"',
+            ["row 48, column prefix: needed L, LL, LLL, LLLL or none, there is 'LLLLL'"],
+        ),
+        (HEAD + "fields.48.prefix = [3]", ["row 48, column prefix: needed L, LL, LLL, LLLL or none, there is [3]"]),
+        (HEAD + 'fields.48.prefix = "inherited"', ["row 48, column prefix: needed L, LL, LLL, LLLL or none, there is"]),
         (
             HEAD + 'fields.48 = { prefix = "none", prefix_counts = "bytes" }',
             ["row 48, column prefix_counts: needed none, as there is no prefix"],
