@@ -5,7 +5,7 @@ of fields (`encode_plan`). It gives exactly what the reference codec gives, or g
 says what is wrong. Plans are made at load for the messages that the table declares; others are learned from messages
 that the reference codec has accepted. Making one costs as much as reading a hundred messages without it, so there is a
 cap and none is ever replaced: a peer that varies its bitmaps buys no more than the cap. The last plan, made when the
-cap is reached, is one for messages of any shape, half as fast as the others.
+cap is reached, is one for messages of any shape, about half as fast as the others.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A `Coding` is made for one row of a dialect's table. Its `even`, `odd` and `pack
 the value, for an even, an odd and (where a prefix counts bytes) an unknown number of digits; packed BCD alone tells
 them apart. Its `pack` is the inverse. All raise `FieldError` on whatever is not in the field's character class, and
 what one accepts, the other turns back into the same. To add an encoding: its functions here, its line in `coding`, and
-its lines in `iso8583.compiled`.
+its lines in both plans.
 """
 
 from __future__ import annotations

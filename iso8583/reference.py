@@ -1,7 +1,7 @@
 """The plain codec: one loop over the fields of a message, whatever the dialect.
 
 This is the meaning of a dialect. It alone words errors and gathers what can be saved of a broken message; the compiled
-plans (`iso8583.compiled`) are only allowed to be faster, and leave to it whatever surprises them. Decoding never trusts
+plans (`decode_plan`, `encode_plan`) are only allowed to be faster, and leave to it whatever surprises them. Decoding never trusts
 a length that does not fit, never skips a byte, and never takes two spellings of one message: what it accepts, `encode`
 turns back into the same bytes.
 """
