@@ -1,9 +1,9 @@
 """The plain codec: one loop over the fields of a message, whatever the dialect.
 
 This is the meaning of a dialect. It alone words errors and gathers what can be saved of a broken message; the compiled
-plans (`decode_plan`, `encode_plan`) are only allowed to be faster, and leave to it whatever surprises them. Decoding never trusts
-a length that does not fit, never skips a byte, and never takes two spellings of one message: what it accepts, `encode`
-turns back into the same bytes.
+plans (`decode_plan`, `encode_plan`) are only allowed to be faster, and leave to it whatever surprises them. Decoding
+never trusts a length that does not fit, never skips a byte, and never takes two spellings of one message: what it
+accepts, `encode` turns back into the same bytes.
 """
 
 from __future__ import annotations
