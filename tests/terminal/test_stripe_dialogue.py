@@ -212,6 +212,7 @@ def test_a_card_that_is_in_the_reader_pays_with_its_chip() -> None:
 
 def test_a_card_on_the_black_list_pays_by_no_swipe_either():
     blocked = KnownCards(str.encode, frozenset({STRIPE_ONLY.pan.encode()}))
-    events = run(swiped(STRIPE_ONLY), swiped(replace(STRIPE_ONLY, pan="6299990000000215")), known_cards=blocked)
+    other = swiped(replace(STRIPE_ONLY, pan="6299990000000215"))
+    events = run(swiped(STRIPE_ONLY), other, pad=OnlinePad(), known_cards=blocked)
     assert events[:2] == [ASKED, SwipeRefused("swipe_black_listed")]
     assert isinstance(events[-1], CardPresented) and events[-1].masked.endswith("0215")
