@@ -39,7 +39,8 @@ async def test_parameters_are_fetched_after_the_sale_and_stand_on_the_next_slip_
 @in_a_loop
 async def test_status_is_told_when_the_host_asks(tmp_path):
     async with shop(tmp_path) as s:
-        await s.until(lambda view: all(device["state"] == "ready" for device in view["devices"].values()))
+        own = ("pin_pad", "card_reader", "printer")
+        await s.until(lambda view: all(view["devices"][name]["state"] == "ready" for name in own))
         await s.host.ask(CommandGiven(TERMINAL, "2"))
         await s.sell_by_code(2500, "6288123456789012345")
         books = await s.host_until(lambda books: books.terminals[0].command == "0")
