@@ -77,6 +77,18 @@ class Limits(_Part):
     card_completion_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0
 
 
+class Offline(_Part):
+    """How much may be sold while no host can be reached; the shop bears what the bank declines later.
+
+    `sale_amount_max` of 0: nothing at all. The oldest sale that the bank has not answered may be `age_max_s` old.
+    """
+
+    sale_amount_max: Annotated[int, Field(ge=0, le=999_999_999_999)] = 0
+    total_amount_max: Annotated[int, Field(ge=0, le=999_999_999_999)] = 200_000
+    count_max: Annotated[int, Field(ge=0, le=BATCH_COUNT_MAX)] = 50
+    age_max_s: Annotated[int, Field(gt=0, le=30 * 86_400)] = 86_400
+
+
 class Devices(_Part):
     """What stands on the counter: where each driver finds its device. An empty entry means that there is none.
 
@@ -145,6 +157,7 @@ class TerminalProfile(_Part):
     """Who may set which payment codes there are: an Ed25519 public key; if empty, whoever may write the folder."""
     host: HostEndpoint = HostEndpoint()
     limits: Limits = Limits()
+    offline: Offline = Offline()
     devices: Devices = Devices()
 
 

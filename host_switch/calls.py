@@ -49,9 +49,10 @@ def reversal_call(row: Transaction, reason: str, *, repeat: bool = False) -> Cha
 
 
 def advice_call(row: Transaction) -> ChannelCall:
-    """The call that repeats a refund: the card number was kept for it, and is forgotten on the answer."""
+    """The call that repeats a refund or an offline sale; what was kept of the card is forgotten on the answer."""
     return ChannelCall(
         reference=row.reference, kind=row.kind, terminal=row.key.terminal, merchant=row.merchant, amount=row.amount,
         currency=row.currency, at=row.created_at, repeat=True, entry_mode=row.entry_mode,
-        original=f"{row.original:012d}", pan=row.pan,
+        original=f"{row.original:012d}" if row.original else "", pan=row.pan, sequence=row.sequence,
+        chip_data=row.chip_data,
     )  # fmt: skip

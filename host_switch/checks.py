@@ -12,7 +12,9 @@ from host_switch.records import STANDING, VOIDS, Outcome
 from iso8583.masking import mask_pan
 from iso8583.transactions import TransactionType
 
-_GIVES_BACK = {"sale_void": "sale", "refund": "sale", "qr_void": "qr_sale", "qr_refund": "qr_sale"}
+_GIVES_BACK: Mapping[str, tuple[str, ...]] = {
+    "sale_void": ("sale",), "refund": ("sale", "offline_sale"), "qr_void": ("qr_sale",), "qr_refund": ("qr_sale",),
+}  # fmt: skip
 
 Check = Callable[[FrameReceived, TransactionType, Facts], str]
 
@@ -35,7 +37,7 @@ def _amount(event: FrameReceived, rules: TransactionType, facts: Facts) -> str:
     amount = int(event.message.text(4))
     if amount == 0:
         return "13"
-    return "61" if amount > facts.policy.amount_max else ""
+    return "61" if amount > facts.policy.amount_max and not rules.is_offline else ""
 
 
 def _means(event: FrameReceived, rules: TransactionType, _facts: Facts) -> str:
@@ -47,7 +49,7 @@ def _means(event: FrameReceived, rules: TransactionType, _facts: Facts) -> str:
 def _original(event: FrameReceived, rules: TransactionType, facts: Facts) -> str:
     """A sale of this merchant that stands, named by reference (F37), by batch and trace (F61), and by its voucher."""
     sale, message = facts.original, event.message
-    if sale is None or sale.outcome is not Outcome.APPROVED or sale.kind != _GIVES_BACK[rules.name]:
+    if sale is None or sale.outcome is not Outcome.APPROVED or sale.kind not in _GIVES_BACK[rules.name]:
         return "25"
     named = message.text(61)[:12] == sale.key.batch + sale.key.trace and message[42] == sale.merchant
     if rules.scan:

@@ -63,6 +63,8 @@ def _first_answer(row: Transaction, answer: ChannelAnswer) -> Happening:
     known = RESPONSE_CODES.get(answer.code)
     if known is None or known.action in _UNUSABLE or answer.code == _PARTIAL:
         return Happening.DOUBTFUL
+    if known.action is Action.RETRY_LATER and TYPES[row.kind].is_offline:
+        return Happening.DOUBTFUL  # of goods that are gone, "not now" is no answer
     if known.action not in {Action.APPROVE, Action.ACCEPT}:
         return Happening.DECLINED
     return Happening.APPROVED if answer.amount == row.amount else Happening.DOUBTFUL
@@ -115,7 +117,7 @@ def _told(step: Step, **changed: Any) -> Transaction:
     answer = step.answer
     named: dict[str, Any] = {"auth_code": answer.auth_code, "voucher": answer.voucher} if answer else {}
     reply = financial_reply(step.row, step.code, step.facts, step.now, answer)
-    return step.moved(response_code=step.code, reply=reply, pan="", **named, **changed)
+    return step.moved(response_code=step.code, reply=reply, **named, **changed).without_card()
 
 
 def _reply(row: Transaction, facts: Facts) -> tuple[Effect, ...]:

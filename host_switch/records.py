@@ -107,8 +107,9 @@ class Transaction:
     """One transaction, or the memory of a reversal that came before (or instead of) its original.
 
     `number` is ours, and so is the retrieval reference made of it. `content` is the keyed hash of what the terminal
-    sent. `reply` and `reversal_reply` are the answers given, without MAC. `due_at` is when something must be done if
-    nothing happens before. `connection`, `tpdu` and `header` are those of the newest request: the answer goes there.
+    sent. `pan`, `sequence` and `chip_data` are kept only as long as the issuer must be asked again. `reply` and
+    `reversal_reply` are the answers given, without MAC. `due_at` is when something must be done if nothing happens
+    before. `connection`, `tpdu` and `header` are those of the newest request: the answer goes there.
     """
 
     key: Key
@@ -129,6 +130,8 @@ class Transaction:
     entry_mode: str = ""
     masked: str = ""
     pan: str = field(default="", repr=False)
+    sequence: str = field(default="", repr=False)
+    chip_data: bytes = field(default=b"", repr=False)
     original: int = 0
     response_code: str = ""
     auth_code: str = ""
@@ -137,6 +140,10 @@ class Transaction:
     reversal_reply: bytes = field(default=b"", repr=False)
     due_at: float | None = None
     attempts: int = 0
+
+    def without_card(self) -> "Transaction":
+        """The same without what was kept to ask the issuer again."""
+        return replace(self, pan="", sequence="", chip_data=b"")
 
     @property
     def reference(self) -> str:

@@ -1,11 +1,13 @@
 """Financial requests: is it authentic, have we had it before, may it be; then the issuer is called.
 
 A refusal after the MAC was good is kept like any other answer: the same request later, when the circumstances have
-changed, gets the same refusal, because that is what the terminal was told.
+changed, gets the same refusal, because that is what the terminal was told. But an offline sale is declined by nobody
+but its issuer, for the goods are gone: what we have against it our operator hears, the terminal nothing. It asks again.
 """
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 from host_switch.answers import SIGN_ON, financial_reply, refuse, refuse_in_kind, send_signed
 from host_switch.calls import request_call
@@ -42,6 +44,8 @@ def request(event: FrameReceived, rules: TransactionType, facts: Facts, now: flo
         return _known(event, rules, facts.stored, facts, now)
     row = opened(event, rules, facts, now)
     code = first_refusal(event, rules, facts)
+    if code and rules.is_offline:
+        return (Report("attention", "offline sale not taken", event.connection, row.key.terminal, code),)
     if code:
         return _declined(row, code, facts, now)
     try:
@@ -91,7 +95,7 @@ def moved_here(row: Transaction, event: FrameReceived) -> Transaction:
 def _declined(row: Transaction, code: str, facts: Facts, now: float) -> tuple[Effect, ...]:
     reply = financial_reply(row, code, facts, now)
     declined = replace(
-        row, outcome=Outcome.DECLINED, leg=Leg.NONE, response_code=code, reply=reply, due_at=None, pan=""
+        row.without_card(), outcome=Outcome.DECLINED, leg=Leg.NONE, response_code=code, reply=reply, due_at=None
     )
     return Persist((declined,)), *send_signed(declined, reply, facts.caller)
 
@@ -99,15 +103,17 @@ def _declined(row: Transaction, code: str, facts: Facts, now: float) -> tuple[Ef
 def opened(event: FrameReceived, rules: TransactionType, facts: Facts, now: float) -> Transaction:
     """The row of a new request, pending, with the time at which silence of the issuer has a consequence."""
     message = event.message
+    kept: dict[str, Any] = {}
+    if rules.recovery == "repeat":
+        kept = {"pan": card_number(message), "sequence": message.text(23, ""), "chip_data": message.binary(55, b"")}
     return Transaction(
         key=Key(message.text(41), message.text(60)[2:8], message.text(11)), number=facts.number, kind=rules.name,
         outcome=Outcome.PENDING, leg=_FIRST_LEG[rules.recovery], merchant=message.text(42),
         amount=int(message.text(4, "0")), currency=message.text(49), block60=message.text(60),
         content=content_hash(message, facts.policy.content_key), created_at=now, connection=event.connection,
         tpdu=event.tpdu, header=event.header, processing_code=message.text(3), entry_mode=message.text(22),
-        masked=masked_payer(message), pan=card_number(message) if rules.recovery == "repeat" else "",
-        original=facts.original.number if facts.original else 0,
-        due_at=now + _patience_s(rules, facts), attempts=1,
+        masked=masked_payer(message), original=facts.original.number if facts.original else 0,
+        due_at=now + _patience_s(rules, facts), attempts=1, **kept,
     )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def reversal(event: FrameReceived, rules: TransactionType, facts: Facts, now: fl
 def _remember(event: FrameReceived, rules: TransactionType, facts: Facts, now: float) -> tuple[Effect, ...]:
     row = opened(event, rules, facts, now)
     reply = reversal_reply(row, event.message, DONE, facts, now)
-    row = replace(row, outcome=Outcome.REVERSED, leg=Leg.NONE, due_at=None, pan="", reversal_reply=reply)
+    row = replace(row.without_card(), outcome=Outcome.REVERSED, leg=Leg.NONE, due_at=None, reversal_reply=reply)
     return Persist((row,)), *_send(row, row.reversal_reply, facts)
 
 
@@ -78,7 +78,7 @@ def _reverse(event: FrameReceived, stored: Transaction, facts: Facts, now: float
     move = TABLE.get((stored.outcome, stored.leg, Happening.REVERSAL_ASKED))
     assert move is not None, "a transaction without an answered reversal can be reversed from every state"
     reply = reversal_reply(stored, event.message, DONE, facts, now)
-    here = replace(here, reversal_reply=reply, pan="")
+    here = replace(here.without_card(), reversal_reply=reply)
     return _ACTS[move.act](Step(here, move, facts, now))
 
 

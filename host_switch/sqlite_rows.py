@@ -91,12 +91,19 @@ class Rows:
         sealed = values.pop("pan")
         key = Key(values.pop("terminal"), values.pop("batch"), values.pop("trace"))
         outcome, leg = Outcome(values.pop("outcome")), Leg(values.pop("leg"))
-        pan = self._room.unseal(sealed, f"transaction/{key}/pan").decode() if sealed else ""
-        return Transaction(key=key, outcome=outcome, leg=leg, pan=pan, **values)
+        card = self._room.unseal(sealed, f"transaction/{key}/pan").decode() if sealed else ""
+        pan, sequence, chip_data = (*card.split("/"), "", "")[:3]
+        return Transaction(
+            key=key, outcome=outcome, leg=leg, pan=pan, sequence=sequence, chip_data=bytes.fromhex(chip_data), **values
+        )
 
     def moving(self, row: Transaction) -> tuple[Any, ...]:
-        """The columns that change with the life of a transaction; the card number goes when it is not needed."""
-        pan = self._room.seal(row.pan.encode(), f"transaction/{row.key}/pan") if row.pan else None
+        """The columns that change with the life of a transaction; what is kept of the card goes when it is not needed.
+
+        In the column `pan` stand number, sequence and chip data; older versions have written the number alone.
+        """
+        card = f"{row.pan}/{row.sequence}/{row.chip_data.hex()}"
+        pan = self._room.seal(card.encode(), f"transaction/{row.key}/pan") if row.pan else None
         return (
             row.outcome.value, row.leg.value, row.connection, row.tpdu, row.header, row.response_code, row.auth_code,
             row.voucher, row.reply, row.reversal_reply, row.due_at, row.attempts, pan,

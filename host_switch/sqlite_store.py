@@ -247,7 +247,7 @@ class SqliteStore:
         try:
             return Books(
                 tuple(map(self._convert.terminal, self._rows("SELECT * FROM terminals ORDER BY id"))),
-                tuple(replace(self._convert.transaction(row), pan="") for row in self._rows(transactions)),
+                tuple(self._convert.transaction(row).without_card() for row in self._rows(transactions)),
                 tuple(map(sqlite_rows.record, self._rows("SELECT * FROM postings ORDER BY sequence"))),
                 tuple(map(sqlite_rows.batch, self._rows("SELECT * FROM batches ORDER BY terminal, number"))),
                 tuple(map(sqlite_rows.event, self._rows("SELECT * FROM events ORDER BY sequence"))),

@@ -5,7 +5,7 @@ none of it, and the ledger only grows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from host_switch.events import Change, Decision, Due, Input, Persist, PutDetails
@@ -204,7 +204,7 @@ class MemoryStore:
         """Everything, for validation."""
         return Books(
             tuple(self._terminals.values()),
-            tuple(replace(row, pan="") for row in self._transactions.values()),
+            tuple(row.without_card() for row in self._transactions.values()),
             tuple(self._records),
             tuple(self._batches.values()),
             tuple(self._events),

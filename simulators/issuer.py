@@ -33,11 +33,13 @@ APPROVED = "00"
 # The data that an application cryptogram covers, in order; the card verification results follow from tag 9F10.
 _CRYPTOGRAM_TAGS = (0x9F02, 0x9F03, 0x9F1A, 0x95, 0x5F2A, 0x9A, 0x9C, 0x9F37, 0x82, 0x9F36)
 _RESULTS = slice(3, 7)
+_UNASKED = frozenset({b"Y1", b"Y3"})
+_CERTIFICATE = b"\x40"
 
 # The last three digits of the simulated cards' numbers, and of those with which something is wrong here.
 _CARDS = (
     "009", "017", "025", "033", "041", "058", "066", "074", "082", "090", "108", "116", "124", "132", "140", "157",
-    "165", "173", "181", "199", "215", "231", "249",
+    "165", "173", "181", "199", "215", "223", "231", "249",
 )  # fmt: skip
 _REFUSALS = {"025": "51", "033": "41"}
 _PIN_BLOCKED = "116"
@@ -311,10 +313,15 @@ def _funds(message: Message, account: Account) -> str:
 
 
 def _cryptogram(message: Message, account: Account) -> str:
-    """Check the chip's ARQC, and that it was made for this amount."""
+    """Check the chip's cryptogram, and that it was made for this amount.
+
+    An ARQC asks; what the chip has approved by itself (tag 8A is Y1 or Y3) comes with its certificate, a TC.
+    """
     if 55 not in message:
         return ""
     chip = parse_tlv(message.binary(55))
+    if 0x8A in chip and (chip[0x8A] not in _UNASKED or chip[0x9F27] != _CERTIFICATE):
+        return "59"
     data = b"".join(chip[tag] for tag in _CRYPTOGRAM_TAGS) + chip[0x9F10][_RESULTS]
     if not arqc_is_good(_session_key(message, account, chip), data, chip[0x9F26]):
         return "59"

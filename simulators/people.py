@@ -208,8 +208,11 @@ def _card_key(pan: str) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def chip_data(pan: str, counter: int, amount: int, inquiry: bool) -> Mapping[int, bytes]:
-    """What a chip has to say to its issuer: the tags of field 55, with a cryptogram that holds."""
+def chip_data(pan: str, counter: int, amount: int, inquiry: bool, offline: bool = False) -> Mapping[int, bytes]:
+    """What a chip has to say to its issuer: the tags of field 55, with a cryptogram that holds.
+
+    `offline`: it has approved by itself, so the cryptogram is a certificate (TC), and tag 8A says why nobody was asked.
+    """
     results = bytes.fromhex("03A00000")
     tags = {
         0x9F02: bytes.fromhex(f"{amount:012d}"), 0x9F03: bytes(6), 0x9F1A: b"\x01\x56", 0x95: bytes(5),
@@ -218,7 +221,8 @@ def chip_data(pan: str, counter: int, amount: int, inquiry: bool) -> Mapping[int
     }  # fmt: skip
     data = b"".join(tags.values()) + results
     cryptogram = application_cryptogram(session_key(_card_key(pan), tags[0x9F36]), data)
-    return {0x9F26: cryptogram, 0x9F27: b"\x80", 0x9F10: b"\x07\x01\x01" + results + b"\x01", **tags}
+    said = {0x9F26: cryptogram, 0x9F27: b"\x80", 0x9F10: b"\x07\x01\x01" + results + b"\x01", **tags}
+    return {**said, 0x9F27: b"\x40", 0x8A: b"Y3"} if offline else said
 
 
 @dataclass(slots=True)

@@ -11,8 +11,10 @@ from typing import Any
 from iso8583.transactions import TYPES, TransactionType
 from terminal.records import (
     CARD_ERASED,
+    DECLINED_LATER,
     SETTLEMENT_TRACE,
     Answered,
+    ApprovedOffline,
     Attention,
     BatchClosed,
     Cancelled,
@@ -85,12 +87,22 @@ class Payment:
     @property
     def needs_people(self) -> bool:
         """Its end is not known, and the terminal cannot ask for it any more: two people may close it."""
-        return self.state is State.SENT and self.attention == CARD_ERASED
+        return self.state in (State.SENT, State.ADVICE_DUE) and self.attention == CARD_ERASED
+
+    @property
+    def is_booked_sale(self) -> bool:
+        """Money can go back: the sale is approved, and has the reference by which the host knows it."""
+        return self.state is State.APPROVED and self.rules.direction == "debit" and bool(self.reference)
+
+    @property
+    def has_slip(self) -> bool:
+        """The money has moved, or is owed on the chip's word: whoever asks for a slip gets one."""
+        return self.state in (State.APPROVED, State.ADVICE_DUE) and self.rules.direction != "none"
 
     @property
     def receipt_due(self) -> bool:
-        """The money has moved, but no slip is known to be on paper."""
-        return self.state is State.APPROVED and not self.printed and self.rules.direction != "none"
+        """There must be a slip, but none is known to be on paper."""
+        return self.has_slip and not self.printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +115,21 @@ class Totals:
     credit_count: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """Offline sales that the bank has not answered: how many, what they come to, and when the oldest was made."""
+
+    count: int = 0
+    amount: int = 0
+    since: float | None = None
+
+
 class Book:
     """Batch, trace number, payments of the open batch, the settlement under way, slips due, what the host has set."""
 
     def __init__(self) -> None:
         self.batch = self.host_batch = FIRST_BATCH
+        self.batch_is_known = False
         self.next_trace = 1
         self.payments: dict[Key, Payment] = {}
         self.requests: dict[str, Key] = {}
@@ -131,6 +153,11 @@ class Book:
     def unresolved(self) -> list[Payment]:
         """Payments whose end is not known, oldest first."""
         return [payment for payment in self.payments.values() if not payment.is_final]
+
+    def offline(self) -> Owed:
+        """What was sold offline and is not at the bank yet: the money that the shop may lose."""
+        owed = [payment for payment in self.payments.values() if payment.state is State.ADVICE_DUE]
+        return Owed(len(owed), sum(p.amount for p in owed), min((p.at for p in owed), default=None))
 
     def totals(self) -> Totals:
         """Sum up the approved payments of the batch."""
@@ -163,19 +190,30 @@ class Book:
             recovery_fields=r.recovery_fields, chip=r.chip, signature=r.signature,
         )  # fmt: skip
 
+    def _approved_offline(self, r: ApprovedOffline) -> None:
+        self._update(
+            r.key, state=State.ADVICE_DUE, entry_mode=r.entry_mode, means=r.means, card=r.card,
+            recovery_fields=r.recovery_fields, chip=r.chip, signature=r.signature,
+        )  # fmt: skip
+        self._slip_due(r.key)
+
     def _answered(self, r: Answered) -> None:
+        too_late = self.payments[r.key].rules.is_offline and not r.approved
         state = State.DECLINED if not r.approved else State.COMPLETING if r.card_waits else State.APPROVED
         self._update(
             r.key, state=state, response_code=r.response_code, amount=r.amount, reference=r.reference,
             authorisation=r.authorisation, host_time=r.host_time, host_date=r.host_date, issuer=r.issuer, text=r.text,
-            balance=r.balance, attention="",
+            balance=r.balance, attention=DECLINED_LATER if too_late else "",
         )  # fmt: skip
         self._credit_original(r.key)
         self._slip_due(r.key)
 
     def _slip_due(self, key: Key) -> None:
+        """One more slip to print, or one less: of an offline sale that was declined before it was printed."""
         if self.payments[key].receipt_due:
             self.slips_due.setdefault(key, 0)
+        else:
+            self.slips_due.pop(key, None)
 
     def _credit_original(self, key: Key) -> None:
         """Mark the sale that an approved void or refund gives back, if it lies in this batch."""
@@ -223,7 +261,7 @@ class Book:
 
     def _signed_on(self, r: SignedOn) -> None:
         """Take the host's batch number while nothing counts in ours, but never that of the one closed before."""
-        self.host_batch = r.batch
+        self.host_batch, self.batch_is_known = r.batch, True
         counts = any(not p.is_final or p.state is State.APPROVED for p in self.payments.values())
         if not counts and self.settling is None and not self.host_is_behind:
             self.batch = r.batch
@@ -243,7 +281,7 @@ class Book:
             self.slips_due[Key(r.terminal, r.batch, SETTLEMENT_TRACE)] = 0
         self.last_settled, self.last_closed = self.settling, r
         self.settling = self.settle_answer = None
-        self.batch, self.next_trace = r.next_batch, int(r.next_trace)
+        self.batch, self.next_trace, self.batch_is_known = r.next_batch, int(r.next_trace), True
 
     def _parameters_taken(self, r: ParametersTaken) -> None:
         self.parameters = r
@@ -252,6 +290,7 @@ class Book:
 _APPLY: dict[type, Callable[[Book, Any], None]] = {
     Started: Book._started,
     Sent: Book._sent,
+    ApprovedOffline: Book._approved_offline,
     Answered: Book._answered,
     Completed: Book._completed,
     Cancelled: Book._cancelled,

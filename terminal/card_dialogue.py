@@ -17,7 +17,7 @@ from terminal.devices import CardGone, CardReader, OfflinePinPad, PinBypassed, P
 from terminal.emv.contactless import ContactlessKernel
 from terminal.emv.kernel import ContactKernel
 from terminal.emv.offline_pin import padding_bytes, verify_command
-from terminal.emv.parameters import SHIPPED, DownloadedParameters, SaleFacts, TerminalParameters
+from terminal.emv.parameters import SHIPPED, Application, DownloadedParameters, SaleFacts, TerminalParameters
 from terminal.emv.steps import (
     Answer,
     AskPin,
@@ -42,8 +42,8 @@ from terminal.key_frames import VaultError
 from terminal.magnetic_stripe import Stripe
 from terminal.stripe_dialogue import StripeDialogue, StripeNotTaken
 
-_OFFLINE_PINS = 0x90
-"""Plain and enciphered offline PIN, of terminal capabilities byte 2."""
+_OFFLINE_PINS, _ONLINE_PIN = 0x90, 0x40
+"""Plain and enciphered offline PIN, and online PIN, of terminal capabilities byte 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +58,20 @@ class CardDialogue:
     """Reads one card for one payment. `answer` gives it the host's word, `choose` the cardholder's.
 
     `contactless`: the reader's cards are tapped, not inserted. `stripe`: where a card may be swiped, too.
+    `offline_amount_max`: no host can be asked, and the chip may approve by itself up to so much; 0 while there is one.
     """
 
     def __init__(
         self, reader: CardReader, pin_pad: PinPad | None, seal: Callable[[str], str], report: Callable[[Event], None],
         downloaded: DownloadedParameters = SHIPPED, *, contactless: bool = False, stripe: StripeDialogue | None = None,
+        offline_amount_max: int = 0,
     ) -> None:  # fmt: skip
         self._downloaded = downloaded
         self._kernel = ContactlessKernel if contactless else ContactKernel
         self._reader = reader
         self._pin_pad = pin_pad
         self._seal = seal
+        self._offline_amount_max = offline_amount_max
         self._report = report
         self._stripe = stripe
         self._choice: _Choice | None = None
@@ -94,10 +97,8 @@ class CardDialogue:
             await self._stripe.present(stripe, amount, currency)
         except (CardGone, StripeNotTaken) as error:
             self._report(MeansFailed(error.reason))
-            return
         except PinPadFault:  # whoever pulls its plug must not get away with a signature
             self._report(MeansFailed("pin_pad_failed"))
-            return
         except VaultError:  # the key process has died: what cannot be sealed is not taken
             self._report(MeansFailed("keys_gone"))
 
@@ -214,21 +215,27 @@ class CardDialogue:
         return OfflinePinResult("presented", int.from_bytes(answer[-2:], "big"))
 
     async def _go_online(self, card: CardData) -> OnlineAnswer | NoAnswer:
+        if self._offline_amount_max:
+            return NoAnswer()
         self._online = asyncio.get_running_loop().create_future()
-        self._report(
-            CardPresented(
-                pan=card.pan, sealed=self._seal(card.pan), masked=card.masked, expiry=card.expiry, sequence=card.psn,
-                track2=card.track2, chip_data=card.f55, entry_mode=card.entry_mode, pin_block=card.pin_block,
-                signature=card.cvm == "signature", chip=dict(card.receipt), reversal_chip_data=card.reversal_f55,
-            )
-        )  # fmt: skip
+        self._report(self._presented(card))
         return await self._online
 
+    def _presented(self, card: CardData) -> CardPresented:
+        return CardPresented(
+            pan=card.pan, sealed=self._seal(card.pan), masked=card.masked, expiry=card.expiry, sequence=card.psn,
+            track2=card.track2, chip_data=card.f55, entry_mode=card.entry_mode, pin_block=card.pin_block,
+            signature=card.cvm == "signature", chip=dict(card.receipt), reversal_chip_data=card.reversal_f55,
+        )  # fmt: skip
+
     def _conclude(self, outcome: Outcome) -> None:
-        if self._online is None:
-            self._report(MeansFailed(f"card_{outcome.reason}"))
-        else:
+        if self._online is not None:
             self._report(CardCompleted(outcome.kind == "approved", dict(outcome.receipt)))
+        elif self._offline_amount_max and outcome.kind == "approved" and outcome.card is not None:
+            sold = self._presented(outcome.card)
+            self._report(replace(sold, chip_data=outcome.f55, chip=dict(outcome.receipt), approved_offline=True))
+        else:
+            self._report(MeansFailed(f"card_{outcome.reason}"))
 
     def _parameters(self, profile: TerminalProfile) -> TerminalParameters:
         known = TerminalParameters(
@@ -236,12 +243,20 @@ class CardDialogue:
             terminal_id=profile.terminal_id, ifd_serial=profile.terminal_id, currency=profile.currency,
             applications=self._downloaded.applications, ca_keys=self._downloaded.ca_keys,
             known_cards=self._downloaded.known_cards,
-            offline_sales=False,  # a tapped card's approval would have to wait for the host in the journal
+            offline_sales=bool(self._offline_amount_max),
         )  # fmt: skip
-        if not isinstance(self._pin_pad, OfflinePinPad):
-            return known
         first, methods, last = known.capabilities
-        return replace(known, capabilities=bytes((first, methods | _OFFLINE_PINS, last)))
+        if isinstance(self._pin_pad, OfflinePinPad):
+            methods |= _OFFLINE_PINS
+        if not self._offline_amount_max:
+            return replace(known, capabilities=bytes((first, methods, last)))
+        capabilities = bytes((first, methods & ~_ONLINE_PIN, last))
+        return replace(known, capabilities=capabilities, applications=self._for_offline(known.applications))
+
+    def _for_offline(self, applications: tuple[Application, ...]) -> tuple[Application, ...]:
+        """While no host can be asked, the shop's own limit is the floor below which a chip may approve."""
+        floor = self._offline_amount_max + 1
+        return tuple(replace(application, floor_limit=floor) for application in applications)
 
 
 def _facts(profile: TerminalProfile, amount: int, trace: str, inquiry: bool) -> SaleFacts:

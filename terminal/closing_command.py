@@ -11,12 +11,14 @@ from pathlib import Path
 
 from firmware_config.profile import TerminalProfile, load_profile
 from terminal.book import Book, Payment
+from terminal.cashier import words
 from terminal.cashier.texts import LANGUAGES, texts_in
 from terminal.counter import Counter
 from terminal.events import CloseByPeople, Persist, RoomMeasured
 from terminal.journal import Journal
 from terminal.operators import Operators
 from terminal.running import PageRefused, RunningTerminal, in_both_languages
+from terminal.view import payment_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,8 @@ def payment_to_close(folder: Path, name: str) -> Payment:
 
 def second_look(payment: Payment, booked: bool) -> str:
     """What closing it so means for the money, in both languages."""
-    key = "closing.booked_says" if booked else "closing.not_booked_says"
-    return "\n".join(
-        texts(key, amount=texts.money(payment.amount, payment.currency)) for texts in map(texts_in, LANGUAGES)
-    )
+    name = "booked_says" if booked else "not_booked_says"
+    return "\n".join(words.of_closing(name, payment_view(payment), texts_in(language)) for language in LANGUAGES)
 
 
 def close(folder: Path, said: CloseByPeople, pins: Pins) -> None:

@@ -53,7 +53,6 @@ from terminal.records import Key, Record
 from terminal.session import Session
 from terminal.settlement import Settlement
 from terminal.slip_queue import SlipQueue
-from terminal.transitions import State
 
 _MEASUREMENTS = (RoomMeasured, DevicesSeen, DownloadsLoaded)
 
@@ -118,6 +117,9 @@ class Counter:
                 return effects + self.errands.tick(now)
             case SaleRequested() | BalanceRequested() | VoidRequested() | RefundRequested():
                 return self._payment_requested(event, now)
+            case CodePresented() if self.payments.sells_offline:
+                self._say("offline_no_code", self.payments.current)
+                return []
             case CodePresented(code) if refusal := self.codes.refusal_of(code):
                 self._say(refusal, self.payments.current)
                 return []
@@ -212,14 +214,15 @@ class Counter:
         """Refuse in words, or begin. A request seen before begins nothing: its payment is the answer."""
         if event.request_id in self.book.requests:
             return []
-        refusal = self._refusal(event)
+        refusal = self._refusal(event, now)
         if refusal:
             self._say(refusal)
             return []
         self.notice, self.stage = None, "card_or_code"
         match event:
-            case SaleRequested(request_id, amount, operator):
-                return self.payments.start("sale", request_id, amount, operator, now)
+            case SaleRequested(request_id, amount, operator, offline):
+                name = "offline_sale" if offline and not self.session.ready else "sale"
+                return self.payments.start(name, request_id, amount, operator, now)
             case BalanceRequested(request_id, operator):
                 return self.payments.start("balance_inquiry", request_id, 0, operator, now)
             case VoidRequested(request_id, original, operator, authorised_by):
@@ -230,7 +233,12 @@ class Counter:
                 self.stage = "host"
                 return self.payments.refund(sale, amount, request_id, operator, authorised_by, now)
 
-    def _refusal(self, event: SaleRequested | BalanceRequested | VoidRequested | RefundRequested) -> str:
+    def _refusal(
+        self, event: SaleRequested | BalanceRequested | VoidRequested | RefundRequested, now: float
+    ) -> str:
+        if isinstance(event, SaleRequested) and event.offline and not self.session.ready:
+            owed, limits = self.book.offline(), self.profile.offline
+            return self.refusal_of_offline() or risk.refusal_of_offline_sale(event.amount, owed, limits, now)
         general = risk.refusal_of_payment(
             self.book, self.profile.limits, self.room, self.session.ready and not self.session.wants_sign_on, self.busy
         )
@@ -249,6 +257,13 @@ class Counter:
                 return refusal or _unauthorised(authorised_by)
             case _:
                 return ""
+
+    def refusal_of_offline(self) -> str:
+        """Why nothing can be sold without the host now; the page asks, too, before it offers it."""
+        profile, out_of_reach = self.profile, self.session.host_is_out_of_reach
+        return risk.refusal_of_offline(
+            self.book, profile.limits, profile.offline, self.room, out_of_reach, self.busy
+        )
 
     def _is_voided(self, sale: Original) -> bool:
         """Voided in an earlier batch, as the shell found, or in this one, as the book knows."""
@@ -278,7 +293,7 @@ class Counter:
     def _reprint(self, key: Key) -> list[Effect]:
         """Print again. What is not of this batch the shell looks up in the journal."""
         payment = self.book.payments.get(key)
-        if payment is not None and (payment.state is not State.APPROVED or payment.rules.direction == "none"):
+        if payment is not None and not payment.has_slip:
             self._say("nothing_to_print", key)
         elif not self.slips.ask(key):
             self._say("printer_queue_full", key)

@@ -23,12 +23,14 @@ Means = Literal["card", "code"]
 class SaleRequested:
     """The cashier charges an amount; card or code is decided by what the customer presents.
 
-    `request_id` is made by the page: the same request twice is one payment.
+    `request_id` is made by the page: the same request twice is one payment. `offline`: the cashier has pressed the key
+    that sells without the bank; if the bank can be asked after all, it is an ordinary sale.
     """
 
     request_id: str
     amount: int
     operator: str
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class CardPresented:
     Lives only until the request is sent: `pan`, the tracks and `pin_block` are never persisted, and never shown.
     `sealed` is the card number, encrypted by the vault; `masked` its first six and last four. A stripe has neither
     `sequence` nor chip data, but maybe a `track3`; `chip_failed`: it is used because the card's chip could not be.
+    `approved_offline`: the chip has had its last word already, and `chip_data` holds its certificate.
     """
 
     pan: str = field(repr=False)
@@ -139,6 +142,7 @@ class CardPresented:
     signature: bool = False
     chip: Mapping[str, str] = field(default_factory=dict)
     reversal_chip_data: bytes = field(default=b"", repr=False)
+    approved_offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,12 +333,16 @@ class Reconnect:
 
 @dataclass(frozen=True, slots=True)
 class AskForMeans:
-    """Wake the card reader (and the scanner, where codes are allowed) for this payment."""
+    """Wake the card reader (and the scanner, where codes are allowed) for this payment.
+
+    `offline`: the chip must approve without the host, or nothing is sold.
+    """
 
     key: Key
     amount: int
     currency: str
     means: tuple[Means, ...]
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ UPLOAD = TYPES["batch_upload"]
 # and put into field 2 by the link; tracks, PIN block and payment code are not kept at all.
 _KEPT: Mapping[Recovery, frozenset[int]] = {
     "reverse": frozenset({3, 4, 11, 22, 23, 25, 38, 41, 42, 49, 60, 61}),
-    "repeat": frozenset({3, 4, 11, 22, 25, 37, 41, 42, 49, 59, 60, 61, 63}),
+    "repeat": frozenset({3, 4, 11, 22, 23, 25, 37, 41, 42, 49, 55, 59, 60, 61, 63}),
     "none": frozenset(),
 }
 
@@ -49,6 +49,15 @@ def card_request(payment: Payment, card: CardPresented, profile: TerminalProfile
     if card.pin_block:
         own[26] = "12"
     return Message(payment.rules.mti, fields | {number: value for number, value in own.items() if value})
+
+
+def offline_sale(payment: Payment, card: CardPresented, profile: TerminalProfile) -> Message:
+    """Word the advice of a sale that the chip has approved: 2, 23, 55 with its certificate, 63; no track, no PIN."""
+    return Message(
+        payment.rules.mti,
+        _common(payment, profile)
+        | {2: card.pan, 22: card.entry_mode, 23: card.sequence, 55: card.chip_data, 63: CARD_ORGANISATION},
+    )
 
 
 def code_request(payment: Payment, code: CodePresented, profile: TerminalProfile) -> Message:
@@ -78,9 +87,9 @@ def reversal(kept: Mapping[str, str], reason: str, authorisation: str, again: bo
     return Message("0401" if again else "0400", fields)
 
 
-def repeat(request: Mapping[str, str], mti: str) -> Message:
-    """Word an advice again: the same fields with the repeat digit in the MTI."""
-    return Message(mti[:3] + "1", read_recovery_fields(request))
+def advice(request: Mapping[str, str], mti: str, again: bool) -> Message:
+    """Word an advice from what the journal keeps of it, with the repeat digit if it may have been sent before."""
+    return Message(mti[:3] + ("1" if again else "0"), read_recovery_fields(request))
 
 
 def recovery_fields(request: Message, recovery: Recovery, chip_data: bytes = b"") -> dict[str, str]:

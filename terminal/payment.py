@@ -10,6 +10,7 @@ The rules, each with its test:
 - No answer, a dead link, an answer whose MAC is not good, or a restart: reversed (sales, voids) or repeated (refunds)
   until the host answers. Time never closes a payment.
 - An approval that comes late changes nothing; it is kept as evidence.
+- A sale that the chip approved offline is owed to the host until that has booked or declined it; only its word ends it.
 - A chip that refuses after the host approved: the sale is reversed.
 - What cannot be asked for any more is closed by two people, by the acquirer's statement. An answer that contradicts
   them after all changes nothing; it is kept as evidence, and calls a person.
@@ -19,12 +20,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from firmware_config.profile import TerminalProfile
-from iso8583 import Iso8583Error, Message
+from iso8583 import Message
 from iso8583.masking import mask_code
 from iso8583.message import response_mti
 from iso8583.response_codes import REVERSAL_DONE, Action, meaning
-from iso8583.unionpay import Balance54
 from terminal import host_parameters, messages
+from terminal.answers import APPROVING, amount_fits, balance_in, judge_advice
 from terminal.book import Book, Payment
 from terminal.events import (
     AskForMeans,
@@ -44,6 +45,7 @@ from terminal.events import (
 from terminal.records import (
     CARD_ERASED,
     Answered,
+    ApprovedOffline,
     Attention,
     Cancelled,
     ClosedByPeople,
@@ -59,12 +61,9 @@ from terminal.records import (
 from terminal.transitions import TABLE, Act, Happening, State
 
 NO_ANSWER, BAD_MAC, CARD_REFUSED = "98", "A0", "06"
-PARTIAL = "10"
 
 # Seconds until an unanswered reversal or repeat is sent again: soon at first, then ever rarer, but for ever.
 RETRY_S = (5, 10, 20, 40, 80, 160, 320, 640, 1200)
-
-_APPROVING = frozenset({Action.APPROVE, Action.ACCEPT})
 
 
 @dataclass(slots=True)
@@ -84,6 +83,12 @@ class Payments:
         self.current: Key | None = None
         self.link_ready = False
 
+    @property
+    def sells_offline(self) -> bool:
+        """The current payment waits for a chip that approves without the host."""
+        payment = self._current()
+        return payment is not None and payment.rules.is_offline
+
     # --- what people ask for ------------------------------------------------------------------------------------------
 
     def start(self, type_name: str, request_id: str, amount: int, operator: str, now: float) -> list[Effect]:
@@ -91,7 +96,7 @@ class Payments:
         effects, payment = self._open(type_name, request_id, amount, operator, now)
         means: tuple[Means, ...] = ("card", "code") if type_name == "sale" else ("card",)
         self._answer_due[payment.key] = now + self._profile.limits.means_timeout_s
-        return [*effects, AskForMeans(payment.key, amount, payment.currency, means)]
+        return [*effects, AskForMeans(payment.key, amount, payment.currency, means, payment.rules.is_offline)]
 
     def void(self, sale: Payment, request_id: str, operator: str, authorised_by: str, now: float) -> list[Effect]:
         """Take back a sale of this batch, without the card: its number is in the journal, sealed."""
@@ -122,11 +127,21 @@ class Payments:
     # --- what devices report ------------------------------------------------------------------------------------------
 
     def presented(self, means: CardPresented | CodePresented, now: float) -> list[Effect]:
-        """The customer presented a card or a code. If the line has died meanwhile, nothing is sent."""
+        """The customer presented a card or a code. If the line has died meanwhile, nothing is sent.
+
+        Only a sale that was asked for as one is sold offline, even if the chip would approve any.
+        """
+        payment = self._current()
+        if payment is None:
+            return []
+        by_chip = isinstance(means, CardPresented) and means.approved_offline
+        if by_chip != payment.rules.is_offline:
+            return self.cancel("card_approved_offline" if by_chip else "card_host_unreachable", now)
+        if by_chip:
+            return self._happen(payment, Happening.APPROVED_OFFLINE, now, _Facts(means=means))
         if not self.link_ready:
             return self.cancel("no_link", now)
-        payment = self._current()
-        return [] if payment is None else self._happen(payment, Happening.PRESENTED, now, _Facts(means=means))
+        return self._happen(payment, Happening.PRESENTED, now, _Facts(means=means))
 
     def card_erased(self, key: Key, now: float) -> list[Effect]:
         """A refund that must be repeated and cannot be: only a person can find out what became of it."""
@@ -163,7 +178,7 @@ class Payments:
             answer.mti == response_mti(request_mti)
             and answer.get(3) == payment.rules.processing_code
             and answer.get(42) == self._profile.merchant_id
-            and _amount_fits(payment, answer)
+            and amount_fits(payment, answer)
         )
 
     def _judge(self, payment: Payment, event: Received) -> Happening:
@@ -172,7 +187,9 @@ class Payments:
         action = meaning(code).action
         if event.mac != "good" or not code or action is Action.REVERSE:
             return _DOUBTS[payment.rules.recovery]
-        if action not in _APPROVING:
+        if payment.rules.is_offline:
+            return judge_advice(event.message, code)
+        if action not in APPROVING:
             return Happening.DECLINED
         if 37 not in event.message:  # without its reference it could be neither voided nor refunded
             return _DOUBTS[payment.rules.recovery]
@@ -205,7 +222,7 @@ class Payments:
         for payment in self._book.unresolved():
             if payment.state is State.STARTED:
                 effects += self._happen(payment, Happening.GIVEN_UP, now, _Facts(reason="restarted"))
-            elif payment.state is State.REVERSAL_DUE:
+            elif payment.state in (State.REVERSAL_DUE, State.ADVICE_DUE):
                 self._retries[payment.key] = _Retry(1, now)
             else:
                 effects += self._doubt(payment, now)
@@ -221,9 +238,14 @@ class Payments:
             else:
                 effects += self._doubt(payment, now)
         if self.link_ready:
-            for key in [key for key, retry in self._retries.items() if retry.at <= now]:
+            due = [key for key, retry in self._retries.items() if retry.at <= now]
+            for key in sorted(due, key=self._comes_after_reversals):
                 effects += self._happen(self._book.payments[key], Happening.RETRY, now, _Facts())
         return effects
+
+    def _comes_after_reversals(self, key: Key) -> bool:
+        """What was sold offline waits until the host has been told what does not stand."""
+        return self._book.payments[key].state is State.ADVICE_DUE
 
     def deadline(self) -> float | None:
         """When tick() wants to be called next."""
@@ -286,6 +308,16 @@ class Payments:
         request = messages.card_request(payment, facts.means, self._profile)
         return self._send(payment, request, facts.means.masked, facts.means.sealed, now, facts.means)
 
+    def _act_sell_offline(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
+        card = facts.means
+        assert isinstance(card, CardPresented), "only a chip approves offline"
+        kept = messages.recovery_fields(messages.offline_sale(payment, card, self._profile), payment.rules.recovery)
+        approved = ApprovedOffline(
+            payment.key, card.entry_mode, card.masked, now, card.sealed, kept, card.chip, card.signature
+        )
+        self._let_go(payment.key)
+        return [self._persist(approved), ReleaseMeans(), *self._advise(payment.key, now, again=False)]
+
     def _act_cancel(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
         reason = facts.reason if payment.state is State.STARTED else "no_answer"
@@ -319,8 +351,18 @@ class Payments:
 
     def _act_repeat(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key, keep_retry=True)
-        request = messages.repeat(payment.recovery_fields, payment.rules.mti)
-        return self._try_again(payment, Send(request, (payment.card,) if payment.card else ()), now)
+        return self._advise(payment.key, now, again=True)
+
+    def _act_advise(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
+        return self._advise(payment.key, now, again=self._retries[payment.key].attempts > 0)
+
+    def _act_book_late(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
+        self._let_go(payment.key)
+        return [self._persist(_answered(payment, facts, True, now))]
+
+    def _act_decline_late(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
+        self._let_go(payment.key)
+        return [self._persist(_answered(payment, facts, False, now))]
 
     def _act_close(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
@@ -335,7 +377,8 @@ class Payments:
         return effects
 
     def _act_call(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
-        reason = f"reversal_refused_{facts.response_code}"
+        what = "advice" if payment.state is State.ADVICE_DUE else "reversal"
+        reason = f"{what}_refused_{facts.response_code}"
         return [] if payment.attention == reason else [self._persist(Attention(payment.key, reason, now))]
 
     def _act_close_by_people(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
@@ -348,6 +391,11 @@ class Payments:
     def _reversal(self, key: Key, again: bool) -> Send:
         payment = self._book.payments[key]
         return Send(messages.reversal(payment.recovery_fields, payment.reason, payment.authorisation, again))
+
+    def _advise(self, key: Key, now: float, *, again: bool) -> list[Effect]:
+        payment = self._book.payments[key]
+        request = messages.advice(payment.recovery_fields, payment.rules.mti, again)
+        return self._try_again(payment, Send(request, (payment.card,) if payment.card else ()), now)
 
     def _try_again(self, payment: Payment, send: Send, now: float) -> list[Effect]:
         """Send what is due and plan the next try; without a link only plan it."""
@@ -393,25 +441,9 @@ def _answered(payment: Payment, facts: _Facts, approved: bool, now: float, card_
         amount=int(answer.get(4, f"{payment.amount:012d}")) if approved else payment.amount,
         reference=answer.text(37, ""), authorisation=answer.text(38, ""),
         host_time=answer.text(12, ""), host_date=answer.text(13, ""),
-        issuer=answer.text(44, ""), text=answer.text(63, ""), balance=_balance(answer),
+        issuer=answer.text(44, ""), text=answer.text(63, ""), balance=balance_in(answer),
         card_waits=card_waits,
     )  # fmt: skip
-
-
-def _amount_fits(payment: Payment, answer: Message) -> bool:
-    """The amount is that of the request, or a part of it if the answer says so."""
-    amount = int(answer.text(4, str(payment.amount)))
-    if answer.get(39) == PARTIAL:
-        return 0 < amount < payment.amount
-    return payment.rules.direction == "none" or amount == payment.amount
-
-
-def _balance(answer: Message) -> int | None:
-    """The balance that an answer brings; None if it brings none that can be read."""
-    try:
-        return Balance54.parse(answer.text(54, "")[:20]).amount
-    except Iso8583Error:
-        return None
 
 
 def _complete(facts: _Facts, approved: bool) -> CompleteCard:
@@ -427,6 +459,7 @@ _DOUBTS = {
 
 _ACTS: Mapping[Act, Callable[[Payments, Payment, _Facts, float], list[Effect]]] = {
     Act.SEND: Payments._act_send,
+    Act.SELL_OFFLINE: Payments._act_sell_offline,
     Act.CANCEL: Payments._act_cancel,
     Act.FINISH: Payments._act_finish,
     Act.ASK_CHIP: Payments._act_ask_chip,
@@ -435,6 +468,9 @@ _ACTS: Mapping[Act, Callable[[Payments, Payment, _Facts, float], list[Effect]]] 
     Act.REVERSE: Payments._act_reverse,
     Act.REVERSE_AGAIN: Payments._act_reverse_again,
     Act.REPEAT: Payments._act_repeat,
+    Act.ADVISE: Payments._act_advise,
+    Act.BOOK_LATE: Payments._act_book_late,
+    Act.DECLINE_LATE: Payments._act_decline_late,
     Act.CLOSE: Payments._act_close,
     Act.NOTE: Payments._act_note,
     Act.CALL: Payments._act_call,

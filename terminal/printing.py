@@ -31,6 +31,7 @@ NOTED_S = 5.0
 TYPE_NAMES = {
     "sale": ("消费", "SALE"),
     "qr_sale": ("消费", "SALE"),
+    "offline_sale": ("离线消费", "OFFLINE SALE"),
     "sale_void": ("消费撤销", "VOID"),
     "qr_void": ("消费撤销", "VOID"),
     "refund": ("退货", "REFUND"),
@@ -88,7 +89,7 @@ class Printing:
             settled = self._journal.settlement_of(job.key.batch)
             return settlement_lines(settlement_slip(profile, *settled, job.duplicate)) if settled else []
         payment = self._journal.payment(job.key)
-        if payment is None or payment.type not in TYPE_NAMES or payment.state is not State.APPROVED:
+        if payment is None or payment.type not in TYPE_NAMES or not payment.has_slip:
             return []
         original = self._journal.payment(payment.original) if payment.original else None
         return [
@@ -141,15 +142,23 @@ def slip_of(
     return Slip(
         copy=copy, shop=_shop(profile), operator_no=payment.operator, type_zh=zh, type_en=en,
         amount=-payment.amount if payment.rules.direction == "credit" else payment.amount, currency=payment.currency,
-        local_time=_host_time(profile, payment), batch=payment.key.batch, voucher=payment.key.trace,
+        local_time=_time_of(profile, payment), batch=payment.key.batch, voucher=payment.key.trace,
         entry=_ENTRY_LETTERS.get(payment.entry_mode[:2], "M"), card=payment.means, issuer=_payer(payment, codes),
         acquirer=payment.issuer[11:].strip(), auth_no=payment.authorisation, reference_no=payment.reference,
         pay_voucher=payment.reference if payment.rules.scan else "",
         original_voucher=back.key.trace if back else "", original_reference_no=back.reference if back else "",
         original_date=back.host_date if back else "",
-        response_texts=_by_statement(payment), ic_lines=tuple(payment.chip.items()),
+        response_texts=_offline(payment) + _by_statement(payment), ic_lines=tuple(payment.chip.items()),
         signature_needed=payment.signature, duplicate=duplicate,
     )  # fmt: skip
+
+
+def _offline(payment: Payment) -> tuple[str, ...]:
+    """What was sold on the chip's word says so for good; until the bank has booked it there is no reference."""
+    if not payment.rules.is_offline:
+        return ()
+    waits = ("银行尚未确认", "NOT YET CONFIRMED BY THE BANK") if payment.state is State.ADVICE_DUE else ()
+    return ("离线交易/OFFLINE", *waits)
 
 
 def _by_statement(payment: Payment) -> tuple[str, ...]:
@@ -187,9 +196,14 @@ def _local(profile: TerminalProfile, at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC) + timedelta(minutes=profile.utc_offset_minutes)
 
 
-def _host_time(profile: TerminalProfile, payment: Payment) -> datetime:
-    """The host's clock is the one that slips show. It sends no year: the nearest one to ours is meant."""
+def _time_of(profile: TerminalProfile, payment: Payment) -> datetime:
+    """The host's clock is the one that slips show. It sends no year: the nearest one to ours is meant.
+
+    But an offline sale was made when it was made, not when the host heard of it.
+    """
     local = _local(profile, payment.at)
+    if payment.rules.is_offline:
+        return local
     try:
         clock = datetime.strptime(f"2000{payment.host_date}{payment.host_time}", "%Y%m%d%H%M%S").replace(tzinfo=UTC)
         candidates = [clock.replace(year=local.year + shift) for shift in (-1, 0, 1)]

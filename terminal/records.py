@@ -12,6 +12,9 @@ from typing import Any, get_type_hints
 CARD_ERASED = "card_erased"
 """The reason of the attention to a payment that cannot be asked for again: its card number went with the keys."""
 
+DECLINED_LATER = "declined_later"
+"""The reason of the attention to an offline sale that the bank has declined: goods and money are gone."""
+
 SETTLEMENT_TRACE = "000000"
 """The trace in the key of a settlement's slip: no payment has it."""
 
@@ -64,6 +67,23 @@ class Sent:
     at: float
     card: str = ""
     recovery_fields: Mapping[str, str] = field(default_factory=dict)
+    chip: Mapping[str, str] = field(default_factory=dict)
+    signature: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedOffline:
+    """The chip has approved without the host: the goods may go, and the sale is owed to the host until it answers.
+
+    `recovery_fields` are those of the advice, without card number and MAC; everything else is as in `Sent`.
+    """
+
+    key: Key
+    entry_mode: str
+    means: str
+    at: float
+    card: str
+    recovery_fields: Mapping[str, str]
     chip: Mapping[str, str] = field(default_factory=dict)
     signature: bool = False
 
@@ -235,16 +255,16 @@ class ParametersTaken:
 
 
 PaymentRecord = (
-    Started | Sent | Answered | Completed | Cancelled | ReversalDue | Reversed | LateAnswer | Attention
-    | ClosedByPeople | PrintBegan | Printed
+    Started | Sent | ApprovedOffline | Answered | Completed | Cancelled | ReversalDue | Reversed | LateAnswer
+    | Attention | ClosedByPeople | PrintBegan | Printed
 )  # fmt: skip
 Record = PaymentRecord | SignedOn | SettleStarted | SettleAnswered | BatchClosed | ParametersTaken
 
 _CLASSES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
-        Started, Sent, Answered, Completed, Cancelled, ReversalDue, Reversed, LateAnswer, Attention, ClosedByPeople,
-        PrintBegan, Printed, SignedOn, SettleStarted, SettleAnswered, BatchClosed, ParametersTaken,
+        Started, Sent, ApprovedOffline, Answered, Completed, Cancelled, ReversalDue, Reversed, LateAnswer, Attention,
+        ClosedByPeople, PrintBegan, Printed, SignedOn, SettleStarted, SettleAnswered, BatchClosed, ParametersTaken,
     )
 }  # fmt: skip
 _KEY_FIELDS = {

@@ -6,8 +6,8 @@ Pure functions over what is known; an empty reason means yes. Limits come from t
 import re
 from dataclasses import dataclass
 
-from firmware_config.profile import Limits
-from terminal.book import Book, Payment
+from firmware_config.profile import Limits, Offline
+from terminal.book import Book, Owed, Payment
 from terminal.events import CloseByPeople
 from terminal.slips import hide_cards
 from terminal.transitions import State
@@ -24,17 +24,46 @@ class Room:
 
 
 def refusal_of_payment(book: Book, limits: Limits, room: Room, ready: bool, busy: bool) -> str:
-    """Say why no payment of any type can be taken now."""
-    reasons = (
+    """Say why no payment that asks the host can be taken now. What was sold offline stands in nobody's way."""
+    asked = [payment for payment in book.unresolved() if payment.state is not State.ADVICE_DUE]
+    return _first(
         ("busy", busy),
         ("settling", book.settling is not None),
         ("journal_unwritable", not room.writable),
         ("journal_full", room.free_bytes < limits.journal_free_bytes_min),
         ("no_link", not ready),
-        ("reversal_open", any(p.state is State.REVERSAL_DUE for p in book.unresolved())),
-        ("too_many_open", len(book.unresolved()) >= limits.open_payments_max),
+        ("reversal_open", any(payment.state is State.REVERSAL_DUE for payment in asked)),
+        ("too_many_open", len(asked) >= limits.open_payments_max),
         ("batch_full", len(book.payments) >= limits.batch_count_max),
     )
+
+
+def refusal_of_offline(book: Book, limits: Limits, offline: Offline, room: Room, out_of_reach: bool, busy: bool) -> str:
+    """Say why nothing can be sold without the host now, whatever the amount; `refusal_of_offline_sale` asks on."""
+    return _first(
+        ("busy", busy),
+        ("settling", book.settling is not None),
+        ("journal_unwritable", not room.writable),
+        ("journal_full", room.free_bytes < limits.journal_free_bytes_min),
+        ("batch_full", len(book.payments) >= limits.batch_count_max),
+        ("offline_not_allowed", not offline.sale_amount_max),
+        ("offline_refused", not out_of_reach),
+        ("offline_batch_unknown", not book.batch_is_known),
+    )
+
+
+def refusal_of_offline_sale(amount: int, owed: Owed, offline: Offline, now: float) -> str:
+    """Say why this amount cannot be sold without the host: what the shop may lose is bounded in every way."""
+    return _first(
+        ("amount_zero", amount <= 0),
+        ("offline_amount", amount > offline.sale_amount_max),
+        ("offline_count", owed.count >= offline.count_max),
+        ("offline_total", owed.amount + amount > offline.total_amount_max),
+        ("offline_age", owed.since is not None and now - owed.since >= offline.age_max_s),
+    )
+
+
+def _first(*reasons: tuple[str, bool]) -> str:
     return next((reason for reason, holds in reasons if holds), "")
 
 
@@ -49,7 +78,9 @@ def refusal_of_void(sale: Payment | None) -> str:
     """Say why this payment cannot be voided: only approved sales of this batch, once, not refunded."""
     if sale is None:
         return "not_in_this_batch"
-    if sale.type not in ("sale", "qr_sale") or sale.state is not State.APPROVED:
+    if sale.rules.is_offline:
+        return "offline_no_void"
+    if sale.rules.direction != "debit" or sale.state is not State.APPROVED:
         return "not_an_approved_sale"
     if sale.voided_by is not None:
         return "already_voided"
@@ -83,11 +114,10 @@ def refusal_of_settlement(book: Book, ready: bool, busy: bool) -> str:
 
 def refusal_of_closing(payment: Payment | None, said: CloseByPeople, room: Room) -> str:
     """Say why people cannot close this payment: only what nothing else closes, by a statement, and two of them."""
-    reasons = (
+    return _first(
         ("needs_no_people", payment is None or not payment.needs_people),
         ("two_people_needed", len({said.operator, said.supervisor} - {""}) < 2),
         ("statement_missing", not _STATEMENT.fullmatch(said.statement)),
         ("statement_is_card", hide_cards(said.statement) != said.statement),
         ("closing_not_written", not room.writable),
     )
-    return next((reason for reason, holds in reasons if holds), "")

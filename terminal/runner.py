@@ -281,14 +281,17 @@ class Runner:
             log.error("message_not_sent", mti=message.mti, reason=str(error))
 
     def _ask_for_means(self, effect: AskForMeans) -> None:
-        self._codes_wanted = "code" in effect.means
-        stripe = self._stripe_dialogue()
+        self._codes_wanted = "code" in effect.means or effect.offline  # where none is taken, that is said in words
+        stripe = None if effect.offline else self._stripe_dialogue()
         if self.devices.card_reader is None and stripe is None:
             return
         previous = self._dialogue_task
         reader, pin_pad = self.devices.card_reader or EmptyCardReader(), self.devices.pin_pad
-        dialogue = CardDialogue(reader, pin_pad, self._vault.seal, self.post, self.emv, stripe=stripe)
-        inquiry = effect.means == ("card",)
+        dialogue = CardDialogue(
+            reader, pin_pad, self._vault.seal, self.post, self.emv, stripe=stripe,
+            offline_amount_max=self.profile.offline.sale_amount_max if effect.offline else 0,
+        )  # fmt: skip
+        inquiry = effect.means == ("card",) and not effect.offline
         run = partial(dialogue.run, self.profile, effect.amount, effect.currency, effect.key.trace, inquiry)
         self._dialogue = dialogue
         self._dialogue_task = self._in_background(self._after(previous, reader, run))

@@ -52,6 +52,11 @@ class Session:
         return self.state is SessionState.READY
 
     @property
+    def host_is_out_of_reach(self) -> bool:
+        """There is no session, and not because the host or this terminal's keys say no: the line is to blame."""
+        return not (self.ready or self.refusal or self._keys_lost)
+
+    @property
     def wants_sign_on(self) -> bool:
         """The host asked for a new sign-on; it waits for the payment under way to end."""
         return self._sign_on_wanted and self.ready

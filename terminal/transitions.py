@@ -2,8 +2,9 @@
 
 A pair that does not stand here changes nothing. The state diagram in the documentation is drawn from this table.
 `DOUBTFUL` is no answer, a dead link, an answer whose MAC is not good, or a restart: what follows depends on the
-type's recovery (reverse, repeat or none), so that no timer ever turns "unknown" into "failed". People may speak only
-of what cannot be asked for any more (`Payment.needs_people`).
+type's recovery (reverse, repeat or none), so that no timer ever turns "unknown" into "failed". An offline sale is
+`ADVICE_DUE` from the chip's approval on: a doubtful answer changes nothing about that, the advice is sent again. People
+may speak only of what cannot be asked for any more (`Payment.needs_people`).
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ class State(StrEnum):
     STARTED = "started"
     SENT = "sent"
     COMPLETING = "completing"
+    ADVICE_DUE = "advice due"
     REVERSAL_DUE = "reversal due"
     APPROVED = "approved"
     DECLINED = "declined"
@@ -31,6 +33,7 @@ class Happening(StrEnum):
     """What can happen to a payment."""
 
     PRESENTED = "card or code presented"
+    APPROVED_OFFLINE = "chip approved offline"
     GIVEN_UP = "given up before sending"
     APPROVED = "approved"
     APPROVED_CHIP_WAITS = "approved, chip must agree"
@@ -42,6 +45,7 @@ class Happening(StrEnum):
     CHIP_REFUSED = "chip refused"
     REVERSAL_DONE = "reversal answered"
     REVERSAL_REFUSED = "reversal refused"
+    ADVICE_REFUSED = "advice refused, not declined"
     RETRY = "time to try again"
     PEOPLE_SAY_BOOKED = "two people: booked"
     PEOPLE_SAY_NOT_BOOKED = "two people: not booked"
@@ -51,6 +55,7 @@ class Act(StrEnum):
     """What the terminal does about it; `payment.py` has one function for each."""
 
     SEND = "persist and send"
+    SELL_OFFLINE = "persist the approval, print, send the advice"
     CANCEL = "persist the cancellation"
     FINISH = "persist the answer and print"
     ASK_CHIP = "persist the answer and ask the chip"
@@ -59,6 +64,9 @@ class Act(StrEnum):
     REVERSE = "persist and send the reversal"
     REVERSE_AGAIN = "send the reversal again"
     REPEAT = "send again, marked as a repeat"
+    ADVISE = "send the advice, marked as a repeat if it may have been sent"
+    BOOK_LATE = "persist the answer"
+    DECLINE_LATE = "persist the answer, which calls a person"
     CLOSE = "persist the end"
     NOTE = "persist as evidence"
     CALL = "call a person, go on trying"
@@ -76,6 +84,7 @@ _S, _H, _A = State, Happening, Act
 
 TABLE: Mapping[tuple[State, Happening], Move] = {
     (_S.STARTED, _H.PRESENTED): Move(_S.SENT, _A.SEND),
+    (_S.STARTED, _H.APPROVED_OFFLINE): Move(_S.ADVICE_DUE, _A.SELL_OFFLINE),
     (_S.STARTED, _H.GIVEN_UP): Move(_S.CANCELLED, _A.CANCEL),
     (_S.SENT, _H.APPROVED): Move(_S.APPROVED, _A.FINISH),
     (_S.SENT, _H.APPROVED_CHIP_WAITS): Move(_S.COMPLETING, _A.ASK_CHIP),
@@ -86,6 +95,12 @@ TABLE: Mapping[tuple[State, Happening], Move] = {
     (_S.SENT, _H.RETRY): Move(_S.SENT, _A.REPEAT),
     (_S.SENT, _H.PEOPLE_SAY_BOOKED): Move(_S.APPROVED, _A.CLOSE_BY_PEOPLE),
     (_S.SENT, _H.PEOPLE_SAY_NOT_BOOKED): Move(_S.DECLINED, _A.CLOSE_BY_PEOPLE),
+    (_S.ADVICE_DUE, _H.RETRY): Move(_S.ADVICE_DUE, _A.ADVISE),
+    (_S.ADVICE_DUE, _H.APPROVED): Move(_S.APPROVED, _A.BOOK_LATE),
+    (_S.ADVICE_DUE, _H.DECLINED): Move(_S.DECLINED, _A.DECLINE_LATE),
+    (_S.ADVICE_DUE, _H.ADVICE_REFUSED): Move(_S.ADVICE_DUE, _A.CALL),
+    (_S.ADVICE_DUE, _H.PEOPLE_SAY_BOOKED): Move(_S.APPROVED, _A.CLOSE_BY_PEOPLE),
+    (_S.ADVICE_DUE, _H.PEOPLE_SAY_NOT_BOOKED): Move(_S.DECLINED, _A.CLOSE_BY_PEOPLE),
     (_S.COMPLETING, _H.CHIP_AGREED): Move(_S.APPROVED, _A.CERTIFY),
     (_S.COMPLETING, _H.CHIP_REFUSED): Move(_S.REVERSAL_DUE, _A.REVERSE),
     (_S.COMPLETING, _H.DOUBTFUL): Move(_S.REVERSAL_DUE, _A.REVERSE),

@@ -117,15 +117,15 @@ class Vault:
         """The card numbers that a message carries; of one that was sealed by keys erased since, an empty text.
 
         The host knows the original and asks for no number. But a repeated refund without it would be another refund to
-        the host: then CardLost is raised.
+        the host, and an offline sale nobody's: then CardLost is raised.
         """
         pans: list[str] = []
         for card in cards:
             try:
                 pans.append(self.unseal(card))
             except KeysDiffer:
-                if message.mti == REPEATED_REFUND:
-                    raise CardLost("the card number in a repeated refund cannot be unsealed any more") from None
+                if message.mti == REPEATED_REFUND or _is_offline_sale(message):
+                    raise CardLost("the card number in what is owed to the host cannot be unsealed any more") from None
                 pans.append("")
         return pans
 
@@ -138,6 +138,11 @@ class Vault:
         except ValueError:
             raise KeysDiffer("a sealed card number is damaged") from None
         return self._keys.unseal(data)
+
+
+def _is_offline_sale(message: Message) -> bool:
+    kind = type_of(message)
+    return kind is not None and kind.is_offline
 
 
 def _track_encrypted(field_53: str) -> str:

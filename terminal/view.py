@@ -50,7 +50,19 @@ def view_of(
         "refusal": risk.refusal_of_payment(
             book, profile.limits, counter.room, counter.session.ready, counter.busy
         ),
+        "offline": _offline(counter),
         "devices": {name: _device(health, troubles.get(name)) for name, health in devices.items()},
+    }  # fmt: skip
+
+
+def _offline(counter: Counter) -> dict[str, Any]:
+    """What may still be sold without the bank, and what was sold so and is not there yet."""
+    owed, limits = counter.book.offline(), counter.profile.offline
+    return {
+        "refusal": counter.refusal_of_offline(), "sale_amount_max": limits.sale_amount_max,
+        "age_max_s": limits.age_max_s, "left_amount": max(0, limits.total_amount_max - owed.amount),
+        "left_count": max(0, limits.count_max - owed.count), "owed_amount": owed.amount,
+        "owed_count": owed.count, "since": owed.since,
     }  # fmt: skip
 
 
@@ -92,8 +104,8 @@ def payment_view(payment: Payment, codes: CodeTable = SHIPPED) -> dict[str, Any]
         "needs_people": payment.needs_people, "closed_by_people": _closed_by_people(payment),
         "original": str(payment.original or ""), "recovery": payment.rules.recovery,
         "voidable": not risk.refusal_of_void(payment),
-        "refundable": payment.type in ("sale", "qr_sale") and payment.state is State.APPROVED
-        and payment.voided_by is None and payment.refunded < payment.amount,
+        "offline": payment.rules.is_offline, "has_slip": payment.has_slip,
+        "refundable": payment.is_booked_sale and payment.voided_by is None and payment.refunded < payment.amount,
     }  # fmt: skip
 
 

@@ -54,6 +54,11 @@ class TransactionType:
     absent_answer: frozenset[int] = field(default=frozenset())
 
     @property
+    def is_offline(self) -> bool:
+        """Sold before anybody was asked: the goods are gone, whatever the answer will be."""
+        return self.direction == "debit" and self.recovery == "repeat"
+
+    @property
     def management_code(self) -> str:
         """60.3, the usual value."""
         return self.management_codes[0]

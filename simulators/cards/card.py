@@ -1,7 +1,8 @@
 """The card itself: a command APDU in, a response APDU out. Pure, but for the memory that a chip has too.
 
 It keeps the order of PBOC: select, GET PROCESSING OPTIONS, records, first GENERATE AC, EXTERNAL AUTHENTICATE, second
-GENERATE AC. It always wants its issuer's word: an approval without a good ARPC gets an AAC.
+GENERATE AC. It wants its issuer's word: an approval without a good ARPC gets an AAC, but for the amounts that it may
+approve by itself.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ _SIGNED = 0x10
 _PIN_TRIES_MAX = 3
 _PLAIN_PIN, _ENCIPHERED_PIN = 0x80, 0x88
 _CHALLENGE = bytes.fromhex("C0FFEE0123456789")
-_FIRST_RESULT = {_AAC: 0x80, _ARQC: 0xA0}
+_FIRST_RESULT = {_AAC: 0x80, _TC: 0x90, _ARQC: 0xA0}
 _SECOND_RESULT = {_AAC: 0x20, _TC: 0x60}
 _ISSUER_AUTHENTICATION_FAILED = 0x08
 _ISSUER_AUTHENTICATION_MISSING = 0x04
@@ -191,14 +192,15 @@ class Card:
         return self._second(requested, data, signs) if self._stage is _Stage.WAITING else NOT_NOW
 
     def _first(self, requested: int, data: bytes, signs: bool) -> bytes:
-        kind = _AAC if requested == _AAC else _ARQC
+        kind = requested if requested == _AAC or (requested == _TC and self._may_approve(CDOL1, data)) else _ARQC
         answer = self._answer(kind, _FIRST_RESULT[kind], 0, CDOL1, data, signs)
         if answer != WRONG_LENGTH:
             self._stage = _Stage.WAITING if kind == _ARQC else _Stage.ENDED
         return answer
 
     def _second(self, requested: int, data: bytes, signs: bool) -> bytes:
-        agreed = requested == _TC and self._issuer is True and not self._application.refuses_approvals
+        unable = data[:2] == b"Y3" and self._may_approve(CDOL2, data)
+        agreed = requested == _TC and (self._issuer is True or unable) and not self._application.refuses_approvals
         kind = _TC if agreed else _AAC
         failed = _ISSUER_AUTHENTICATION_FAILED if self._issuer is False else 0
         missing = _ISSUER_AUTHENTICATION_MISSING if self._issuer is None else 0
@@ -207,6 +209,13 @@ class Card:
             self._stage = _Stage.ENDED
             self.last_online_counter = self.counter if self._issuer else self.last_online_counter
         return answer
+
+    def _may_approve(self, data_list: bytes, data: bytes) -> bool:
+        """Whether the amount is one that it approves without its issuer."""
+        entries = parse_dol(data_list, "CDOL")
+        if len(data) != sum(length for _, length in entries):
+            return False
+        return 0 < int(cut_dol(entries, data)[0x9F02].hex()) <= self._application.offline_amount_max
 
     def _answer(self, kind: int, result: int, findings: int, data_list: bytes, data: bytes, signs: bool) -> bytes:
         entries = parse_dol(data_list, "CDOL")

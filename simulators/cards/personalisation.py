@@ -47,7 +47,8 @@ class Personalisation:
     `modulus` and `private_exponent` are the key with which the card signs; without them it signs nothing. `pin` is what
     it compares an offline PIN with; without one it knows none; `pin_tries` are those left. `contactless` cards have an
     antenna, too, and tell by radio the `qualifiers` of tag 9F6C. `refuses_approvals`: at the second GENERATE AC it
-    answers AAC whatever the issuer says. `blocked` is ``application`` or ``card`` when the issuer has blocked it.
+    answers AAC whatever the issuer says. Up to `offline_amount_max` it approves without its issuer, if asked to.
+    `blocked` is ``application`` or ``card`` when the issuer has blocked it.
     `pulled_out_at` and `silent_at`: the command after a reset (the first is 1) at which somebody pulls the card out, or
     from which on it answers nothing more. A `broken` chip answers every command that something is wrong. A card whose
     `service_code` begins with 2 or 6 has a chip; others have a stripe only. `others` are further applications of the
@@ -80,6 +81,7 @@ class Personalisation:
     contactless: bool = False
     qualifiers: bytes = bytes(2)
     refuses_approvals: bool = False
+    offline_amount_max: int = 0
     blocked: str = ""
     pulled_out_at: int | None = None
     silent_at: int | None = None

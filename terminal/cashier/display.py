@@ -16,7 +16,7 @@ from starlette.routing import Route
 from terminal.cashier import live, render, words
 from terminal.cashier.texts import LANGUAGES, Money, texts_in
 from terminal.cashier.till import Till
-from terminal.cashier.words import FAMILIES, Tone, View, is_repeating, stage
+from terminal.cashier.words import Tone, View, is_repeating, stage
 from terminal.transitions import State
 
 RESULT_STAYS_S = 60
@@ -25,13 +25,14 @@ RESULT_STAYS_S = 60
 _ENDS: dict[State, tuple[str, str, Tone]] = {
     State.APPROVED: ("paid", "check", "good"),
     State.DECLINED: ("declined", "cross", "bad"),
+    State.ADVICE_DUE: ("paid", "check", "good"),
     State.REVERSAL_DUE: ("unconfirmed", "unknown", "doubt"),
     State.SENT: ("unconfirmed", "unknown", "doubt"),
     State.REVERSED: ("reversed", "undo", "plain"),
     State.CANCELLED: ("cancelled", "minus", "plain"),
 }
 _ICONS = {
-    **dict.fromkeys(("card_or_code", "card_only", "insert_swipe_or_code", "insert_or_swipe"), "card"),
+    **dict.fromkeys(("card_or_code", "card_only", "insert_swipe_or_code", "insert_or_swipe", "card_offline"), "card"),
     **dict.fromkeys(("swipe_or_code", "swipe_only", "insert_chip", "use_stripe"), "card"),
     "code_only": "code", "pin": "pin", "host": "bank", "choose": "",
 }  # fmt: skip
@@ -60,7 +61,7 @@ def screen(view: View, seen: str, now: float) -> Screen:
         return _screen(view, "testing", "wait", "plain", None)
     if newest and _is_shown(newest[0], seen, now):
         says, icon, tone = _ENDS.get(State(newest[0]["state"]), ("other", "wait", "plain"))
-        if says == "paid" and FAMILIES[newest[0]["type"]] != "sale":
+        if says == "paid" and newest[0]["direction"] == "credit":
             says = "given_back"
         return _screen(view, says, icon, tone, newest[0])
     return _screen(view, "welcome", "", "plain", None)
@@ -68,6 +69,8 @@ def screen(view: View, seen: str, now: float) -> Screen:
 
 def _is_shown(payment: View, seen: str, now: float) -> bool:
     if payment["type"] == "balance_inquiry" or is_repeating(payment, None):
+        return False
+    if payment["offline"] and payment["state"] == State.DECLINED:  # by the bank, later: that customer has gone
         return False
     unsure = payment["state"] == State.REVERSAL_DUE
     return bool(unsure or (payment["key"] != seen and now - payment["at"] < RESULT_STAYS_S))

@@ -125,12 +125,13 @@ class Desk:
         return HOME
 
     async def charge(self, session: Session, form: Form) -> Place:
-        """Begin a sale."""
+        """Begin a sale; `offline`: by the key that sells without the bank."""
         amount = parse_amount(form.get("amount", ""), self.till.runner.profile.currency)
         if amount is None:
             return Place(said="amount_invalid" if form.get("amount") else "amount_zero")
         request_id = form.get("request_id", "")
-        return await self._begin(session, request_id, SaleRequested(request_id, amount, session.operator))
+        offline = form.get("offline") == "yes"
+        return await self._begin(session, request_id, SaleRequested(request_id, amount, session.operator, offline))
 
     async def balance(self, session: Session, form: Form) -> Place:
         """Begin a balance inquiry."""

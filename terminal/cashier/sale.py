@@ -76,10 +76,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The next amount. `blocked` says why nothing can be charged now."""
+    """The next amount. `blocked` says why nothing can be charged now; `offline`, what can be sold without the bank."""
 
     blocked: str = ""
     message: str = ""
+    offline: str = ""
     kind: str = "entry"
 
 
@@ -115,15 +116,30 @@ def panel(view: View, moment: Moment, texts: Texts, slip_of: Callable[[str], str
         return _settled(view, settlement, texts, slip_of)
     if not moment.operator:
         return LogOn()
-    return Entry(blocked(view, texts), _message(view, texts))
+    offer = offline_offer(view, moment, texts)
+    return Entry("" if offer else blocked(view, texts), _message(view, texts), offer)
 
 
 def blocked(view: View, texts: Texts) -> str:
     """Why the counter takes no payment now; empty if it does."""
     refusal = view["refusal"]
+    if refusal == "no_link" and not view["offline"]["refusal"]:
+        return texts("amount.offline_spent")
     if refusal == "no_link":
         return session_detail(view, texts)
     return texts.either("reason", refusal, limit=_limit(view, texts)) if refusal else ""
+
+
+def offline_offer(view: View, moment: Moment, texts: Texts) -> str:
+    """What may be sold while the bank cannot be asked, and who bears the risk; empty if nothing may be."""
+    offline = view["offline"]
+    waits_too_long = offline["since"] is not None and moment.now - offline["since"] >= offline["age_max_s"]
+    spent = not offline["left_count"] or not offline["left_amount"] or waits_too_long
+    if offline["refusal"] or spent:
+        return ""
+    currency = view["terminal"]["currency"]
+    each, left = texts.money(offline["sale_amount_max"], currency), texts.money(offline["left_amount"], currency)
+    return texts("amount.offline", each=each, left=left, count=offline["left_count"])
 
 
 def session_detail(view: View, texts: Texts) -> str:
@@ -171,7 +187,7 @@ def _progress(view: View, payment: View, texts: Texts) -> Progress:
 def _steps(payment: View, texts: Texts) -> tuple[Step, ...]:
     """Card, PIN, bank, result: only where a customer presents something; a code has no PIN. A choice needs the room."""
     family = FAMILIES[payment["type"]]
-    if family not in ("sale", "inquiry") or payment["choices"]:
+    if family not in ("sale", "inquiry", "offline") or payment["choices"]:
         return ()
     now = _STAGES[payment["stage"]]
     names = ["present" if family == "sale" else "card", "pin", "bank", "confirm"]
@@ -192,8 +208,7 @@ def _settling(view: View, texts: Texts) -> Progress:
 
 
 def _result(view: View, payment: View, texts: Texts, slip_of: Callable[[str], str]) -> Result:
-    approved = payment["state"] == State.APPROVED
-    prints = approved and payment["direction"] != "none"
+    prints = payment["has_slip"]
     code = payment["response_code"] if payment["state"] == State.DECLINED else ""
     return Result(
         key=payment["key"], what=words.what(payment, texts), amount=_amount(payment, texts),
@@ -206,11 +221,11 @@ def _result(view: View, payment: View, texts: Texts, slip_of: Callable[[str], st
 
 def _card_and_slip(view: View, payment: View, texts: Texts) -> tuple[str, ...]:
     """What is left to do at the counter after an approval."""
-    if payment["state"] != State.APPROVED or payment["direction"] == "none":
+    if not payment["has_slip"]:
         return ()
     if trouble := printer_trouble(view, payment["key"]):
         return (texts.either("reason", trouble),)
-    give = texts("result.take_card" if payment["type"] == "sale" else "action.approve")
+    give = texts("result.take_card" if payment["type"] in ("sale", "offline_sale") else "action.approve")
     sign = (texts("result.sign"),) if payment["signature"] else ()
     return (*sign, texts("result.printing") if payment["receipt_due"] else give)
 

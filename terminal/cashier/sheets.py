@@ -132,7 +132,7 @@ def payment_sheet(kind: str, payment: View, till: Till, view: View, texts: Texts
     """Describe a payment; a void or refund that is not possible is shown as the payment alone."""
     possible = {"void": payment["voidable"], "refund": payment["refundable"]}.get(kind, True)
     counts = payment["direction"] != "none"
-    prints = payment["state"] == "approved" and counts
+    prints = payment["has_slip"]
     limit = texts.money(view["terminal"]["sale_amount_max"], payment["currency"])
     return PaymentSheet(
         kind=kind if possible else "payment",
@@ -158,7 +158,7 @@ def _closing_sheet(
         kind="close" if asks else "closing", title=texts(f"closing.{name}_title"), key=payment["key"],
         subject=texts("sheet.payment", what=words.what(payment, texts), voucher=payment["trace"]), amount=amount,
         booked=name == "booked",
-        says=texts(f"closing.{name}_says", amount=amount, voucher=payment["trace"]),
+        says=words.of_closing(f"{name}_says", payment, texts),
         colleague="" if operator in till.operators.numbers("supervisor") else operator,
     )  # fmt: skip
 

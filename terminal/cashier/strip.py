@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from terminal.cashier import words
-from terminal.cashier.sale import Moment, session_detail, shown_result
+from terminal.cashier.sale import Moment, offline_offer, session_detail, shown_result
 from terminal.cashier.texts import Texts
 from terminal.cashier.words import Badge, Tone, View
+from terminal.transitions import State
 
 ALERTS_MAX = 3
 _SESSION_LOOKS: dict[str, tuple[str, Tone]] = {
@@ -55,7 +56,8 @@ class Alert:
 def strip(view: View, moment: Moment, texts: Texts) -> Strip:
     """Say how the terminal is."""
     terminal, state = view["terminal"], view["session"]["state"]
-    link = Badge(texts(f"session.{words.name_of(state)}"), *_SESSION_LOOKS[state], session_detail(view, texts))
+    detail = offline_offer(view, moment, texts) or session_detail(view, texts)
+    link = Badge(texts(f"session.{words.name_of(state)}"), *_SESSION_LOOKS[state], detail)
     return Strip(
         shop=terminal["merchant_zh" if texts.language == "zh" else "merchant_en"], link=link,
         devices=tuple(device_of(name, view, moment.now, texts) for name in view["devices"]),
@@ -87,13 +89,30 @@ def alerts(view: View, moment: Moment, texts: Texts) -> tuple[Alert, ...]:
     """What needs attention, the most pressing first; what the result on the left says is not said twice."""
     said = {shown_result(view, moment), view["current"]["key"] if view["current"] else ""}
     elsewhere = [payment for payment in view["open"] if payment["key"] not in said]
-    found = [_unknown(view, payment, texts) for payment in elsewhere if payment["attention"] or not payment["final"]]
+    found = [_unknown(view, payment, texts) for payment in elsewhere if _is_alarming(payment)]
+    found += _owed_offline(view, moment, texts)
     found += _receipts_due([p for p in elsewhere if words.is_receipt_due(view, p, moment.now)], texts)
     found += [Alert(texts(f"order.{order}"), "plain", "info") for order in view["session"]["orders"]]
     if len(found) <= ALERTS_MAX:
         return tuple(found)
     more = len(found) - ALERTS_MAX + 1
     return (*found[: ALERTS_MAX - 1], Alert(texts("alert.more", count=more)))
+
+
+def _is_alarming(payment: View) -> bool:
+    """Its end is not known, or a person must look at it. Offline sales that only wait have a line in common."""
+    waits = not payment["final"] and payment["state"] != State.ADVICE_DUE
+    return bool(payment["attention"] or waits)
+
+
+def _owed_offline(view: View, moment: Moment, texts: Texts) -> list[Alert]:
+    """How much was sold that the bank has not booked yet, and since when: what the shop may lose."""
+    offline, terminal = view["offline"], view["terminal"]
+    if not offline["owed_count"]:
+        return []
+    amount = texts.money(offline["owed_amount"], terminal["currency"])
+    when = texts.when(offline["since"], moment.now, terminal["utc_offset_minutes"])
+    return [Alert(texts("alert.offline", count=offline["owed_count"], amount=amount, when=when), icon="offline")]
 
 
 def _unknown(view: View, payment: View, texts: Texts) -> Alert:

@@ -118,7 +118,7 @@ class Till:
     def original(self, key: str) -> Original | None:
         """What a refund must know of its sale; None for what is no approved sale."""
         payment = self._in_journal(key)
-        if payment is None or payment.type not in ("sale", "qr_sale") or payment.state is not State.APPROVED:
+        if payment is None or not payment.is_booked_sale:
             return None
         return Original(
             payment.key, payment.type, payment.amount, payment.refunded, payment.currency, payment.reference,

@@ -19,6 +19,7 @@ Tone = Literal["plain", "good", "bad", "doubt"]
 FAMILIES = {
     "sale": "sale",
     "qr_sale": "sale",
+    "offline_sale": "offline",
     "sale_void": "void",
     "qr_void": "void",
     "refund": "refund",
@@ -29,7 +30,6 @@ PRINTED_WITHIN_S = 120
 """From the press on Charge to the slip: a card, a PIN, the bank and a slow printer."""
 
 _STARS = re.compile(r"\*+")
-_REFUSED_REVERSAL = "reversal_refused_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ _LOOKS: Mapping[State, tuple[str, Tone]] = {
     State.STARTED: ("wait", "plain"),
     State.SENT: ("wait", "plain"),
     State.COMPLETING: ("wait", "plain"),
+    State.ADVICE_DUE: ("offline", "doubt"),
     State.REVERSAL_DUE: ("unknown", "doubt"),
     State.APPROVED: ("check", "good"),
     State.DECLINED: ("cross", "bad"),
@@ -84,6 +85,8 @@ def stage(view: View, payment: View) -> str:
     if payment["stage"] != "card_or_code":
         return str(payment["stage"])
     there = {name for name, device in view["devices"].items() if device["reason"] != "not_configured"}
+    if payment["offline"]:
+        return "card_offline"
     codes = "scanner" in there and payment["type"] != "balance_inquiry"
     return ASKED_FOR.get(("card_reader" in there, "stripe_reader" in there, codes), "card_only")
 
@@ -151,6 +154,10 @@ def story(payment: View, texts: Texts, limit: Money) -> tuple[str, ...]:
             sentences = (_closing(payment, texts), attention(payment, texts))
         case State.APPROVED:
             sentences = (_remark(payment, texts), money)
+        case State.DECLINED if payment["offline"]:
+            sentences = (texts.sentence(payment["response_code"]), money, attention(payment, texts))
+        case State.ADVICE_DUE:
+            sentences = (money, attention(payment, texts))
         case State.DECLINED:
             code = payment["response_code"]
             action = meaning(code).action
@@ -181,19 +188,30 @@ def attention(payment: View, texts: Texts) -> str:
     reason = payment["attention"]
     if not reason:
         return ""
-    if reason.startswith(_REFUSED_REVERSAL):
-        said = texts.meaning(reason.removeprefix(_REFUSED_REVERSAL))
-        return texts("attention.reversal_refused", meaning=said, voucher=payment["trace"])
-    return texts.either("attention", reason, voucher=payment["trace"])
+    section = _of_its_kind("attention", payment)
+    what, refused, code = reason.partition("_refused_")
+    if refused:
+        return texts(f"{section}.{what}_refused", meaning=texts.meaning(code), voucher=payment["trace"])
+    return texts.either(section, reason, voucher=payment["trace"])
+
+
+def of_closing(name: str, payment: View, texts: Texts) -> str:
+    """A sentence about closing a payment by people: what is owed differs between a refund and an offline sale."""
+    amount = texts.money(payment["amount"], payment["currency"])
+    return texts(f"{_of_its_kind('closing', payment)}.{name}", amount=amount, voucher=payment["trace"])
+
+
+def _of_its_kind(section: str, payment: View) -> str:
+    """The section of the catalogue for refunds, or that for offline sales: who bears what is not the same."""
+    return f"{section}_offline" if payment["offline"] else section
 
 
 def _closing(payment: View, texts: Texts) -> str:
     """Who closed a payment, by what, and what that means for the money."""
     closed = payment["closed_by_people"]
     word = "booked" if closed["booked"] else "not_booked"
-    amount = texts.money(payment["amount"], payment["currency"])
-    by = texts("closing.by", **closed)
-    return texts.join(by, texts(f"closing.{word}_money", amount=amount))
+    by = texts(f"{_of_its_kind('closing', payment)}.by", **closed)
+    return texts.join(by, of_closing(f"{word}_money", payment, texts))
 
 
 def _remark(payment: View, texts: Texts) -> str:

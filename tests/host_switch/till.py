@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from iso8583 import Message, load_dialect
 from iso8583.security import encrypt_pin_block, encrypt_track2, pin_block_iso0
-from iso8583.tlv import build_text_tlv
+from iso8583.tlv import build_text_tlv, build_tlv
 from iso8583.unionpay import Block60, Frame, Original61, Totals, Totals48, WorkingKeys62, mac_state
+from simulators.people import SEQUENCE, chip_data
 
 MERCHANT = "898110053110001"
 MASTER_KEY = bytes.fromhex("11111111111111112222222222222222")
@@ -71,6 +72,12 @@ class Till:
             block = encrypt_pin_block(self.pin_key, pin_block_iso0(bytearray(pin), PAN))
             fields |= {26: "12", 52: block, 53: "2610000000000000"}
         return Message("0200", {**fields, **_numbered(changed)})
+
+    def offline_sale(self, amount: int = 1234) -> Message:
+        """What the chip of the golden card has approved, with its certificate."""
+        fields = self._financial("000000", "36", amount) | {2: PAN, 22: "052", 23: SEQUENCE, 63: "CUP"}
+        chip = build_tlv(chip_data(PAN, self.trace, amount, inquiry=False, offline=True))
+        return Message("0200", {**fields, 55: chip})
 
     def qr_sale(self, code: str, amount: int = 1234) -> Message:
         fields = self._financial("000000", "22", amount) | {22: "032", 59: build_text_tlv({"A3": code})}

@@ -7,7 +7,7 @@ from iso8583.transactions import TYPES, FieldCheck, missing_fields, missing_in_a
 from iso8583.transactions.transaction_type import TransactionType
 from tests.iso8583.vectors import GOLDEN
 
-FINANCIAL = ("sale", "sale_void", "refund", "balance_inquiry", "qr_sale", "qr_void", "qr_refund")
+FINANCIAL = ("sale", "sale_void", "refund", "balance_inquiry", "qr_sale", "qr_void", "qr_refund", "offline_sale")
 EVERY = pytest.mark.parametrize("kind", TYPES.values(), ids=TYPES)
 
 
@@ -79,6 +79,7 @@ def test_recovery_by_type() -> None:
         "sale": "reverse",
         "sale_void": "reverse",
         "refund": "repeat",
+        "offline_sale": "repeat",
         "balance_inquiry": "none",
         "qr_sale": "reverse",
         "qr_void": "reverse",

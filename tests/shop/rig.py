@@ -306,9 +306,9 @@ class Shop:
         """Set how the issuer treats what comes."""
         self.issuer.mood = mood
 
-    async def charge(self, amount: int) -> str:
+    async def charge(self, amount: int, *, offline: bool = False) -> str:
         """The cashier charges; return the payment's key. Raises Refused."""
-        return await self._begun(lambda request_id: SaleRequested(request_id, amount, "01"))
+        return await self._begun(lambda request_id: SaleRequested(request_id, amount, "01", offline))
 
     async def sell_by_card(self, amount: int, card: str = "good", pin: str = PIN) -> View:
         """Sell to a card until the payment has ended, and take the card out."""

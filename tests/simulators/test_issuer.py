@@ -83,7 +83,7 @@ def test_deciding_alone_changes_nothing(bank: Issuer) -> None:
 
 
 DECLINED = {
-    "unknown card": ({"f2": "6299990000000249"}, "14"),
+    "unknown card": ({"f2": "6299990000000504"}, "14"),
     "no card at all": ({"f2": ""}, "14"),
     "insufficient funds": ({"f4": "000001000001"}, "51"),
     "card that is refused": ({"f2": "6299990000000025"}, "51"),

@@ -1,6 +1,7 @@
 """A terminal's cores in the hand: signed on, with answers worded as a host would word them. No I/O, no clock."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from firmware_config.profile import TerminalProfile
 from iso8583 import Message
@@ -40,6 +41,8 @@ STRIPE = CardPresented(
     pan=PAN, sealed="5EA1ED", masked="629999******0009", expiry="3012", track2="6299990000000009D30122011234567890",
     entry_mode="021", pin_block=bytes.fromhex("02635C2F1B247C28"),
 )
+CERTIFICATE = bytes.fromhex("9F2608E59D6F475599E75D9F2701408A025933")  # of a chip that approved by itself (Y3)
+OFFLINE_CARD = replace(CARD, chip_data=CERTIFICATE, pin_block=None, entry_mode="052", approved_offline=True)
 KEYS = WorkingKeys62.wrap(bytes.fromhex("11111111111111112222222222222222"), bytes(range(16)), bytes(range(8)))
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from firmware_config.profile import TerminalProfile
-from simulators.cards import CA_KEYS_FILE, Card, TappedCard, load_card
+from iso8583.tlv import parse_tlv
+from simulators.cards import CA_KEYS_FILE, Card, Personalisation, TappedCard, load_card
 from terminal.card_dialogue import CardDialogue
 from terminal.devices import CardGone, DeviceHealth, PinBypassed, PinCancelled
 from terminal.emv import NoAnswer
@@ -251,3 +252,46 @@ def test_card_that_is_pulled_out_while_it_is_asked_for_pays_nothing_nor_does_the
     events = asked_to_choose(slot, change)
     assert events[-1] == MeansFailed("card_removed")
     assert not any(isinstance(event, CardPresented) for event in events)
+
+
+# --- no host can be asked ---------------------------------------------------------------------------------------------
+
+OFFLINE = load_card("offline")
+
+
+def sell_offline(card: Card | TappedCard, offline_amount_max: int = 5000, *, contactless: bool = False) -> list[Event]:
+    """Run the dialogue of a sale of 12.34 yuan for which no host can be asked."""
+    events: list[Event] = []
+    dialogue = CardDialogue(
+        Reader(card), Pad(), lambda pan: "sealed", events.append, DOWNLOADED, contactless=contactless,
+        offline_amount_max=offline_amount_max,
+    )  # fmt: skip
+    asyncio.run(asyncio.wait_for(dialogue.run(PROFILE, 1234, "156", "000001", inquiry=False), 20))
+    assert not dialogue.waits_for_host
+    return events
+
+
+def test_a_chip_that_may_approves_with_its_certificate_and_without_online_pin() -> None:
+    card = presented(sell_offline(Card(certified(replace(OFFLINE, cvm_list=bytes(8) + bytes.fromhex("42031F00"))))))
+    chip = parse_tlv(card.chip_data)
+    assert card.approved_offline and card.pin_block is None
+    assert (chip[0x9F27], chip[0x8A]) == (b"\x40", b"Y3")
+
+
+@pytest.mark.parametrize("card", [GOLDEN, load_card("good"), replace(OFFLINE, offline_amount_max=1233)])
+def test_a_chip_that_wants_its_bank_ends_in_words(card: Personalisation) -> None:
+    assert sell_offline(Card(card))[-1] == MeansFailed("card_host_unreachable")
+
+
+def test_the_shops_limit_is_the_floor_below_which_a_chip_may_approve() -> None:
+    assert sell_offline(Card(OFFLINE), 1233)[-1] == MeansFailed("card_host_unreachable")
+    assert presented(sell_offline(Card(OFFLINE), 1234)).approved_offline
+
+
+def test_while_there_is_a_host_the_same_chip_asks_it() -> None:
+    assert not presented(run(Reader(Card(OFFLINE)), Pad())).approved_offline
+
+
+def test_a_tapped_card_may_approve_too() -> None:
+    card = presented(sell_offline(TappedCard(load_card("contactless")), contactless=True))
+    assert card.approved_offline and card.entry_mode == "072"

@@ -414,12 +414,19 @@ def test_a_wallet_is_named_and_its_code_hidden() -> None:
 
 # --- every state there is ---------------------------------------------------------------------------------------------
 
+NEVER_OFFLINE = {State.SENT, State.COMPLETING, State.REVERSAL_DUE, State.REVERSED}
 STATES = [
     (language, kind, state, attention)
     for language, kind, state, attention in itertools.product(
-        LANGUAGES, words.FAMILIES, State, ("", "reversal_refused_91", "unforeseen")
+        LANGUAGES, sorted(set(words.FAMILIES) - {"offline_sale"}), sorted(set(State) - {State.ADVICE_DUE}),
+        ("", "reversal_refused_91", "unforeseen"),
     )
-]
+] + [
+    (language, "offline_sale", state, attention)
+    for language, state, attention in itertools.product(
+        LANGUAGES, sorted(set(State) - NEVER_OFFLINE), ("", "advice_refused_03", "declined_later", "unforeseen")
+    )
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("language", "kind", "state", "attention"), STATES)
@@ -434,7 +441,7 @@ def test_every_state_of_every_type_has_its_words(language: str, kind: str, state
     )  # fmt: skip
     badge = words.badge(payment, None, texts)
     assert badge.word and badge.icon
-    if state in FINAL or state in (State.REVERSAL_DUE, State.SENT):
+    if state in FINAL or state in (State.REVERSAL_DUE, State.ADVICE_DUE, State.SENT):
         assert words.headline(payment, None, texts).word
         assert all(words.story(payment, texts, texts.money(5_000_000, "156")))
 

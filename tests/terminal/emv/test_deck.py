@@ -30,6 +30,7 @@ ENDS = {
     "sda_only": APPROVED,
     "broken_certificates": APPROVED,
     "black_listed": APPROVED,
+    "offline": APPROVED,
     "insufficient_funds": ("declined", "declined_by_issuer", "", "51"),
     "lost": ("declined", "declined_by_issuer", "", "41"),
     "expired": ("declined", "declined_by_issuer", "", "54"),

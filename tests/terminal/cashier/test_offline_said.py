@@ -1,0 +1,128 @@
+"""Selling offline, as the page says it: what is still allowed, who bears the risk, and what has become of it."""
+
+import pytest
+
+from firmware_config.profile import Offline
+from terminal.cashier.display import screen
+from terminal.cashier.sale import Entry, Moment, Progress, Result, panel
+from terminal.cashier.sales import sales
+from terminal.cashier.strip import alerts, strip
+from terminal.cashier.texts import texts_in
+from terminal.devices import DeviceHealth
+from terminal.events import SaleRequested
+from terminal.printing import slip_of
+from terminal.view import view_of
+from tests.terminal.rig import Till, answer, from_host
+from tests.terminal.test_offline import LIMITS, back_online, cut_off, newest, sell, sold
+
+EN = texts_in("en")
+READY = {name: DeviceHealth("ready") for name in ("card_reader", "pin_pad", "scanner", "printer")}
+
+
+def shown(till: Till, seen: str = "") -> Entry | Progress | Result:
+    found = panel(view_of(till.counter, READY), Moment("01", seen, till.now), EN, lambda key: f"slip of {key}")
+    assert isinstance(found, Entry | Progress | Result)
+    return found
+
+
+def entry(till: Till) -> Entry:
+    """What the page offers after the last result was gone on from."""
+    payments = list(till.counter.book.payments)
+    found = shown(till, str(payments[-1]) if payments else "")
+    assert isinstance(found, Entry)
+    return found
+
+
+def test_while_the_line_is_dead_the_page_offers_it_with_its_limits_and_who_bears_the_risk():
+    offer = entry(cut_off()).offline
+    assert "¥30.00 a sale, ¥60.00 in all and 3 more sales" in offer and "the shop bears" in offer
+    assert not entry(cut_off()).blocked
+
+
+def test_what_was_sold_is_no_longer_on_offer():
+    assert "¥30.00 a sale, ¥35.00 in all and 2 more sales" in entry(sold()).offline
+
+
+def test_while_the_bank_can_be_asked_nothing_is_offered():
+    till = cut_off()
+    back_online(till)
+    assert not entry(till).offline and not entry(till).blocked
+
+
+def test_a_shop_that_may_not_sell_offline_is_told_that_it_cannot_sell():
+    found = entry(cut_off(Offline()))
+    assert not found.offline and "No sale is possible now" in found.blocked
+
+
+def test_when_nothing_is_left_that_is_said():
+    till = sold(3000)
+    sell(till, 3000)
+    assert not entry(till).offline and "nothing more may be sold offline" in entry(till).blocked
+
+
+def test_when_the_oldest_has_waited_too_long_nothing_is_offered():
+    till = sold()
+    till.now += LIMITS.age_max_s
+    assert not entry(till).offline and "nothing more" in entry(till).blocked
+
+
+def test_the_customer_and_the_cashier_are_asked_for_a_card_alone():
+    till = cut_off()
+    till.on(SaleRequested("a", 2500, "01", offline=True))
+    found = shown(till)
+    assert isinstance(found, Progress) and found.headline.word == "Insert the card: offline sale"
+    assert "payment codes can't be taken" in found.headline.detail
+    assert dict(screen(view_of(till.counter, READY), "", till.now).lines)["en"] == "Insert your card"
+
+
+def test_the_result_is_amber_and_says_what_it_means_for_the_money():
+    found = shown(sold())
+    assert isinstance(found, Result)
+    assert (found.headline.word, found.headline.tone) == ("Sold offline", "doubt")
+    assert "the shop bears the risk" in found.story[0] and found.slip and found.reprintable and not found.waits
+
+
+def test_todays_sales_say_that_the_bank_does_not_have_it():
+    till = sold()
+    (row,) = sales(view_of(till.counter, READY), Moment("01", "", till.now), EN).rows
+    assert (row.state.word, row.state.tone, row.faded) == ("Offline, not yet at the bank", "doubt", False)
+
+
+def test_one_line_says_how_much_waits_since_when_however_many_there_are():
+    till = sold()
+    sell(till, 100)
+    view, moment = view_of(till.counter, READY), Moment("01", str(newest(till).key), till.now)
+    (alert,) = alerts(view, moment, EN)
+    assert alert.text.startswith("2 offline sales, ¥26.00 in all, wait for the bank since just now")
+    assert alert.icon == "offline" and "You can sell offline" in strip(view, moment, EN).link.detail
+
+
+def test_a_later_decline_is_said_to_people_until_the_batch_is_closed_and_not_to_the_next_customer():
+    till = sold()
+    (advice,) = back_online(till)
+    till.on(from_host(answer(advice, "51")))
+    view = view_of(till.counter, READY)
+    (alert,) = alerts(view, Moment("01", str(newest(till).key), till.now + 700), EN)
+    assert alert.tone == "bad" and "the bank does not pay" in alert.text and "Tell the supervisor" in alert.text
+    assert "not been charged" not in alert.text
+    assert screen(view | {"test": {"running": False}}, "", till.now).says == "welcome"
+
+
+def test_a_refused_advice_is_said_with_its_meaning():
+    till = sold()
+    (advice,) = back_online(till)
+    till.on(from_host(answer(advice, "03")))
+    (alert, _) = alerts(view_of(till.counter, READY), Moment("01", str(newest(till).key), till.now), EN)
+    assert "not set up at the host" in alert.text and "neither booked nor declined" in alert.text
+
+
+@pytest.mark.parametrize(("booked", "remarks"), [(False, 3), (True, 1)])
+def test_the_slip_says_offline_and_the_time_of_the_sale(booked: bool, remarks: int):
+    till = sold()
+    if booked:
+        (advice,) = back_online(till)
+        till.on(from_host(answer(advice)))
+    slip = slip_of(till.counter.profile, newest(till), None, "cardholder", duplicate=False)
+    assert slip.response_texts[0] == "离线交易/OFFLINE" and len(slip.response_texts) == remarks
+    assert (slip.type_en, f"{slip.local_time:%m%d %H%M}") == ("OFFLINE SALE", "1115 0613")
+    assert bool(slip.reference_no) == booked
