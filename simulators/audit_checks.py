@@ -6,7 +6,7 @@ function, and its call in `auditor.py` or its line in `CHECKS_AT_THE_END`.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from firmware_config.profile import Limits
+from firmware_config.profile import Limits, Offline
 from host_switch.channels import ChannelCall
 from host_switch.invariants import breaches
 from host_switch.ledger import CLEARING
@@ -18,7 +18,7 @@ from simulators.observed import Finding, Findings, Name, Observed, Quiet, Stands
 from terminal.book import Book
 from terminal.downloads import KINDS
 from terminal.events import CompleteCard
-from terminal.records import SETTLEMENT_TRACE, BatchClosed, Key
+from terminal.records import SETTLEMENT_TRACE, BatchClosed, ClosedByPeople, Key
 from terminal.slips import Slip
 from terminal.transitions import State
 
@@ -29,6 +29,7 @@ UNBALANCED = "the batch does not balance"
 
 _STANDS: Mapping[State, Stands] = {
     State.STARTED: "open", State.SENT: "open", State.COMPLETING: "open", State.REVERSAL_DUE: "open",
+    State.ADVICE_DUE: "open",
     State.APPROVED: "approved", State.DECLINED: "nothing", State.REVERSED: "nothing", State.CANCELLED: "nothing",
 }  # fmt: skip
 
@@ -43,6 +44,8 @@ def book_is_what_records_say(observed: Observed, terminal: str, book: Book) -> F
         if seen is None or seen.stands != _STANDS[payment.state]:
             durable = "unknown" if seen is None else seen.stands
             yield Finding("I9", str(key), f"the book says {payment.state.value}, the records {durable}")
+        elif seen.is_lost and not (payment.attention or payment.closed_by_people):
+            yield Finding("I1", str(key), "the goods are gone, nobody pays for them, and nobody is told")
     for name in observed.open:
         if name[0] == terminal and Key(*name) not in book.payments:
             yield Finding("I9", text_of(name), "open, and forgotten by the book")
@@ -50,12 +53,16 @@ def book_is_what_records_say(observed: Observed, terminal: str, book: Book) -> F
         yield Finding("I9", terminal, "the parameters in the book are not those that were persisted last")
 
 
-def queues_are_bounded(book: Book, limits: Limits) -> Findings:
-    """I10: no more open payments, and no more payments in a batch, than the profile allows."""
+def queues_are_bounded(book: Book, limits: Limits, offline: Offline) -> Findings:
+    """I10: no more open payments, payments in a batch, and money at risk offline than the profile allows."""
+    owed = book.offline()
+    if owed.count > offline.count_max or owed.amount > offline.total_amount_max:
+        yield Finding("I10", book.batch, f"{owed.count} offline sales over {owed.amount} wait")
     if len(book.payments) > limits.batch_count_max:
         yield Finding("I10", book.batch, f"{len(book.payments)} payments are in the batch")
-    if len(book.payments) > limits.open_payments_max < len(book.unresolved()):
-        yield Finding("I10", book.batch, f"{len(book.unresolved())} payments are open")
+    asked = len(book.unresolved()) - owed.count
+    if len(book.payments) > limits.open_payments_max < asked:
+        yield Finding("I10", book.batch, f"{asked} payments are open")
 
 
 def sent_is_durable(observed: Observed, terminal: str, message: Message) -> Findings:
@@ -105,9 +112,9 @@ def download_is_durable(observed: Observed, terminal: str, message: Message) -> 
 
 
 def printed_is_durable(observed: Observed, key: Key) -> Findings:
-    """I7: a slip is printed only for an approval that is durable."""
+    """I7: a slip is printed only for an approval that is durable, be it the host's or the chip's."""
     seen = observed.payments.get(name_of(key))
-    if key.trace != SETTLEMENT_TRACE and (seen is None or seen.stands != "approved"):
+    if key.trace != SETTLEMENT_TRACE and (seen is None or not (seen.stands == "approved" or seen.given_away)):
         yield Finding("I7", str(key), "printed before the approval is durable")
 
 
@@ -124,7 +131,8 @@ def slips_agree(slips: Iterable[Slip], fresh: Slip) -> Findings:
     before = [s for s in slips if (s.shop.terminal_no, s.batch, s.voucher) == name]
     if before and not fresh.duplicate:
         yield Finding("I6", text_of(name), "a second slip is not marked as a duplicate")
-    if any((s.amount, s.type_en, s.reference_no) != (fresh.amount, fresh.type_en, fresh.reference_no) for s in before):
+    references = {s.reference_no for s in (*before, fresh)} - {""}  # an offline sale has none before the bank has it
+    if len(references) > 1 or any((s.amount, s.type_en) != (fresh.amount, fresh.type_en) for s in before):
         yield Finding("I6", text_of(name), "two slips contradict each other")
 
 
@@ -198,11 +206,24 @@ def approved_is_posted_once(quiet: Quiet) -> Findings:
 
 
 def slips_are_posted(quiet: Quiet) -> Findings:
-    """I1: whoever holds a slip is right."""
+    """I1: whoever holds a slip is right, but for goods that went out on the chip's word and that nobody pays for."""
     for slip in quiet.observed.slips:
         name = (slip.shop.terminal_no, slip.batch, slip.voucher)
+        seen = quiet.observed.payments.get(name)
+        if seen is not None and seen.is_lost:
+            continue
         if quiet.observed.ledger.get(name, 0) != slip.amount:
             yield Finding("I1", text_of(name), f"printed {slip.amount}, posted {quiet.observed.ledger.get(name, 0)}")
+
+
+def goods_are_lost_by_the_issuers_word(quiet: Quiet) -> Findings:
+    """I1: what was sold offline and is not paid, the issuer has declined, or two people have closed so."""
+    closed = {r.key for records in quiet.observed.records.values() for r in records if isinstance(r, ClosedByPeople)}
+    for name, seen in quiet.observed.payments.items():
+        row = quiet.observed.rows.get(name)
+        declined = row is not None and row.outcome is Outcome.DECLINED and row.leg is not Leg.NONE
+        if seen.is_lost and not declined and Key(*name) not in closed:
+            yield Finding("I1", text_of(name), "sold offline and given up, though its issuer has not declined it")
 
 
 def postings_have_a_payment(quiet: Quiet) -> Findings:
@@ -280,6 +301,7 @@ def books_validate(quiet: Quiet) -> Findings:
 CHECKS_AT_THE_END: tuple[Callable[[Quiet], Findings], ...] = (
     approved_is_posted_once,
     slips_are_posted,
+    goods_are_lost_by_the_issuers_word,
     postings_have_a_payment,
     issuer_agrees_with_ledger,
     nothing_is_open,

@@ -4,7 +4,8 @@ It sees each record when it is durable, each message when it leaves, each slip w
 host. From these it keeps its own account of every payment, without the cores' tables (`observed.py`), and complains at
 once or, when the world is quiet again, at the end (`audit_checks.py`). A complaint appeals to one of these:
 
-- I1 no approved payment is lost: what was approved, or printed as approved, stands in the ledger once, in full;
+- I1 no approved payment is lost: what was approved, or printed as approved, stands in the ledger once, in full; but for
+  an offline sale that the issuer declined later, or two people closed so, and then people are told;
 - I2 nothing is debited twice, and a repeated request gets the stored answer byte for byte;
 - I3 no posting without a payment that stands at the terminal, and the issuer agrees with the ledger;
 - I4 ambiguity ends: only an answer closes what was sent, or two people what cannot be asked for any more; and in a
@@ -21,7 +22,7 @@ once or, when the world is quiet again, at the end (`audit_checks.py`). A compla
 
 from collections.abc import Callable, Iterable
 
-from firmware_config.profile import Limits
+from firmware_config.profile import Limits, Offline
 from host_switch.channels import ChannelCall
 from host_switch.events import Decision, Persist, Report
 from host_switch.ledger import CLEARING
@@ -49,19 +50,30 @@ from simulators.audit_checks import (
 from simulators.observed import Finding, Observed, Quiet, follow, name_in, name_of
 from terminal.book import Book
 from terminal.events import CardPresented, CodePresented, CompleteCard
-from terminal.records import ClosedByPeople, Key, LateAnswer, ParametersTaken, Record, ReversalDue, Sent
+from terminal.records import (
+    Answered,
+    ApprovedOffline,
+    ClosedByPeople,
+    Key,
+    LateAnswer,
+    ParametersTaken,
+    Record,
+    ReversalDue,
+    Sent,
+)  # fmt: skip
 from terminal.slips import Slip
 
 
 class Auditor:
     """Watches one world. `happened` counts what must happen in a full run, so that a tame world is noticed."""
 
-    def __init__(self, limits: Limits, happened: Callable[[str], None]) -> None:
+    def __init__(self, limits: Limits, offline: Offline, happened: Callable[[str], None]) -> None:
         self.observed = Observed()
         self.findings: list[Finding] = []
         self.sales = 0
         self.notes = 0  # what the host has noted or reported so far
         self._limits = limits
+        self._offline = offline
         self._happened = happened
 
     def complain(self, findings: Iterable[Finding]) -> None:
@@ -76,6 +88,11 @@ class Auditor:
         self.complain(follow(self.observed, terminal, record))
         if isinstance(record, Sent) and TYPES[record.type].direction == "debit":
             self.sales += 1
+        elif isinstance(record, ApprovedOffline):
+            self.sales += 1
+            self._happened("offline sale")
+        elif isinstance(record, Answered) and not record.approved and self._was_given_away(record.key):
+            self._happened("offline sale declined later")
         elif isinstance(record, LateAnswer) and record.response_code == "00":
             self._happened("late approval after reversal")
         elif isinstance(record, ReversalDue) and record.reason == "06":
@@ -85,15 +102,19 @@ class Auditor:
         elif isinstance(record, ClosedByPeople):
             self._happened("closed by people")
 
+    def _was_given_away(self, key: Key) -> bool:
+        return self.observed.payments[name_of(key)].given_away
+
     def keys_erased(self, terminal: str) -> None:
         """What this terminal has sealed so far, nobody can unseal any more."""
-        sent = (record for record in self.observed.records.get(terminal, ()) if isinstance(record, Sent))
+        sealing = Sent | ApprovedOffline
+        sent = (record for record in self.observed.records.get(terminal, ()) if isinstance(record, sealing))
         self.observed.erased_cards |= {record.card for record in sent if record.card}
 
     def terminal_rests(self, terminal: str, book: Book) -> None:
         """The terminal has finished with an event (or its start): its book must be what its records say."""
         self.complain(book_is_what_records_say(self.observed, terminal, book))
-        self.complain(queues_are_bounded(book, self._limits))
+        self.complain(queues_are_bounded(book, self._limits, self._offline))
 
     def terminal_sends(self, terminal: str, message: Message) -> None:
         """A message is about to leave a terminal."""
@@ -120,6 +141,8 @@ class Auditor:
         if isinstance(means, CodePresented):
             self.observed.secrets.add(means.code)
         else:
+            if means.approved_offline:
+                self.observed.certificates.add(means.chip_data.hex())
             pin_block = {means.pin_block.hex()} if means.pin_block else set()
             self.observed.secrets |= {means.pan, means.track2} | pin_block
 

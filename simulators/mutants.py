@@ -17,7 +17,7 @@ from host_switch import events as host
 from host_switch import lifecycle
 from host_switch.records import Entry, Leg, Outcome, Transaction
 from terminal.events import DownloadKept, Print, PrintNow
-from terminal.records import Reversed, SignedOn, Started
+from terminal.records import Answered, Reversed, SignedOn, Started
 from terminal.settlement import Step
 from terminal.transitions import Act, Happening, Move, State
 
@@ -144,6 +144,39 @@ def _three_tries(before: Any) -> Any:
     return tick
 
 
+def _dropped_when_back(before: Any) -> Any:
+    def link_up(self: Any, now: float) -> Any:
+        for payment in self._book.unresolved():
+            if payment.state is State.ADVICE_DUE:
+                self._retries.pop(payment.key, None)
+        return before(self, now)
+
+    return link_up
+
+
+def _silence_is_yes(before: Any) -> Any:
+    def tick(self: Any, now: float) -> Any:
+        owed = [payment for payment in self._book.unresolved() if payment.state is State.ADVICE_DUE]
+        tired = [p for p in owed if p.key in self._retries and self._retries[p.key].attempts >= 2]
+        believed = [Answered(p.key, approved=True, response_code="00", at=now, amount=p.amount) for p in tired]
+        effects = [self._persist(record) for record in believed]
+        for payment in tired:
+            self._let_go(payment.key)
+        return effects + before(self, now)
+
+    return tick
+
+
+def _key_lost_on_the_way(before: Any) -> Any:
+    """A repeat under a fresh trace number: to the host it is another sale."""
+
+    def advice(request: Any, mti: str, again: bool) -> Any:
+        fresh = {**request, "11": f"{(int(request['11']) + 500_000) % 1_000_000:06d}"}
+        return before(fresh if again else request, mti, again)
+
+    return advice
+
+
 def _close_at_once(before: Any) -> Any:
     def received(self: Any, event: Any, now: float) -> Any:
         effects = before(self, event, now)
@@ -237,6 +270,13 @@ _AT_THE_TERMINAL = (
     Bug("uses a trace number twice", Change("terminal.book:_APPLY", _trace_again, Started)),
     Bug("forgets a reversal at a restart", Change(_RESUME, _resume_all_but(State.REVERSAL_DUE))),
     Bug("forgets a sent payment at a restart", Change(_RESUME, _resume_all_but(State.SENT))),
+    Bug("forgets an offline sale at a restart", Change(_RESUME, _resume_all_but(State.ADVICE_DUE))),
+    Bug("drops offline sales when the line is back", Change("terminal.payment:Payments.link_up", _dropped_when_back)),
+    Bug("takes silence for the bank's yes", Change("terminal.payment:Payments.tick", _silence_is_yes)),
+    Bug("tells nobody what the bank declined later", Change("terminal.book:DECLINED_LATER", _is(""))),
+    Bug("sells offline without an end", Change("terminal.risk:refusal_of_offline_sale", _allowed)),
+    Bug("sends an offline sale before it persists", Change(_PAYMENT_ACTS, _last_first, Act.SELL_OFFLINE)),
+    Bug("sends an offline sale again under another name", Change("terminal.messages:advice", _key_lost_on_the_way)),
     Bug("prints before it persists", Change("terminal.counter:Counter.handle", _print_first)),
     Bug("does not note that a slip begins", Change("terminal.slip_queue:SlipQueue.ready", _begin_unnoted)),
     Bug(

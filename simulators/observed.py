@@ -17,6 +17,7 @@ from iso8583.unionpay_fields.field62 import Parameters62
 from simulators.issuer import Movement
 from terminal.records import (
     Answered,
+    ApprovedOffline,
     BatchClosed,
     Cancelled,
     ClosedByPeople,
@@ -53,15 +54,21 @@ class Finding:
 
 @dataclass(slots=True)
 class Seen:
-    """A payment as its terminal's durable records tell it."""
+    """A payment as its terminal's durable records tell it. `given_away`: goods went out on the chip's word alone."""
 
     type: str
     amount: int
     sent: bool = False
+    given_away: bool = False
     chip_asked: bool = False
     reversal_due: bool = False
     card: str = ""
     stands: Stands = "open"
+
+    @property
+    def is_lost(self) -> bool:
+        """The goods are gone, and the issuer (or two people, by the statement) said that nobody pays for them."""
+        return self.given_away and self.stands == "nothing"
 
     @property
     def net(self) -> int:
@@ -78,6 +85,7 @@ class Observed:
     records: dict[str, list[Record]] = field(default_factory=dict)
     settling: set[tuple[str, str]] = field(default_factory=set)
     chip_agreed: dict[Name, bool] = field(default_factory=dict)
+    certificates: set[str] = field(default_factory=set)
     secrets: set[str] = field(default_factory=set)
     erased_cards: set[str] = field(default_factory=set)
     slips: list[Slip] = field(default_factory=list)
@@ -158,8 +166,8 @@ def follow(observed: Observed, terminal: str, record: Record) -> Findings:
         case BatchClosed(batch):
             yield from _batch_closed(observed, terminal, batch)
         case (
-            Sent(key) | Answered(key) | Completed(key) | Cancelled(key) | ReversalDue(key) | Reversed(key)
-            | ClosedByPeople(key)
+            Sent(key) | ApprovedOffline(key) | Answered(key) | Completed(key) | Cancelled(key) | ReversalDue(key)
+            | Reversed(key) | ClosedByPeople(key)
         ):  # fmt: skip
             seen = observed.payments.get(name_of(key))
             wrong = "no payment has this key" if seen is None else _moved(observed, seen, record)
@@ -169,7 +177,7 @@ def follow(observed: Observed, terminal: str, record: Record) -> Findings:
                 yield Finding("I4", str(key), wrong)
 
 
-def _moved(observed: Observed, seen: Seen, record: Record) -> str:
+def _moved(observed: Observed, seen: Seen, record: Record) -> str:  # noqa: C901 - one match over a closed union
     """Carry one record out on the account; say what is wrong with it, if something is."""
     if seen.stands != "open":
         return f"{type(record).__name__} after the end ({seen.stands})"
@@ -177,6 +185,8 @@ def _moved(observed: Observed, seen: Seen, record: Record) -> str:
         case Sent():
             wrong = "sent twice" if seen.sent else ""
             seen.sent, seen.type, seen.card = True, record.type, record.card
+        case ApprovedOffline():
+            wrong = _given_away(observed, seen, record)
         case Answered(key):
             wrong = "answered, but not sent" if not seen.sent else ""
             wrong = wrong or ("answered, though its reversal is due" if seen.reversal_due else "")
@@ -206,6 +216,13 @@ def _moved(observed: Observed, seen: Seen, record: Record) -> str:
         case _:
             wrong = ""
     return wrong
+
+
+def _given_away(observed: Observed, seen: Seen, record: ApprovedOffline) -> str:
+    wrong = "sold offline, but sent before" if seen.sent else ""
+    uncertified = record.recovery_fields["55"] not in observed.certificates
+    seen.sent, seen.given_away, seen.card = True, True, record.card
+    return wrong or ("sold offline, but no chip has approved it" if uncertified else "")
 
 
 def _batch_closed(observed: Observed, terminal: str, batch: str) -> Findings:

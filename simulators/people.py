@@ -73,6 +73,8 @@ class Habits:
     pace_s: float = 20.0
     code: float = 0.35
     poor_card: float = 0.05
+    offline: float = 0.6
+    poor_card_offline: float = 0.2
     pin: float = 0.3
     wrong_pin: float = 0.03
     nobody: float = 0.02
@@ -123,10 +125,12 @@ class Hands:
             return
         if self._chance.random() < self._habits.card_trouble:
             self._terminal.handle(MeansFailed("card_removed"))
+        elif wanted.offline and self._chance.random() < self._habits.chip_refuses:
+            self._terminal.handle(MeansFailed("card_host_unreachable"))
         elif "code" in wanted.means and self._chance.random() < self._habits.code:
             self._hand_over(CodePresented(f"62{self._chance.randrange(10**17):017d}"))
         else:
-            self._presented = True
+            self._presented = not wanted.offline  # a chip that approves by itself waits for nobody
             self._hand_over(self._card(wanted))
 
     def _hand_over(self, means: CardPresented | CodePresented) -> None:
@@ -134,16 +138,20 @@ class Hands:
         self._terminal.handle(means)
 
     def _card(self, wanted: AskForMeans) -> CardPresented:
-        deck = POOR_CARDS if self._chance.random() < self._habits.poor_card else CARDS
+        poor = self._habits.poor_card_offline if wanted.offline else self._habits.poor_card
+        deck = POOR_CARDS if self._chance.random() < poor else CARDS
         pan = self._chance.choice(deck)
         counter = self._counters[pan] = self._counters.get(pan, 0) + 1
-        chip = chip_data(pan, counter + 256 * self._chance.randrange(200), wanted.amount, wanted.amount == 0)
-        pin_block = self._pin_block(pan) if self._chance.random() < self._habits.pin else None
+        counter += 256 * self._chance.randrange(200)
+        chip = chip_data(pan, counter, wanted.amount, wanted.amount == 0, wanted.offline)
+        asks_pin = not wanted.offline and self._chance.random() < self._habits.pin
+        pin_block = self._pin_block(pan) if asks_pin else None
         return CardPresented(
             pan=pan, sealed=self._terminal.seal(pan), masked=mask_pan(pan), expiry=EXPIRY, sequence=SEQUENCE,
             track2=f"{pan}D{EXPIRY}2011234567890", chip_data=build_tlv(chip), entry_mode="051" if pin_block else "052",
             pin_block=pin_block, signature=pin_block is None,
             chip={"ARQC": chip[0x9F26].hex()}, reversal_chip_data=build_tlv({0x9F36: chip[0x9F36]}),
+            approved_offline=wanted.offline,
         )  # fmt: skip
 
     def _pin_block(self, pan: str) -> bytes | None:
@@ -290,11 +298,12 @@ class Cashier:
         return f"{self.terminal.name}-{self._requests}"
 
     def sell(self) -> None:
-        """Charge an amount."""
+        """Charge an amount; while the line is dead, maybe without the bank."""
         request = self._request()
         usual = self.chance.random() < 0.5
         amount = USUAL_AMOUNT if usual else self.chance.randrange(1, 500_000)
-        self._post(SaleRequested(request, amount, OPERATOR))
+        dead = not self.terminal.counter.session.ready
+        self._post(SaleRequested(request, amount, OPERATOR, dead and self.chance.random() < self.habits.offline))
         self.sales_left -= request in self.terminal.counter.book.requests
 
     def ask_balance(self) -> None:
@@ -329,7 +338,7 @@ class Cashier:
             self._post(SettleRequested(OPERATOR))
 
     def _some_sale(self, payments: Iterable[Payment]) -> Payment | None:
-        sales = [p for p in payments if p.type in ("sale", "qr_sale") and p.state is State.APPROVED]
+        sales = [p for p in payments if p.is_booked_sale]
         return self.chance.choice(sales) if sales else None
 
 

@@ -33,6 +33,7 @@ from terminal.records import LateAnswer, Printed, SignedOn
 
 DOWN_S = 3.0
 HOP_S = 0.05
+OUTAGE_S = 10.0
 TWICE_S = 0.5
 # A terminal waits for 30 s, the host for 20 s. With hops of 0.05 s these arrive before the time-out of whoever waits,
 # after it but before the answer to the reversal that it sends then, and after that.
@@ -147,6 +148,14 @@ class Case:
         """Charge an amount."""
         self.terminal.handle(counter.SaleRequested("sale", 1_500, "01"))
 
+    def sell_offline(self) -> None:
+        """The line dies, and a chip is charged without the host; then the line is back."""
+        for way in ((self.terminal.name, "host"), ("host", self.terminal.name)):
+            self.shop.world.network.cut(*way, OUTAGE_S)
+        self.terminal.lose_connection()
+        self._wait_for(lambda: not self.terminal.counter.session.ready)
+        self.terminal.handle(counter.SaleRequested("offline", 1_500, "01", offline=True))
+
     def ask_balance(self) -> None:
         """Ask a card for its balance."""
         self.terminal.handle(counter.BalanceRequested("balance", "01"))
@@ -182,6 +191,7 @@ Step = Callable[[Case], None]
 STEPS: Mapping[str, tuple[Sequence[Step], Step]] = {  # what comes before, without faults; the transaction
     "sale": ((), Case.sell),
     "qr_sale": ((), Case.sell),
+    "offline_sale": ((), Case.sell_offline),
     "sale_void": ((Case.sell,), Case.void),
     "qr_void": ((Case.sell,), Case.void),
     "refund": ((Case.sell,), Case.refund),

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory, mkdtemp
 
-from firmware_config.profile import HostEndpoint, Limits, TerminalProfile
+from firmware_config.profile import HostEndpoint, Limits, Offline, TerminalProfile
 from host_switch.events import TerminalRegistered
 from host_switch.facts import Policy
 from host_switch.keys import KeyRoom
@@ -33,6 +33,7 @@ from terminal.journal import Journal
 from terminal.key_store import KeyStore
 
 MERCHANT = "898110053110001"
+OFFLINE = Offline(sale_amount_max=20_000, total_amount_max=30_000, count_max=4, age_max_s=2 * 86_400)
 VAULT, VAULT_AFTER_TAMPERING = "vault.json", "vault_after_tampering.json"
 
 
@@ -51,7 +52,7 @@ def world_folder() -> Iterator[Path]:
 def _profile(terminal_id: str, limits: Limits, host: HostEndpoint) -> TerminalProfile:
     return TerminalProfile(
         terminal_id=terminal_id, merchant_id=MERCHANT, merchant_name_zh="测试商户", merchant_name_en="TEST MERCHANT",
-        limits=limits, host=host,
+        limits=limits, offline=OFFLINE, host=host,
     )  # fmt: skip
 
 
@@ -74,7 +75,7 @@ class Shop:
         self.random = random
         self.habits = habits
         self.world = World(chance, trace)
-        self.auditor = Auditor(limits, self._count)
+        self.auditor = Auditor(limits, OFFLINE, self._count)
         if past:
             self.world.now, self.auditor.observed = past.now, past.observed.copy()
         self.lines = Lines(self.world)

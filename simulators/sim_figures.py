@@ -44,6 +44,8 @@ MUST_HAPPEN = (
     "host restarts with a debt",
     "disk full during reversal",
     "chip refuses after approval",
+    "offline sale",
+    "offline sale declined later",
     "keys erased",
     "closed by people",
     "clock jump",

@@ -51,6 +51,7 @@ def test_one_fault_anywhere_leaves_nothing_open(type_name, approved, folder):
         "does a repeated request again", "forgets a reversal that came first", "answers before it commits",
         "words a stored answer anew", "takes the issuer's silence for a decline",
         "gives a refund up when the issuer is silent", "reverses without countering",
+        "forgets an offline sale at a restart",
     ],
 )  # fmt: skip
 def test_bug_about_faults_falls_at_one_of_them(name, folder):
