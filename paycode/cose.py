@@ -31,6 +31,7 @@ ALGORITHM, KEY_ID = 1, 4
 
 DEPTH_MAX: Final = 3
 SIGNATURE_BYTES: Final = 64
+KEY_ID_BYTES_MAX: Final = 8
 NUMBER_MAX: Final = 2**53 - 1
 """Of any number in a field, whatever its sign: what every language holds exactly."""
 
@@ -133,8 +134,10 @@ def parse(data: bytes, context: bytes) -> Message:
 def _header(protected: bytes) -> tuple[int, bytes]:
     """The algorithm, and the name of the key if it has one."""
     header = fields(protected, _HEADER)
-    demand(header[ALGORITHM] in {ES256, ED25519}, Reason.ALGORITHM_UNKNOWN)
-    return header[ALGORITHM], header.get(KEY_ID, b"")
+    algorithm, key_id = header[ALGORITHM], header.get(KEY_ID, b"")
+    demand(algorithm in {ES256, ED25519}, Reason.ALGORITHM_UNKNOWN)
+    demand(len(key_id) <= KEY_ID_BYTES_MAX, Reason.FIELDS_WRONG)
+    return algorithm, key_id
 
 
 def fields(data: bytes, table: Table) -> dict[int, Any]:

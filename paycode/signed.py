@@ -20,7 +20,18 @@ from hashlib import sha256
 from typing import Final
 
 from paycode import base45
-from paycode.cose import Message, PrivateKey, PublicKey, Table, fields, parse, public_key, sign, write
+from paycode.cose import (
+    KEY_ID_BYTES_MAX,
+    Message,
+    PrivateKey,
+    PublicKey,
+    Table,
+    fields,
+    parse,
+    public_key,
+    sign,
+    write,
+)
 from paycode.lists import CompactList
 from paycode.verdict import CodeRefused, Reason, demand
 
@@ -95,8 +106,8 @@ class SignedWallet:
 
 def certify(issuer: PrivateKey, key_id: bytes, user: PublicKey, terms: Terms) -> bytes:
     """A certificate for a user's key. `key_id` names the issuer's key to terminals: 1 to 8 bytes."""
-    if not 1 <= len(key_id) <= 8:
-        raise ValueError("the name of an issuer's key has 1 to 8 bytes")
+    if not 1 <= len(key_id) <= KEY_ID_BYTES_MAX:
+        raise ValueError(f"the name of an issuer's key has 1 to {KEY_ID_BYTES_MAX} bytes")
     key = [user.algorithm, user.data]
     said = {1: key, 2: terms.not_before, 3: terms.not_after, 4: terms.currency, 5: terms.amount_max}
     return sign(issuer, write(said), CERTIFICATE_CONTEXT, key_id)

@@ -122,6 +122,7 @@ def opened(data: bytes) -> tuple[Facts, bytes, bytes, bytes]:
     need(type(header) is type(payload) is type(signature) is bytes, "fields_wrong")
     said = fields(header, {1: int}, {4: bytes})
     need(said["1"] in {-7, -8}, "algorithm_unknown")
+    need(len(said.get("4", b"")) <= 8, "fields_wrong")
     need(signature, "unsigned")
     need(len(signature) == 64, "fields_wrong")
     return said, header, payload, signature

@@ -215,6 +215,7 @@ SPELLINGS = {
     "a negative field that nobody knows": (array(payload=cbor2.dumps({**said(), -1: 0})), "critical_unknown"),
     "a critical header": (array(header=cbor2.dumps({1: -8, 2: [99], 99: 0})), "critical_unknown"),
     "another header": (array(header=cbor2.dumps({1: -8, 3: 0})), "critical_unknown"),
+    "a long name of a key": (array(header=cbor2.dumps({1: -8, 4: bytes(9)})), "fields_wrong"),
     "no algorithm": (array(header=b"\xa0"), "fields_wrong"),
     "no header": (array(header=b""), "cbor_broken"),
     "something in the unprotected header": (array(empty=b"\xa1\x04\x41x"), "fields_wrong"),
