@@ -67,7 +67,7 @@ def issue(
     from paycode import trial
 
     if kind is Kind.DIGITS and (amount is not None or merchant is not None):
-        raise typer.TyperException("digits have no room for --amount or --merchant: leave them out, or take signed")
+        raise typer.BadParameter("数字码不含金额和商户 · digits have no room for --amount or --merchant")
     wallet: paycode.DigitWallet | paycode.SignedWallet
     try:
         if kind is Kind.DIGITS:

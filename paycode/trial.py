@@ -27,6 +27,7 @@ CNY: Final = 156
 AMOUNT_MAX: Final = 20_000
 DAYS_S: Final = 7 * 86_400
 CARDS_MAX: Final = 1_000
+_NEW: Final = "`tillgate paycode new`"
 
 
 class TrialError(Exception):
@@ -46,7 +47,7 @@ class Chance:
 def create(folder: Path, now: int, chance: Chance) -> None:
     """Make a folder with an issuer, a phone that has just been online, and a host and terminal that know the issuer."""
     if (folder / "wallet.json").exists() or (folder / "trust.json").exists():
-        raise TrialError(f"{folder} holds a trial already: name another folder with --data")
+        raise TrialError(f"目录里已有试验 / {folder} holds a trial already: name another folder with --data")
     issuer, phone = (Ed25519PrivateKey.from_private_bytes(key) for key in (chance.issuer_key, chance.phone_key))
     wallet, user = digits.refresh(
         (PREFIX, chance.digit_key), 1_000_000_001, range(digits.HANDLES_MAX), chance.seed, now
@@ -175,9 +176,9 @@ def _opened(file: Path) -> Iterator[dict[str, Any]]:
     try:
         yield json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
-        raise TrialError(f"there is no trial in {file.parent}: make one with `tillgate paycode new`") from None
+        raise TrialError(f"目录里没有试验 / There is no trial in {file.parent}: make one with {_NEW}") from None
     except (ValueError, LookupError, TypeError, AttributeError, CodeRefused):
-        raise TrialError(f"{file} is damaged: make a trial in another folder with `tillgate paycode new`") from None
+        raise TrialError(f"文件已损坏 / {file} is damaged: make a trial in another folder with {_NEW}") from None
 
 
 def _write(file: Path, kept: dict[str, Any]) -> None:

@@ -98,7 +98,7 @@ def test_files_with_keys_are_for_their_owner_alone(run: Run, tmp_path: Path) -> 
     ("words", "exit_code", "said"),
     [
         (("new",), 1, "holds a trial already"),
-        (("issue", "--kind", "digits", "--amount", "1"), 1, "no room for --amount"),
+        (("issue", "--kind", "digits", "--amount", "1"), 2, "no room for --amount"),
         (("issue", "--merchant", "x" * 99), 1, "300 bytes"),
         (("issue", "--kind", "cash"), 2, "--help"),
         (("verify",), 2, "--help"),
