@@ -162,7 +162,6 @@ def _verify(codes: Sequence[str], issuers: Issuers) -> None:
     trust = Trust(signed=SignedTrust(issuers, PAYMENT, memory))
     for code in codes:
         verdict = paycode.verify(code, NOW, trust)
-        assert isinstance(verdict, paycode.Accepted)
         assert isinstance(verdict.facts, signed.Seen)
         memory.remember(verdict.facts)
 

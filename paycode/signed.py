@@ -163,10 +163,9 @@ class Issuers:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """A code that was accepted: its counter, SHA-256 of what it says, its text, and until when it could come again."""
+    """A code that was accepted: its counter, its text, and until when it could come again."""
 
     counter: int
-    content: bytes = field(repr=False)
     code: str = field(repr=False)
     until: int
 
@@ -286,13 +285,17 @@ def _end(code: SignedCode, rules: SignedRules) -> int:
 def _remembered(code: str, message: Message, signed: SignedCode, now: int, trust: SignedTrust) -> Seen:
     """What to remember if the code is accepted; raises CodeRefused if its counter was used, or there is no room."""
     demand(trust.memory.has_room(signed.key, now), Reason.MEMORY_FULL)
-    # The content alone: ES256 has two signatures for each, and the second must not look like another code.
-    content = sha256(message.payload).digest()
     seen = trust.memory.recall(signed.key) or Seen(signed.key, ())
     for spent in seen.spent:
-        if spent.counter == signed.counter and spent.content != content:
-            raise CodeRefused(Reason.DOUBLE_SPENT, (spent.code, code))
-        demand(spent.counter != signed.counter, Reason.REPLAYED)
+        if spent.counter == signed.counter:
+            raise _used_twice(spent.code, code, message)
     demand(not seen.spent or signed.counter > seen.spent[-1].counter, Reason.COUNTER_BACKWARDS)
-    new = Spent(signed.counter, content, code, _end(signed, trust.rules))
+    new = Spent(signed.counter, code, _end(signed, trust.rules))
     return Seen(signed.key, (*seen.spent, new)[-SPENT_MAX:])
+
+
+def _used_twice(first: str, code: str, message: Message) -> CodeRefused:
+    """By payload: ES256 has two signatures for each, and the second must not look like another code."""
+    if parse(_bytes_of(first), CODE_CONTEXT).payload == message.payload:
+        return CodeRefused(Reason.REPLAYED)
+    return CodeRefused(Reason.DOUBLE_SPENT, (first, code))

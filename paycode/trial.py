@@ -135,7 +135,7 @@ def _change(kept: dict[str, Any], verdict: Verdict) -> None:
     match verdict:
         case Accepted(facts=Seen() as seen):
             keys = [known for known in kept["seen"] if known["key"] != seen.key.hex()]
-            kept["seen"] = [*keys, {"key": seen.key.hex(), "spent": [_spent(spent) for spent in seen.spent]}]
+            kept["seen"] = [*keys, {"key": seen.key.hex(), "spent": [asdict(spent) for spent in seen.spent]}]
         case Accepted(says=transit.TransitCode() as code, facts=CardFacts() as card):
             cards = [(name, known) for name, known in kept["cards"].items() if name != code.card]
             kept["cards"] = dict([*cards[1 - CARDS_MAX :], (code.card, _card_kept(card))])
@@ -151,12 +151,7 @@ def _user(facts: UserFacts) -> dict[str, Any]:
 
 
 def _seen(kept: dict[str, Any]) -> Seen:
-    spent = (Spent(**{**one, "content": bytes.fromhex(one["content"])}) for one in kept["spent"])
-    return Seen(bytes.fromhex(kept["key"]), tuple(spent))
-
-
-def _spent(spent: Spent) -> dict[str, Any]:
-    return {**asdict(spent), "content": spent.content.hex()}
+    return Seen(bytes.fromhex(kept["key"]), tuple(Spent(**spent) for spent in kept["spent"]))
 
 
 def _card(kept: dict[str, Any]) -> CardFacts:

@@ -362,7 +362,7 @@ def test_a_terminal_remembers_the_last_codes_of_a_key_and_refuses_all_earlier_co
 
 
 def seen(number: int, until: int) -> Seen:
-    return Seen(bytes([number]), (Spent(1, bytes(32), "TG1:", until),))
+    return Seen(bytes([number]), (Spent(1, "TG1:", until),))
 
 
 def test_a_full_memory_refuses_rather_than_forget_a_code_that_could_come_again() -> None:
