@@ -160,9 +160,12 @@ class CrashShop:
 
 
 def _owed(host: Path) -> int:
-    """How many transactions of the host's store owe something; read beside the running host."""
+    """How many transactions of the host's store owe something, and terminals an errand; read beside the host."""
     with contextlib.closing(sqlite3.connect(f"file:{host / 'host.db'}?mode=ro", uri=True)) as db:
-        owed: int = db.execute("SELECT count(*) FROM transactions WHERE due_at IS NOT NULL").fetchone()[0]
+        owed: int = db.execute(
+            "SELECT (SELECT count(*) FROM transactions WHERE due_at IS NOT NULL)"
+            " + (SELECT count(*) FROM terminals WHERE command NOT IN ('', '0'))"
+        ).fetchone()[0]
     return owed
 
 
