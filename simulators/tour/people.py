@@ -37,6 +37,15 @@ class Cashier:
         """Begin a sale of so many fen."""
         await self._begin("/", "/charge", amount=yuan(amount))
 
+    async def charge_offline(self, amount: int) -> None:
+        """Begin a sale of so many fen by the key that sells without the bank."""
+        await self._begin("/", "/charge", amount=yuan(amount), offline="yes")
+
+    async def charge_too_much_offline(self, amount: int) -> None:
+        """Press that key for more than is allowed, and be told so."""
+        await self._press("/", "/charge", amount=yuan(amount), offline="yes")
+        await self.until("it is refused", lambda view: (view["notice"] or {}).get("reason") == "offline_amount")
+
     async def void(self, key: str, supervisor: str, pin: str) -> None:
         """Take back a sale, with the supervisor's leave."""
         await self._begin(_sheet("void", key), "/void", supervisor=supervisor, pin=pin)

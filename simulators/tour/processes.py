@@ -59,6 +59,8 @@ class KeptProcess:
     def __init__(self, part: Part, log_folder: Path, restarted: Callable[[Restarted], None]) -> None:
         self.part = part
         self.ready = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._wanted.set()
         self._log = log_folder / f"{part.name}.log"
         self._restarted = restarted
         self._process: asyncio.subprocess.Process | None = None
@@ -83,6 +85,15 @@ class KeptProcess:
         self.ready.clear()
         self._process.kill()
         await self._process.wait()
+
+    async def switch(self, on: bool) -> None:
+        """Off: SIGKILL it, and keep it dead. On: let it be started again, and return when it is ready."""
+        if on:
+            self._wanted.set()
+            await self.ready.wait()
+        else:
+            self._wanted.clear()
+            await self.kill()
 
     async def stop(self) -> None:
         """Ask it to end, and make it after a while; harmless if it never started."""
@@ -130,6 +141,7 @@ class KeptProcess:
             code = await self._process.wait()
             self.ready.clear()
             died = time.monotonic()
+            await self._wanted.wait()
             deaths = 0 if died - began > LIVED_WELL_S else deaths
             while not self.ready.is_set():
                 await asyncio.sleep(RESTART_AFTER_S[min(deaths, len(RESTART_AFTER_S) - 1)])

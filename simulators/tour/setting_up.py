@@ -31,6 +31,7 @@ TERMINAL_ID = "10000001"
 MERCHANT_ID = "898110053110001"
 MERCHANT_NAMES = ("晨光便利店", "MORNING LIGHT STORE")
 CASHIER, CASHIER_PIN = "01", "0000"
+OFFLINE_SALE_MAX = 20_000
 SUPERVISOR, SUPERVISOR_PIN = "00", "123456"
 LOOPBACK = "127.0.0.1"
 
@@ -203,6 +204,7 @@ def _profile(shop: Shop) -> str:
             "page_port": shop.ports.page,
         },
         "host": {"address": LOOPBACK, "port": shop.ports.host, "tls": True},
+        "offline": {"sale_amount_max": OFFLINE_SALE_MAX},
         "devices": {
             **reader, "scanner_path": str(shop.counter / "scanner"),
             "stripe_reader_path": str(shop.counter / "stripe_reader"), "pin_pad_path": str(shop.counter / "pin_pad"),

@@ -24,9 +24,9 @@ class RunningShop:
 
     def tour(self) -> Tour:
         """People who have not done anything yet."""
-        ports = self.shop.ports
+        ports, host = self.shop.ports, self.processes["host"]
         return Tour(
-            Cashier(ports.page), Customer(ports.counter), Banker(ports.issuer_control), self.processes["host"].kill
+            Cashier(ports.page), Customer(ports.counter), Banker(ports.issuer_control), host.kill, host.switch
         )
 
 

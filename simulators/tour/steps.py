@@ -10,10 +10,11 @@ from typing import Any
 
 from iso8583.response_codes import meaning
 from simulators.tour.people import PATIENCE_S, Banker, Cashier, Customer, NotSeen, View, yuan
-from simulators.tour.setting_up import CASHIER, CASHIER_PIN, SUPERVISOR, SUPERVISOR_PIN
+from simulators.tour.setting_up import CASHIER, CASHIER_PIN, OFFLINE_SALE_MAX, SUPERVISOR, SUPERVISOR_PIN
 
 CHIP_SALE, STRIPE_SALE, SCAN_SALE, PAPERLESS_SALE, KILLED_SALE, REFUND = 2500, 1990, 1280, 880, 6000, 500
 CHIP_CARD, BROKEN_CARD, KILLED_ACCOUNT = "golden", "broken_chip", "6299990000000017"
+OFFLINE_SALE, OFFLINE_CARD, OFFLINE_ACCOUNT = 1500, "offline", "6299990000000223"
 SLIPS_OF_A_SALE = 2
 """One for the merchant and one for the customer."""
 
@@ -29,12 +30,13 @@ class Told:
 
 @dataclass(slots=True)
 class Tour:
-    """The people, how the host is killed, and what the steps remember for one another."""
+    """The people, how the host is killed, and switched off and on, and what the steps remember for one another."""
 
     cashier: Cashier
     customer: Customer
     banker: Banker
     kill_host: Callable[[], Awaitable[None]]
+    switch_host: Callable[[bool], Awaitable[None]]
     keys: dict[str, str] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
 
@@ -193,6 +195,31 @@ async def host_killed(tour: Tour) -> Told:
     )
 
 
+async def sold_offline(tour: Tour) -> Told:
+    """The line is dead: a chip sells within limits, above them it is refused; then the bank books it."""
+    rich, before = await tour.banker.balance(OFFLINE_ACCOUNT), await tour.customer.last_slip()
+    await tour.switch_host(False)
+    await tour.cashier.until("it can be sold offline", lambda view: not view["offline"]["refusal"])
+    await tour.cashier.charge_offline(OFFLINE_SALE)
+    await tour.customer.insert(OFFLINE_CARD)
+    await tour.cashier.until("the chip approves offline", lambda view: _newest(view)["state"] == "advice due")
+    await tour.customer.take_card()
+    slips = await tour.printed(before)
+    await tour.cashier.next_sale()
+    await tour.cashier.charge_too_much_offline(OFFLINE_SALE_MAX + 1)
+    await tour.switch_host(True)
+    await tour.paid("the bank books the offline sale")
+    await tour.banker.until_balance(OFFLINE_ACCOUNT, rich - OFFLINE_SALE)
+    await tour.cashier.next_sale()
+    return Told(
+        f"线路中断：芯片离线批准 ¥{yuan(OFFLINE_SALE)}，小票标明 OFFLINE；"
+        f"超过 ¥{yuan(OFFLINE_SALE_MAX)} 的在读卡前拒绝。线路恢复后自动上送，银行入账一次。",
+        f"No line: a chip approved ¥{yuan(OFFLINE_SALE)} by itself, the slip says OFFLINE; more than "
+        f"¥{yuan(OFFLINE_SALE_MAX)} was refused before a card was read. Back on the line, the bank booked it, once.",
+        slips,
+    )
+
+
 async def settled(tour: Tour) -> Told:
     """The batch is closed, and both sides agree."""
     before = await tour.customer.last_slip()
@@ -234,6 +261,7 @@ STEPS = (
     Step("refund", "部分退货", "Partial refund", partial_refund),
     Step("out_of_paper", "打印机缺纸", "Printer out of paper", out_of_paper),
     Step("host_killed", "交易途中主机被杀", "Host killed in mid-sale", host_killed),
+    Step("offline", "断线时离线消费", "Selling while the line is dead", sold_offline),
     Step("settle", "结算", "Settlement", settled),
 )
 

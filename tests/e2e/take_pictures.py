@@ -38,12 +38,13 @@ def main() -> None:
 
 async def some_sales() -> None:
     """What a shop has done by the time somebody looks."""
-    tour = Tour(Cashier(PORTS.page), Customer(PORTS.counter), Banker(PORTS.issuer_control), nobody_is_killed)
+    people = Cashier(PORTS.page), Customer(PORTS.counter), Banker(PORTS.issuer_control)
+    tour = Tour(*people, nobody_is_killed, nobody_is_killed)
     for step in (sign_on, scan_sale, declined_sale, partial_refund):
         await step(tour)
 
 
-async def nobody_is_killed() -> None:
+async def nobody_is_killed(*_: bool) -> None:
     """The tour could kill the host."""
 
 
