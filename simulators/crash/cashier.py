@@ -40,8 +40,10 @@ async def work(folder: Path, plan: Plan, trigger: Trigger, ear: Ear) -> None:
     async with opened(folder, after) as terminal, asyncio.TaskGroup() as group:
         group.create_task(terminal.runner.run())
         cashier = Cashier(terminal.runner, ear)
+        ear.say(host="on")  # a life before this one may have left it off
         for number, order in enumerate(plan.orders):
             await cashier.ready()
+            await cashier.cut_the_line(order)
             if number == 0:
                 trigger.arm()
             await cashier.carry_out(order)
@@ -67,6 +69,12 @@ class Cashier:
         """Wait until nothing is under way and every slip is out."""
         await self._until(lambda counter: counter.session.ready and not self._open(counter) and counter.slips.at_rest)
 
+    async def cut_the_line(self, order: Order) -> None:
+        """Have the host switched off for an offline sale that has not been begun."""
+        if order.kind == "offline_sale" and order.request_id not in self._runner.counter.book.requests:
+            self._ear.say(host="off")
+            await self._until(lambda counter: counter.session.host_is_out_of_reach)
+
     async def carry_out(self, order: Order) -> None:
         """Do what the order says and wait for its end, whatever that is."""
         if order.request_id in self._runner.counter.book.requests:
@@ -79,11 +87,14 @@ class Cashier:
             return
         self._runner.post(event)
         await self._until(lambda counter: order.request_id in counter.book.requests or counter.notice is not None)
-        if order.kind in ("sale", "balance"):
+        if order.kind in ("sale", "offline_sale", "balance"):
             self._ear.say(customer=f"card {order.card}")
         elif order.kind == "qr_sale":
             await self._until(lambda counter: counter.busy or self._ended(counter, order))
             self._ear.say(customer=f"code {payment_code(order.request_id)}")
+        if order.kind == "offline_sale":
+            await self._until(lambda counter: not counter.busy and counter.slips.at_rest)
+            self._ear.say(host="on")
         await self._until(lambda counter: self._ended(counter, order))
         self._ear.say(customer="out")
 
@@ -104,6 +115,8 @@ class Cashier:
         match order.kind:
             case "sale" | "qr_sale":
                 return SaleRequested(order.request_id, order.amount, CASHIER)
+            case "offline_sale":
+                return SaleRequested(order.request_id, order.amount, CASHIER, offline=True)
             case "balance":
                 return BalanceRequested(order.request_id, CASHIER)
             case "void" if sale:

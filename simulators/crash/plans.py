@@ -12,12 +12,15 @@ from simulators.issuer import Mood
 
 GOOD = Mood()
 
-Kind = Literal["sale", "qr_sale", "void", "refund", "balance", "settle"]
+Kind = Literal["sale", "offline_sale", "qr_sale", "void", "refund", "balance", "settle"]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One thing that the cashier does. `request_id` names it for good; `original` is that of the sale it is about."""
+    """One thing that the cashier does. `request_id` names it for good; `original` is that of the sale it is about.
+
+    An offline sale is one during which the host is switched off.
+    """
 
     kind: Kind
     request_id: str
@@ -62,6 +65,7 @@ PLANS = (
     Plan("sale answered late", (_SALE,), "reversed", Mood("delay", 1, delay_s=0.5, only="02"), reply_timeout_s=0.3),
     Plan("sale given up by the host", (_SALE,), "declined", Mood("drop", 1, only="02"), channel_timeout_s=0.3),
     Plan("sale contradicted", (_SALE,), mood=Mood("contradict", times=1, only="02")),
+    Plan("offline sale", (Order("offline_sale", "now", 1234, card="offline"),)),
     Plan("QR sale", (Order("qr_sale", "now", 4321),)),
     Plan("void", (Order("void", "now", original="before-1"),)),
     Plan("QR void", (Order("void", "now", original="before-2"),)),

@@ -59,6 +59,7 @@ class CrashShop:
         self._quiet = False
         self._settled = ""
         self._wish = "out"
+        self._host_is_on = True
         self.deaths: list[str] = []
 
     def __enter__(self) -> Self:
@@ -138,6 +139,8 @@ class CrashShop:
                     self._lives.tell(name, self._wish)
             case Said(_, {"died": name}):  # and is started again by its parent
                 self.deaths.append(name)
+            case Said(_, {"host": word}):
+                self._switch_host(word == "on")
             case Said(_, {"customer": word}):
                 self._wish = word
                 self._lives.tell("customer", word)
@@ -145,6 +148,18 @@ class CrashShop:
                 self._quiet = True
             case Said(_, {"settled": batch}):
                 self._settled = batch
+
+    def _switch_host(self, on: bool) -> None:
+        """The line is dead while the host is off; its end by that is none of the deaths."""
+        if on == self._host_is_on:
+            return
+        self._host_is_on = on
+        if on:
+            self._begin("host")
+            return
+        self._lives.kill("host")
+        while not isinstance(news := self._lives.next(self._patience_s), Died) or news.name != "host":
+            self._take(news)
 
     def _begin(self, name: str) -> None:
         shop, plan, trigger = self._shop, self._plan, self._trigger
