@@ -99,6 +99,9 @@ class Devices(_Part):
     card_reader: Annotated[str, Field(pattern=r"^(pcsc:.+)?$")] = ""
     """A PC/SC reader by its name or a part of it: ``pcsc:ACR39U``. Else `card_reader_port` takes virtual cards."""
     card_reader_port: int = 0
+    contactless_reader: Annotated[str, Field(pattern=r"^(pcsc:.+)?$")] = ""
+    """A reader of tapped cards, beside that for chips and named likewise; else `contactless_reader_port`."""
+    contactless_reader_port: int = 0
     stripe_reader_path: str = ""
     stripe_reader_baud: Annotated[int, Field(ge=300, le=921_600)] = 9600
     stripe_reader_lrc: bool = False
@@ -131,6 +134,17 @@ class Devices(_Part):
     def reads_chips(self) -> bool:
         """Whether there is a reader for chips, or should be."""
         return bool(self.card_reader or self.card_reader_port)
+
+    @property
+    def reads_taps(self) -> bool:
+        """Whether there is a reader for tapped cards, or should be."""
+        return bool(self.contactless_reader or self.contactless_reader_port)
+
+    @model_validator(mode="after")
+    def _what_cannot_be_tapped_can_be_inserted(self) -> Self:
+        if self.reads_taps and not self.reads_chips:
+            raise ValueError("a contactless reader needs a card_reader beside it, for cards that must be inserted")
+        return self
 
     @model_validator(mode="after")
     def _printer_prints_that_wide(self) -> Self:

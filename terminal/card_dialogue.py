@@ -3,7 +3,8 @@
 Shell code. The kernel decides what to say to the chip; the payment machine decides about the money. The PIN block
 arrives here already encrypted and leaves with the request; a PIN that the card compares goes from the pad straight to
 the card, and is overwritten. Where there is a reader of stripes, a swipe may come instead of a chip, or after one that
-cannot be used.
+cannot be used. Where there is one of tapped cards, a tap may come instead, and one tap in a payment: a card that cannot
+pay so is inserted. Whatever comes first pays, and nothing else is taken any more.
 """
 
 import asyncio
@@ -57,18 +58,19 @@ class _Choice:
 class CardDialogue:
     """Reads one card for one payment. `answer` gives it the host's word, `choose` the cardholder's.
 
-    `contactless`: the reader's cards are tapped, not inserted. `stripe`: where a card may be swiped, too.
+    `contactless_reader`: where a card may be tapped, too. `stripe`: where a card may be swiped, too.
     `offline_amount_max`: no host can be asked, and the chip may approve by itself up to so much; 0 while there is one.
     """
 
     def __init__(
         self, reader: CardReader, pin_pad: PinPad | None, seal: Callable[[str], str], report: Callable[[Event], None],
-        downloaded: DownloadedParameters = SHIPPED, *, contactless: bool = False, stripe: StripeDialogue | None = None,
-        offline_amount_max: int = 0,
+        downloaded: DownloadedParameters = SHIPPED, *, contactless_reader: CardReader | None = None,
+        stripe: StripeDialogue | None = None, offline_amount_max: int = 0,
     ) -> None:  # fmt: skip
         self._downloaded = downloaded
-        self._kernel = ContactlessKernel if contactless else ContactKernel
         self._reader = reader
+        self._contactless_reader = contactless_reader
+        self._read = reader
         self._pin_pad = pin_pad
         self._seal = seal
         self._offline_amount_max = offline_amount_max
@@ -81,20 +83,15 @@ class CardDialogue:
     async def run(self, profile: TerminalProfile, amount: int, currency: str, trace: str, inquiry: bool) -> None:
         """Wait for a card and take it through the transaction; report CardPresented, then, of a chip, CardCompleted."""
         self._currency = currency
+        parameters = self._parameters(profile)
         try:
             self._report(Progress("card_or_code"))
-            stripe = await self._swiped_or_inserted()
-            if stripe is None:
-                self._report(Progress("card"))
-                facts = _facts(profile, amount, trace, inquiry)
-                outcome = await self._converse(self._kernel(self._parameters(profile), facts))
-                if self._stripe is None or outcome.kind != "use_stripe":
-                    self._conclude(outcome)
-                    return
-                self._stripe.chip_failed()
-                stripe = await self._stripe.taken()
+            taken = await self._take(parameters, lambda: _facts(profile, amount, trace, inquiry))
+            if isinstance(taken, Outcome):
+                self._conclude(taken)
+                return
             assert self._stripe is not None, "a stripe has come through it"
-            await self._stripe.present(stripe, amount, currency)
+            await self._stripe.present(taken, amount, currency)
         except (CardGone, StripeNotTaken) as error:
             self._report(MeansFailed(error.reason))
         except PinPadFault:  # whoever pulls its plug must not get away with a signature
@@ -120,25 +117,43 @@ class CardDialogue:
         """The chip has been read and must still hear the answer."""
         return self._online is not None
 
-    async def _swiped_or_inserted(self) -> Stripe | None:
-        """Wait for the stripe of a card that was swiped, or for a card in the reader: then return None."""
-        if self._stripe is None:
-            await self._reader.wait_for_card()
-            return None
-        inserted = asyncio.ensure_future(self._reader.wait_for_card())
-        swiped = asyncio.ensure_future(self._stripe.taken())
-        try:
-            await asyncio.wait({inserted, swiped}, return_when=asyncio.FIRST_COMPLETED)
-            if not inserted.done():
-                return swiped.result()
-            inserted.result()
-            return None
-        finally:
-            for waiting in (inserted, swiped):
-                waiting.cancel()
-            await asyncio.gather(inserted, swiped, return_exceptions=True)
+    async def _take(self, parameters: TerminalParameters, facts: Callable[[], SaleFacts]) -> Outcome | Stripe:
+        """Take what comes first: return what came of its chip, or the stripe that pays. Each chip has its own facts."""
+        contactless = self._contactless_reader
+        presented = await self._first_presented(contactless)
+        if contactless is not None and presented is contactless:
+            self._report(Progress("tap"))
+            outcome = await self._converse(contactless, ContactlessKernel(parameters, facts()))
+            if outcome.kind != "try_another_interface":
+                return outcome
+            self._report(Progress("insert_instead"))
+            presented = await self._first_presented(None)
+        if isinstance(presented, Stripe):
+            return presented
+        self._report(Progress("card"))
+        outcome = await self._converse(presented, ContactKernel(parameters, facts()))
+        if self._stripe is None or outcome.kind != "use_stripe":
+            return outcome
+        self._stripe.chip_failed()
+        return await self._stripe.taken()
 
-    async def _converse(self, kernel: ContactKernel | ContactlessKernel) -> Outcome:
+    async def _first_presented(self, contactless_reader: CardReader | None) -> CardReader | Stripe:
+        """Wait for the reader with a card in it, or for a stripe; of two that come at once the inserted card counts."""
+        waits: list[asyncio.Future[CardReader | Stripe]] = [asyncio.ensure_future(_with_card(self._reader))]
+        if contactless_reader is not None:
+            waits.append(asyncio.ensure_future(_with_card(contactless_reader)))
+        if self._stripe is not None:
+            waits.append(asyncio.ensure_future(self._stripe.taken()))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return next(wait.result() for wait in waits if wait.done())
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _converse(self, reader: CardReader, kernel: ContactKernel | ContactlessKernel) -> Outcome:
+        self._read = reader
         step: Step = kernel.start()
         while not isinstance(step, Finished):
             step = kernel.resume(await self._perform(step))
@@ -164,7 +179,7 @@ class CardDialogue:
     async def _let_choose(self, names: tuple[str, ...]) -> int | None:
         """Ask which of the card's applications shall pay. It never chooses by itself: who goes away does not pay."""
         chosen: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
-        removed: asyncio.Future[int | None] = asyncio.ensure_future(self._reader.wait_for_removal())
+        removed: asyncio.Future[int | None] = asyncio.ensure_future(self._read.wait_for_removal())
         self._choice = _Choice(names, chosen)
         self._report(Progress("choose", names))
         try:
@@ -180,7 +195,7 @@ class CardDialogue:
 
     async def _transmit(self, apdu: bytes) -> bytes | CardRemoved:
         try:
-            return await self._reader.transmit(apdu)
+            return await self._read.transmit(apdu)
         except CardGone:
             return CardRemoved()
 
@@ -230,7 +245,8 @@ class CardDialogue:
 
     def _conclude(self, outcome: Outcome) -> None:
         if self._online is not None:
-            self._report(CardCompleted(outcome.kind == "approved", dict(outcome.receipt)))
+            if self._read is not self._contactless_reader:  # a tapped card had its last word before the host's
+                self._report(CardCompleted(outcome.kind == "approved", dict(outcome.receipt)))
         elif self._offline_amount_max and outcome.kind == "approved" and outcome.card is not None:
             sold = self._presented(outcome.card)
             self._report(replace(sold, chip_data=outcome.f55, chip=dict(outcome.receipt), approved_offline=True))
@@ -257,6 +273,11 @@ class CardDialogue:
         """While no host can be asked, the shop's own limit is the floor below which a chip may approve."""
         floor = self._offline_amount_max + 1
         return tuple(replace(application, floor_limit=floor) for application in applications)
+
+
+async def _with_card(reader: CardReader) -> CardReader:
+    await reader.wait_for_card()
+    return reader
 
 
 def _facts(profile: TerminalProfile, amount: int, trace: str, inquiry: bool) -> SaleFacts:

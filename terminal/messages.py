@@ -18,7 +18,7 @@ from terminal.book import Payment, Totals
 from terminal.events import CardPresented, CodePresented, Original
 from terminal.records import Key
 
-CHIP_READER, ONLY_STRIPE_READER = "5", "2"
+CHIP_READER, CHIP_AND_TAP_READER, ONLY_STRIPE_READER = "5", "6", "2"
 CHIP_NOT_USED, CHIP_FAILED = "0", "2"
 CARD_ORGANISATION = "CUP"
 NO_CARD_ENTRY = "012"
@@ -218,6 +218,8 @@ def _common(
 
 def _reader(devices: Devices) -> str:
     """What this terminal can read, as 60.4 says it."""
+    if devices.reads_taps:
+        return CHIP_AND_TAP_READER
     return ONLY_STRIPE_READER if devices.stripe_reader_path and not devices.reads_chips else CHIP_READER
 
 

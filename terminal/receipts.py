@@ -5,10 +5,12 @@ the customer signs), the bank's where the acquirer wants one, the cardholder's. 
 tall type at both ends, so that no half of such a slip passes for a receipt.
 """
 
-from terminal.slip_layout import Cut, Feed, Figures, Flow, Line, Pair, Qr, Rule, Text
-from terminal.slips import Detail, SettlementResult, SettlementSlip, Shop, Slip, Total, currency_of, money
+from collections.abc import Mapping
 
-_SWIPED = "刷卡 SWIPED"
+from terminal.slip_layout import Cut, Feed, Figures, Flow, Line, Pair, Qr, Rule, Text
+from terminal.slips import Detail, Entry, SettlementResult, SettlementSlip, Shop, Slip, Total, currency_of, money
+
+_READ_BY: Mapping[Entry, str] = {"S": "刷卡 SWIPED", "C": "挥卡 TAPPED"}
 _SLIP_TITLE = ("银联POS签购单", "POS SALES SLIP")
 _QR_SLIP_TITLE = ("扫码支付签购单", "POS QR PAYMENT SLIP")
 _FAULT_TITLE = ("冲正不成功,请人工处理", "REVERSAL FAILED, NOT A RECEIPT")
@@ -124,7 +126,7 @@ def _payment(slip: Slip) -> list[Line]:
             ("卡组织 CARD ORG", slip.organisation),
         ),
         *_stated("付款码 PAY CODE" if scanned else "卡号 CARD NO", f"{_in_fours(slip.card)} {slip.entry}"),
-        *_labelled(("读卡方式 READ BY", _SWIPED if slip.entry == "S" else ""), ("收单行 ACQ", slip.acquirer)),
+        *_labelled(("读卡方式 READ BY", _READ_BY.get(slip.entry, "")), ("收单行 ACQ", slip.acquirer)),
         *_stated("交易类型 TXN TYPE", f"{slip.type_zh}/{slip.type_en}"),
         *_labelled(("有效期 EXP. DATE", _expiry(slip.expiry))),
     ]

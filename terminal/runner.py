@@ -6,7 +6,7 @@ from the journal, and nothing is taken until a write goes through again. A resta
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -283,18 +283,20 @@ class Runner:
     def _ask_for_means(self, effect: AskForMeans) -> None:
         self._codes_wanted = "code" in effect.means or effect.offline  # where none is taken, that is said in words
         stripe = None if effect.offline else self._stripe_dialogue()
-        if self.devices.card_reader is None and stripe is None:
+        inquiry = effect.means == ("card",) and not effect.offline
+        contactless = None if effect.offline or inquiry else self.devices.contactless_reader
+        if self.devices.card_reader is None and contactless is None and stripe is None:
             return
         previous = self._dialogue_task
         reader, pin_pad = self.devices.card_reader or EmptyCardReader(), self.devices.pin_pad
         dialogue = CardDialogue(
-            reader, pin_pad, self._vault.seal, self.post, self.emv, stripe=stripe,
+            reader, pin_pad, self._vault.seal, self.post, self.emv, contactless_reader=contactless, stripe=stripe,
             offline_amount_max=self.profile.offline.sale_amount_max if effect.offline else 0,
         )  # fmt: skip
-        inquiry = effect.means == ("card",) and not effect.offline
         run = partial(dialogue.run, self.profile, effect.amount, effect.currency, effect.key.trace, inquiry)
+        readers = [reader, *filter(None, [self.devices.contactless_reader])]
         self._dialogue = dialogue
-        self._dialogue_task = self._in_background(self._after(previous, reader, run))
+        self._dialogue_task = self._in_background(self._after(previous, readers, run))
 
     def _stripe_dialogue(self) -> StripeDialogue | None:
         """For the swipes of one payment; None where no reader of stripes stands."""
@@ -309,17 +311,17 @@ class Runner:
     async def _after(
         self,
         previous: asyncio.Task[None] | None,
-        reader: CardReader,
+        readers: Sequence[CardReader],
         dialogue: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
-        """Begin when the card before has been taken: one that was left in the slot must not pay for the next sale."""
+        """Begin when the card before has been taken: one that was left in a reader must not pay for the next sale."""
         if previous is not None and (previous.cancelled() or not previous.done()):
             self.post(Progress("remove_card"))
             await asyncio.wait([previous])
             if previous.cancelled():  # else it has seen its card go, and the one that is in is for this payment
-                await reader.wait_for_removal()
+                await _all_empty(readers)
         await dialogue()
-        await reader.wait_for_removal()
+        await _all_empty(readers)
 
     def _release_means(self) -> None:
         """Let the devices go. A chip that waits for the host is told that no answer came, and ends by itself."""
@@ -423,3 +425,9 @@ class Runner:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("background_failed", error=type(error).__name__)
+
+
+async def _all_empty(readers: Sequence[CardReader]) -> None:
+    """Return when no card is in any of them."""
+    for reader in readers:
+        await reader.wait_for_removal()

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import structlog
 
 from terminal.cashier.texts import Texts, texts_in
-from terminal.devices import DeviceError
+from terminal.devices import CardReader, DeviceError
 from terminal.devices.escpos import build
 from terminal.magnetic_stripe import SwipeFailed
 from terminal.slip_layout import Cut, DrawerKick, Feed, Line, Pair, Rule, Text
@@ -73,10 +73,11 @@ class CounterTest:
         self._changed = changed
         self._skip = asyncio.Event()
         voice = {"speaker": self._speaker} if runner.profile.devices.voice else {}
+        taps = {"contactless_reader": self._contactless_reader} if runner.profile.devices.reads_taps else {}
         self._steps: dict[str, Callable[[], Awaitable[None]]] = {
             "host": self._host, "printer": self._printer, "cash_drawer": self._drawer, "pin_pad": self._pin_pad,
-            "display": self._display, **voice, "card_reader": self._card_reader, "stripe_reader": self._stripe_reader,
-            "scanner": self._scanner,
+            "display": self._display, **voice, "card_reader": self._card_reader, **taps,
+            "stripe_reader": self._stripe_reader, "scanner": self._scanner,
         }  # fmt: skip
 
     def view(self) -> dict[str, Any]:
@@ -169,7 +170,13 @@ class CounterTest:
 
     async def _card_reader(self) -> None:
         self._require("card_reader")
-        reader = self._runner.devices.card_reader
+        await self._read_card(self._runner.devices.card_reader)
+
+    async def _contactless_reader(self) -> None:
+        self._require("contactless_reader")
+        await self._read_card(self._runner.devices.contactless_reader)
+
+    async def _read_card(self, reader: CardReader | None) -> None:
         assert reader, "it is there"
         answer_to_reset = await self._for_a_person(reader.wait_for_card(), "no_card")
         answer = await reader.transmit(SELECT_PSE)

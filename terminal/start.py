@@ -96,13 +96,10 @@ def openers_of(where: Devices, tampered: Callable[[], None]) -> dict[str, Opener
     """
 
     async def card_reader() -> CardReader:
-        if where.card_reader:
-            from terminal.devices.card_reader_pcsc import PcscCardReader  # noqa: PLC0415
+        return await open_card_reader(where.card_reader, where.card_reader_port)
 
-            return await PcscCardReader.open(where.card_reader.removeprefix("pcsc:"))
-        from terminal.devices.card_reader_vpcd import VpcdCardReader  # noqa: PLC0415
-
-        return await VpcdCardReader.listen(where.card_reader_port)
+    async def contactless_reader() -> CardReader:
+        return await open_card_reader(where.contactless_reader, where.contactless_reader_port)
 
     async def stripe_reader() -> StripeReader:
         from terminal.devices.stripe_reader_serial import SerialStripeReader  # noqa: PLC0415
@@ -127,7 +124,8 @@ def openers_of(where: Devices, tampered: Callable[[], None]) -> dict[str, Opener
         return EspeakSpeaker.find("" if where.voice == "speaker" else where.voice)
 
     there: dict[str, tuple[object, Opener]] = {
-        "card_reader": (where.card_reader or where.card_reader_port, card_reader),
+        "card_reader": (where.reads_chips, card_reader),
+        "contactless_reader": (where.reads_taps, contactless_reader),
         "stripe_reader": (where.stripe_reader_path, stripe_reader),
         "pin_pad": (where.pin_pad_path, pin_pad),
         "scanner": (where.scanner_path or where.camera or where.scanner_keyboard, scanner),
@@ -135,6 +133,17 @@ def openers_of(where: Devices, tampered: Callable[[], None]) -> dict[str, Opener
         "speaker": (where.voice, speaker),
     }
     return {name: opener for name, (named, opener) in there.items() if named}
+
+
+async def open_card_reader(name: str, port: int) -> CardReader:
+    """Open the PC/SC reader of this name; without one, a slot for virtual cards."""
+    if name:
+        from terminal.devices.card_reader_pcsc import PcscCardReader  # noqa: PLC0415
+
+        return await PcscCardReader.open(name.removeprefix("pcsc:"))
+    from terminal.devices.card_reader_vpcd import VpcdCardReader  # noqa: PLC0415
+
+    return await VpcdCardReader.listen(port)
 
 
 def open_printer(where: Devices) -> Printer:

@@ -95,6 +95,7 @@ def payment_view(payment: Payment, codes: CodeTable = SHIPPED) -> dict[str, Any]
     return {
         "key": str(payment.key), "batch": payment.key.batch, "trace": payment.key.trace, "type": payment.type,
         "amount": payment.amount, "scan": payment.rules.scan, "signature": payment.signature,
+        "tapped": payment.entry_mode.startswith("07"),
         "currency": payment.currency, "direction": payment.rules.direction, "state": payment.state.value,
         "means": payment.means, "wallet": {"zh": wallet.name_zh, "en": wallet.name_en} if wallet else None,
         "operator": payment.operator, "at": payment.at, "response_code": payment.response_code,

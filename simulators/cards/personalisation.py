@@ -46,7 +46,8 @@ class Personalisation:
     `profile` is tag 82 and `cvm_list` tag 8E. `certificates` are further records by "file.record", as they are read.
     `modulus` and `private_exponent` are the key with which the card signs; without them it signs nothing. `pin` is what
     it compares an offline PIN with; without one it knows none; `pin_tries` are those left. `contactless` cards have an
-    antenna, too, and tell by radio the `qualifiers` of tag 9F6C. `refuses_approvals`: at the second GENERATE AC it
+    antenna, too, and tell by radio the `qualifiers` of tag 9F6C; what they decide there is what the terminal wants, or
+    `tap_decision`. `refuses_approvals`: at the second GENERATE AC it
     answers AAC whatever the issuer says. Up to `offline_amount_max` it approves without its issuer, if asked to.
     `blocked` is ``application`` or ``card`` when the issuer has blocked it.
     `pulled_out_at` and `silent_at`: the command after a reset (the first is 1) at which somebody pulls the card out, or
@@ -80,6 +81,7 @@ class Personalisation:
     pin_tries: int = 3
     contactless: bool = False
     qualifiers: bytes = bytes(2)
+    tap_decision: str = ""
     refuses_approvals: bool = False
     offline_amount_max: int = 0
     blocked: str = ""

@@ -24,7 +24,7 @@ _RESULTS = {"AAC": 0x80, "TC": 0x90, "ARQC": 0xA0}
 class TappedCard:
     """A card by radio. `process` answers one command.
 
-    decision: what it answers with, ``TC``, ``ARQC`` or ``AAC``; by default what the terminal wants. qualifiers: tag
+    decision: what it answers with, ``TC``, ``ARQC`` or ``AAC``; by default what it is personalised to. qualifiers: tag
     9F6C, by default the personalised ones. authentication_data: tag 9F69, of which the first byte is the version of its
     signature.
     """
@@ -35,7 +35,7 @@ class TappedCard:
     ) -> None:  # fmt: skip
         self.personalisation = personalisation
         self.counter = personalisation.counter
-        self._decision = decision
+        self._decision = decision or personalisation.tap_decision
         self._qualifiers = qualifiers or personalisation.qualifiers
         self._authentication_data = authentication_data
         self._selected = False

@@ -56,7 +56,7 @@ def panel(view: View, texts: Texts) -> TestPanel | None:
     word = "running" if test["running"] else "passed" if test["passed"] else "failed"
     rows = tuple(_row(check, texts) for check in test["checks"])
     waits_for = next((check["name"] for check in test["checks"] if check["state"] == "running"), "")
-    person = waits_for in ("card_reader", "stripe_reader", "scanner")
+    person = waits_for in ("card_reader", "contactless_reader", "stripe_reader", "scanner")
     prompt = texts(f"selftest.{waits_for}_now") if person else texts("selftest.intro") if test["running"] else ""
     return TestPanel(
         headline=Badge(texts(f"selftest.result_{word}"), *(_LOOKS[word] if word != "failed" else ("unknown", "doubt"))),

@@ -73,22 +73,28 @@ def means(payment: View, texts: Texts) -> str:
 
 
 ASKED_FOR = {
-    (True, False, True): "card_or_code", (True, False, False): "card_only", (False, False, True): "code_only",
-    (True, True, True): "insert_swipe_or_code", (True, True, False): "insert_or_swipe",
-    (False, True, True): "swipe_or_code", (False, True, False): "swipe_only",
+    (True, False, False, True): "card_or_code", (True, False, False, False): "card_only",
+    (True, False, True, True): "insert_swipe_or_code", (True, False, True, False): "insert_or_swipe",
+    (True, True, False, True): "insert_tap_or_code", (True, True, False, False): "insert_or_tap",
+    (True, True, True, True): "insert_tap_swipe_or_code", (True, True, True, False): "insert_tap_or_swipe",
+    (False, False, False, True): "code_only",
+    (False, False, True, True): "swipe_or_code", (False, False, True, False): "swipe_only",
 }  # fmt: skip
-"""What is asked for where cards can be inserted, cards can be swiped, codes can be scanned."""
+"""What is asked for where cards can be inserted, tapped, swiped, and codes can be scanned."""
 
 
 def stage(view: View, payment: View) -> str:
     """What the payment in hand waits for; of the means, only those that can be presented here."""
+    if payment["stage"] == "host" and payment["tapped"]:
+        return "host_tapped"
     if payment["stage"] != "card_or_code":
         return str(payment["stage"])
     there = {name for name, device in view["devices"].items() if device["reason"] != "not_configured"}
     if payment["offline"]:
         return "card_offline"
-    codes = "scanner" in there and payment["type"] != "balance_inquiry"
-    return ASKED_FOR.get(("card_reader" in there, "stripe_reader" in there, codes), "card_only")
+    buys = payment["type"] != "balance_inquiry"
+    taps, codes = "contactless_reader" in there and buys, "scanner" in there and buys
+    return ASKED_FOR.get(("card_reader" in there, taps, "stripe_reader" in there, codes), "card_only")
 
 
 def choices(payment: View, texts: Texts) -> tuple[tuple[int, str, str], ...]:

@@ -58,7 +58,7 @@ class PrinterTrouble(DeviceError):
 
 
 class CardReader(Protocol):
-    """A contact card reader."""
+    """A reader of chips: of cards that are inserted, or that are tapped, and in it as long as they are in its field."""
 
     async def wait_for_card(self) -> bytes:
         """Return the answer to reset of the card that is, or will be, in the reader."""

@@ -32,8 +32,8 @@ from terminal.devices import (
 from terminal.events import DevicesSeen
 from terminal.magnetic_stripe import Swipe
 
-NAMES = ("card_reader", "stripe_reader", "pin_pad", "scanner", "printer", "speaker")
-NOT_MISSED = ("speaker",)
+NAMES = ("card_reader", "contactless_reader", "stripe_reader", "pin_pad", "scanner", "printer", "speaker")
+NOT_MISSED = ("contactless_reader", "speaker")
 """Of these nothing is said where there is none: a counter is complete without."""
 LOOK_EVERY_S = 1.0
 OPEN_WITHIN_S = 5.0
@@ -51,6 +51,7 @@ class CounterDevices:
     """What stands on the counter; None where nothing does, or where it is not open. `openers` open it again."""
 
     card_reader: CardReader | None = None
+    contactless_reader: CardReader | None = None
     stripe_reader: StripeReader | None = None
     pin_pad: PinPad | None = None
     scanner: Scanner | None = None

@@ -46,6 +46,15 @@ def test_whether_chips_are_read(tmp_path, entries, reads_chips):
 
 
 @pytest.mark.parametrize(
+    ("entries", "reads_taps"),
+    [("", False), ("contactless_reader_port = 35964", True), ('contactless_reader = "pcsc:ACR1252"', True)],
+)
+def test_whether_taps_are_read(tmp_path, entries, reads_taps):
+    text = NEEDED + f"[devices]\ncard_reader_port = 35963\n{entries}\n"
+    assert profile(tmp_path, text).devices.reads_taps is reads_taps
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [
         (NEEDED.replace('"12345678"', '"1234567"'), "terminal_id"),
@@ -63,6 +72,8 @@ def test_whether_chips_are_read(tmp_path, entries, reads_chips):
         (NEEDED + '[host]\ntpdu = "1234567890"\n', "host.tpdu"),
         (NEEDED + "[limits]\nbatch_count_max = 1000\n", "limits.batch_count_max"),
         (NEEDED + "[limits]\nsale_amount_max = 12.5\n", "limits.sale_amount_max"),
+        (NEEDED + "[devices]\ncontactless_reader_port = 35964\n", "needs a card_reader"),
+        (NEEDED + "[devices]\ncontactless_reader = 'ACR1252'\n", "devices.contactless_reader"),
         (NEEDED + "[devices]\nstripe_reader_baud = 1\n", "devices.stripe_reader_baud"),
         (NEEDED + "[devices]\nstripe_reader_lrc = 1\n", "devices.stripe_reader_lrc"),
         (NEEDED + "[limits]\nsignature_amount_max = -1\n", "limits.signature_amount_max"),

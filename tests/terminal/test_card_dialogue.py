@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -87,17 +88,37 @@ def with_methods(rules: str) -> Card:
     return Card(certified(replace(GOLDEN, cvm_list=bytes(8) + bytes.fromhex(rules))))
 
 
-def run(reader: Reader, pad: Pad | None, *, contactless: bool = False) -> list[Event]:
-    """Run the dialogue until the host is wanted, or until it ends; the host stays silent."""
+class Empty(Reader):
+    """A reader in which no card comes until `put_in`."""
+
+    def __init__(self) -> None:
+        self.card = None
+        self.commands = []
+        self.filled = asyncio.Event()
+
+    def put_in(self, card: Card | TappedCard) -> None:
+        self.card = card
+        self.filled.set()
+
+    async def wait_for_card(self) -> bytes:
+        await self.filled.wait()
+        return await super().wait_for_card()
+
+
+def run(
+    reader: Reader, pad: Pad | None, tapped: Reader | None = None, on: Callable[[Event], None] = lambda _: None
+) -> list[Event]:
+    """Run the dialogue until the host is wanted, or until it ends; the host stays silent. `on` hears every event."""
     events: list[Event] = []
 
     async def whole() -> None:
-        dialogue = CardDialogue(reader, pad, lambda pan: "sealed", report, DOWNLOADED, contactless=contactless)
+        dialogue = CardDialogue(reader, pad, lambda pan: "sealed", report, DOWNLOADED, contactless_reader=tapped)
         dialogues.append(dialogue)
         await dialogue.run(PROFILE, 1234, "156", "000001", inquiry=False)
 
     def report(event: Event) -> None:
         events.append(event)
+        asyncio.get_running_loop().call_soon(on, event)
         if isinstance(event, CardPresented):
             asyncio.get_running_loop().call_soon(dialogues[0].answer, NoAnswer())
 
@@ -164,14 +185,75 @@ def test_card_that_leaves_under_its_pin() -> None:
     assert pad.blocks == [bytearray(8)]
 
 
-def test_tapped_card_goes_online_as_long_as_offline_sales_cannot_be_kept() -> None:
-    card = presented(run(Reader(TappedCard(GOLDEN)), Pad(), contactless=True))
-    assert card.entry_mode == "072"
-    assert "ARQC" in card.chip
+# --- taps -------------------------------------------------------------------------------------------------------------
+
+ASKED, TAP, CARD, INSERT = (Progress(stage) for stage in ("card_or_code", "tap", "card", "insert_instead"))
+PIN_ALWAYS = replace(GOLDEN, qualifiers=bytes.fromhex("8000"))
 
 
-def test_card_that_cannot_be_tapped_says_what_to_do() -> None:
-    assert run(Reader(Card(GOLDEN)), Pad(), contactless=True)[-1] == MeansFailed("card_no_application")
+def tap(card: Card | TappedCard, pad: Pad | None = None, reader: Reader | None = None, **settings: Any) -> list[Event]:
+    return run(reader or Empty(), pad, Reader(card), **settings)
+
+
+def test_a_tap_pays_online_and_has_no_last_word() -> None:
+    events = tap(TappedCard(GOLDEN))
+    assert events[:2] == [ASKED, TAP] and len(events) == 3
+    card = presented(events)
+    assert (card.entry_mode, card.signature, "ARQC" in card.chip) == ("072", False, True)
+
+
+def test_a_pin_that_a_tapped_card_wants_goes_with_the_request() -> None:
+    events = tap(TappedCard(PIN_ALWAYS), Pad())
+    assert Progress("pin") in events
+    assert (presented(events).entry_mode, presented(events).pin_block) == ("071", bytes(8))
+
+
+def test_without_a_pin_pad_a_tapped_card_that_wants_its_pin_pays_nothing() -> None:
+    assert tap(TappedCard(PIN_ALWAYS))[-1] == MeansFailed("card_declined_by_terminal")
+
+
+def test_an_inserted_card_pays_where_cards_can_be_tapped() -> None:
+    field = Empty()
+    assert presented(run(Reader(Card(GOLDEN)), Pad(), field)).entry_mode == "051"
+    assert field.commands == []
+
+
+def test_of_two_cards_at_once_only_the_inserted_one_pays() -> None:
+    slot, field = Reader(Card(GOLDEN)), Reader(TappedCard(load_card("contactless")))
+    events = run(slot, Pad(), field)
+    assert [event.pan for event in events if isinstance(event, CardPresented)] == [GOLDEN.pan]
+    assert field.commands == [] and slot.commands
+
+
+def test_a_card_that_is_inserted_while_another_pays_by_tap_is_not_read() -> None:
+    slot = Empty()
+    events = tap(TappedCard(GOLDEN), reader=slot, on=lambda event: slot.put_in(Card(GOLDEN)) if event == TAP else None)
+    assert len([event for event in events if isinstance(event, CardPresented)]) == 1
+    assert slot.commands == []
+
+
+@pytest.mark.parametrize("card", [Card(GOLDEN), TappedCard(load_card("insert_instead"))])
+def test_a_card_that_cannot_pay_by_tap_is_inserted_in_the_same_payment(card: Card | TappedCard) -> None:
+    slot = Empty()
+    good = Card(load_card("good"))
+    events = tap(card, Pad(), slot, on=lambda event: slot.put_in(good) if event == INSERT else None)
+    assert [event for event in events if event in (ASKED, TAP, INSERT, CARD)] == [ASKED, TAP, INSERT, CARD]
+    assert [event.pan for event in events if isinstance(event, CardPresented)] == [load_card("good").pan]
+    assert not any(isinstance(event, MeansFailed) for event in events)
+
+
+def test_two_chips_of_one_payment_are_told_different_numbers() -> None:
+    slot, field = Empty(), Reader(TappedCard(load_card("insert_instead")))
+    on = lambda event: slot.put_in(Card(GOLDEN)) if event == INSERT else None  # noqa: E731
+    chip = parse_tlv(presented(run(slot, Pad(), field, on)).chip_data)
+    (told,) = (command for command in field.commands if command[1] == 0xA8)
+    assert chip[0x9F37] not in told
+
+
+def test_a_card_that_is_taken_away_too_early_ends_the_payment() -> None:
+    field = Reader(TappedCard(GOLDEN))
+    field.card = None
+    assert run(Empty(), Pad(), field)[1:] == [TAP, MeansFailed("card_removed")]
 
 
 TWO_ACCOUNTS = load_card("two_accounts")
@@ -259,12 +341,11 @@ def test_card_that_is_pulled_out_while_it_is_asked_for_pays_nothing_nor_does_the
 OFFLINE = load_card("offline")
 
 
-def sell_offline(card: Card | TappedCard, offline_amount_max: int = 5000, *, contactless: bool = False) -> list[Event]:
+def sell_offline(card: Card, offline_amount_max: int = 5000) -> list[Event]:
     """Run the dialogue of a sale of 12.34 yuan for which no host can be asked."""
     events: list[Event] = []
     dialogue = CardDialogue(
-        Reader(card), Pad(), lambda pan: "sealed", events.append, DOWNLOADED, contactless=contactless,
-        offline_amount_max=offline_amount_max,
+        Reader(card), Pad(), lambda pan: "sealed", events.append, DOWNLOADED, offline_amount_max=offline_amount_max
     )  # fmt: skip
     asyncio.run(asyncio.wait_for(dialogue.run(PROFILE, 1234, "156", "000001", inquiry=False), 20))
     assert not dialogue.waits_for_host
@@ -290,8 +371,3 @@ def test_the_shops_limit_is_the_floor_below_which_a_chip_may_approve() -> None:
 
 def test_while_there_is_a_host_the_same_chip_asks_it() -> None:
     assert not presented(run(Reader(Card(OFFLINE)), Pad())).approved_offline
-
-
-def test_a_tapped_card_may_approve_too() -> None:
-    card = presented(sell_offline(TappedCard(load_card("contactless")), contactless=True))
-    assert card.approved_offline and card.entry_mode == "072"

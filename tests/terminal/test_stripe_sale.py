@@ -76,6 +76,8 @@ def test_a_terminal_that_reads_no_chips_says_so() -> None:
     assert Block60.parse(till.sell(1234, STRIPE).text(60)).reader_capability == "2"
     both = with_devices(stripe_reader_path="/dev/ttyUSB0", card_reader_port=35963)
     assert Block60.parse(both.sell(1234, STRIPE).text(60)).reader_capability == "5"
+    taps = with_devices(stripe_reader_path="/dev/ttyUSB0", card_reader_port=35963, contactless_reader_port=35964)
+    assert Block60.parse(taps.sell(1234, STRIPE).text(60)).reader_capability == "6"
 
 
 def test_it_is_approved_with_the_answer_for_there_is_no_chip_to_agree() -> None:

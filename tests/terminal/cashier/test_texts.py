@@ -126,7 +126,7 @@ FACTS: dict[str, set[str]] = {
     ),
     "selftest.": {
         *get_args(selftest.State), *arguments("cashier/counter_test.py", "f"), "result_passed", "result_failed",
-        *(f"{name}_now" for name in ("card_reader", "stripe_reader", "scanner")),
+        *(f"{name}_now" for name in ("card_reader", "contactless_reader", "stripe_reader", "scanner")),
     },
     "selftest_reason.": arguments("selftest.py", "_Failed", "_Skipped", "_for_a_person") - {"card_mute"},
     "device.": {*NAMES},
@@ -135,7 +135,7 @@ FACTS: dict[str, set[str]] = {
         | arguments("stripe_dialogue.py", "Progress") | assigned("counter.py", "stage")
         | {"chip", *words.ASKED_FOR.values()}
     ),
-    "display.": {*words.ASKED_FOR.values(), "insert_chip", "use_stripe"},
+    "display.": {*words.ASKED_FOR.values(), "insert_chip", "use_stripe", "tap", "insert_instead", "host_tapped"},
     "state.": {state.value.replace(" ", "_") for state in State},
     "session.": {state.value.replace(" ", "_") for state in SessionState},
     "session_refusal.": arguments("runner.py", "KeysLoaded") | {"host"} | set(SENTENCES),
