@@ -289,8 +289,20 @@ def _layout_faults(row: int | str, layout: Any, depth: int) -> Iterator[DialectF
             continue
         if part.content not in _ONE_OF["content"] or part.mask not in _ONE_OF["mask"] or not _is_count(part.length, 0):
             yield _fault(row, "parts", "needed content, length and mask as in a row", str(part.name))
+        yield from _part_faults(row, part)
         if part.parts is not None:
             yield from _layout_faults(row, part.parts, depth + 1)
+
+
+def _part_faults(row: int | str, part: Part) -> Iterator[DialectFault]:
+    """What is wrong with a part beside content, length and mask."""
+    yield from _name_faults(row, "parts", part.name)
+    if part.name_zh:
+        yield from _name_faults(row, "parts", part.name_zh)
+    if part.minimum is not None and not (_is_count(part.minimum, 0) and _is_count(part.length, part.minimum)):
+        yield _fault(row, "parts", "needed a minimum no longer than the length", part.minimum)
+    if part.encoding is not None and part.encoding not in _ONE_OF["encoding"]:
+        yield _fault(row, "parts", f"needed {_either(_ONE_OF['encoding'])} for a part's encoding", part.encoding)
 
 
 def _inside(layout: Any) -> Iterator[Any]:

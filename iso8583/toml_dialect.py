@@ -2,11 +2,11 @@
 
 A file either inherits from a shipped dialect and says what differs, or says everything: then `version`, `bits`, `mti`,
 `bitmap` and `fields` must be there. The columns of a row are the attributes of `iso8583.table.Field` by their names;
-its prefix is `prefix` (L to LLLL, or none), `prefix_encoding` and `prefix_counts`. A row that is inherited keeps
-the columns that are not given. Sub-fields are made in Python alone; inherited ones stay.
+its prefix is `prefix` (L to LLLL, or none), `prefix_encoding` and `prefix_counts`, its sub-fields are `parts` (see
+`iso8583.toml_parts`). A row that is inherited keeps the columns that are not given.
 
-What a file can say, Python can say too, and sub-fields besides. Both are checked when they are loaded, by the same
-rules (`iso8583.table_check`), with every fault named by row and column:
+What a file can say, Python can say too, and some layouts of sub-fields besides. Both are checked when they are loaded,
+by the same rules (`iso8583.table_check`), with every fault named by row and column:
 
 >>> from iso8583 import Message, load_dialect
 >>> from iso8583.dialect import Dialect
@@ -35,6 +35,7 @@ from iso8583.dialect import Dialect
 from iso8583.dialects import NAMES, load_dialect
 from iso8583.table import Field, Prefix, Table
 from iso8583.table_check import DialectError, DialectFault, check_table
+from iso8583.toml_parts import PARTS_COLUMNS, parts_in
 
 FILE_BYTES_MAX: Final = 262_144  # 192 rows with every column and both names take some 60,000
 
@@ -221,14 +222,15 @@ def _tuple(value: Any) -> Any:
 
 def _row(row: int | str, columns: Mapping[str, Any], inherited: Field | None, faults: Faults) -> Field | None:
     """The row with its columns, whose values are checked with the table; None if it lacks some."""
-    _refuse_unknown(row, columns, (*_COLUMNS, *_PREFIX_COLUMNS), faults)
+    _refuse_unknown(row, columns, (*_COLUMNS, *_PREFIX_COLUMNS, *PARTS_COLUMNS), faults)
     values = {column: columns[column] for column in _COLUMNS if column in columns}
     prefix = _prefix(row, columns, inherited.prefix if inherited else None, faults)
+    parts = parts_in(row, columns, inherited.parts if inherited else None, faults)
     if inherited is not None:
-        return replace(inherited, **values, prefix=prefix)
+        return replace(inherited, **values, prefix=prefix, parts=parts)
     missing = [column for column in _NEEDED_COLUMNS if column not in values]
     faults += [DialectFault(row, column, "needed in a row that is not inherited, there is none") for column in missing]
-    return None if missing else Field(**values, prefix=prefix)
+    return None if missing else Field(**values, prefix=prefix, parts=parts)
 
 
 def _prefix(row: int | str, columns: Mapping[str, Any], inherited: Prefix | None, faults: Faults) -> Prefix | None:

@@ -102,6 +102,58 @@ def test_parts_of_an_inherited_row_stay() -> None:
     assert (table.fields[60].mask, table.fields[60].parts) == ("hide", row.parts)
 
 
+PARTS = """
+name = "our_host"
+inherits = "unionpay_pos"
+
+[fields.62]
+parts = "emv"
+
+[fields.60]
+parts = "none"
+
+[fields.61]
+parts_minimum = 1
+parts = [
+    { name = "original batch", content = "n", length = 6, mask = "show", name_zh = "原始批次号" },
+    { name = "original trace", content = "n", length = 6, mask = "show" },
+]
+
+[fields.63.parts.A1]
+name = "shop"
+content = "n"
+length = 4
+
+[fields.63.parts.A2]
+name = "note"
+content = "ans"
+length = 40
+minimum = 0
+parts = { B1 = { name = "of the note", content = "an", length = 3 } }
+"""
+
+
+def test_a_file_says_what_a_field_is_cut_into() -> None:
+    dialect = Dialect(table_from_toml(PARTS))
+    message = Message("0200", {60: "00000001301", 61: "000001000002", 62: bytes.fromhex("9F36020007"), 63: "A10040815"})
+    assert dialect.decode(dialect.encode(message)) == message
+    original = dialect.open(message, 61)
+    assert original.leaves == {"61.1": "000001", "61.2": "000002"}
+    assert original["61.1"].name_zh == "原始批次号"
+    assert dialect.open(message, 62)["62/9F36"].value == b"\x00\x07"
+    assert dialect.open(message, 63)["63/A1"].value == "0815"
+    assert dialect.open(message, 60).value == "00000001301"
+    assert dialect.build(61, {"61.1": "000009"}) == "000009"
+    assert dialect.build(63, {"63/A2/B1": "xyz"}) == "A2008B1003xyz"
+
+
+def test_parts_of_a_row_that_is_not_inherited() -> None:
+    parts = '[{ name = "a", content = "n", length = 1 }, { name = "b", content = "n", length = 3 }]'
+    row = f'48 = {{ name = "two", content = "n", encoding = "bcd", length = 4, parts = {parts} }}\n'
+    table = table_from_toml(WHOLE + row)
+    assert Dialect(table).open(Message("1200", {48: "1234"}), 48)["48.2"].value == "234"
+
+
 def test_a_prefix_may_be_taken_away() -> None:
     table = table_from_toml('name = "x"\ninherits = "iso87_ascii"\nfields.32 = { prefix = "none", minimum = 0 }')
     assert table.fields[32].clause == "n11 ascii"
@@ -148,7 +200,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 # Faults --------------------------------------------------------------------------------------------------------------
 
 HEAD = 'name = "x"\ninherits = "iso87_ascii"\n'
-COLUMNS = "needed name, content, encoding, length, pad, pad_nibble, minimum, mask, name_zh, prefix, prefix_encoding or"
+COLUMNS = "needed name, content, encoding, length, pad, pad_nibble, minimum, mask, name_zh, prefix, prefix_encoding, p"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +234,6 @@ COLUMNS = "needed name, content, encoding, length, pad, pad_nibble, minimum, mas
         (HEAD + "fields.041.length = 16", ["dialect, column fields: needed field numbers, there is '041'"]),
         (HEAD + "fields.x.length = 16", ["dialect, column fields: needed field numbers, there is 'x'"]),
         (HEAD + "fields.41.size = 16", [f"row 41, column size: {COLUMNS}"]),
-        (HEAD + "fields.41.parts = []", [f"row 41, column parts: {COLUMNS}"]),
         (
             HEAD + 'fields.41.length = "16"',
             ["row 41, column length: needed a whole number of 1 to 9999, there is '16'"],
@@ -243,6 +294,35 @@ def test_each_fault_is_named(text: str, faults: list[str]) -> None:
     assert [there[: len(needed)] for there, needed in zip(found, faults, strict=True)] == faults
 
 
+HERE = 'name = "x"\ninherits = "unionpay_pos"\nfields.61.'
+NESTED = "[{ name = 'a', content = 'n', length = 1, parts = " * 6 + "'emv'" + " }]" * 6
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ("parts = 7", "needed parts by place, parts by tag, emv or none"),
+        ('parts = "chip"', "needed parts by place, parts by tag, emv or none"),
+        ("parts = []", "needed parts, and a whole number of them up to 0"),
+        ("parts = [7]", "part 1: needed columns and their values"),
+        ("parts_minimum = 1", "needed parts beside it"),
+        ('parts = "emv"\nfields.61.parts_minimum = 1', "needed parts by place beside it"),
+        ("parts = [{ name = 'a', content = 'n' }]", "part 1: needed the column length"),
+        ("parts = [{ name = 'a', content = 'n', length = 1, colour = 1 }]", "part 1: needed none of colour"),
+        ("parts = [{ name = 'a', content = 'q', length = 1 }]", "needed content, length and mask as in a row"),
+        ("parts = [{ name = 'a', content = 'n', length = '1' }]", "needed content, length and mask as in a row"),
+        ("parts = [{ name = 7, content = 'n', length = 1 }]", "needed 1 to"),
+        ("parts = [{ name = 'a', content = 'n', length = 1, minimum = 2 }]", "needed a minimum no longer"),
+        ("parts = [{ name = 'a', content = 'n', length = 1, encoding = 'utf' }]", "needed bcd"),
+        ("parts = [{ name = 'a', content = 'n', length = 30 }]", "needed at most 29 for all parts together"),
+        ("parts = { ABC = { name = 'a', content = 'n', length = 1 } }", "needed tags of two letters or figures"),
+        (f"parts = {NESTED}", "needed at most 4 layers"),
+    ],
+)
+def test_what_is_wrong_with_parts_is_named(text: str, needed: str) -> None:
+    assert any(needed in fault and "row 61, column parts" in fault for fault in faults_of(HERE + text))
+
+
 VALUES = st.recursive(
     st.one_of(st.none().map(lambda _: ""), st.booleans(), st.integers(-5, 200), st.floats(allow_nan=False), st.text()),
     lambda inner: st.lists(inner, max_size=3),
@@ -263,7 +343,10 @@ def toml(value: object) -> str:
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     st.sampled_from(["name", "title", "inherits", "version", "bits", "mti", "bitmap", "fields", "remove", "messages"]),
-    st.sampled_from(["", ".41", ".41.content", ".60.prefix", ".48.prefix_encoding", ".48.prefix_counts", ".22.length"]),
+    st.sampled_from(
+        ["", ".41", ".41.content", ".60.prefix", ".48.prefix_encoding", ".48.prefix_counts", ".22.length", ".60.parts",
+         ".60.parts_minimum", ".59.parts.A1", ".59.parts.A1.content"]
+    ),
     VALUES,
 )
 def test_a_value_of_any_type_gives_one_kind_of_error(key: str, rest: str, value: object) -> None:
