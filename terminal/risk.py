@@ -27,25 +27,17 @@ def refusal_of_payment(book: Book, limits: Limits, room: Room, ready: bool, busy
     """Say why no payment that asks the host can be taken now. What was sold offline stands in nobody's way."""
     asked = [payment for payment in book.unresolved() if payment.state is not State.ADVICE_DUE]
     return _first(
-        ("busy", busy),
-        ("settling", book.settling is not None),
-        ("journal_unwritable", not room.writable),
-        ("journal_full", room.free_bytes < limits.journal_free_bytes_min),
+        *_reasons_of_the_counter(book, limits, room, busy),
         ("no_link", not ready),
         ("reversal_open", any(payment.state is State.REVERSAL_DUE for payment in asked)),
         ("too_many_open", len(asked) >= limits.open_payments_max),
-        ("batch_full", len(book.payments) >= limits.batch_count_max),
     )
 
 
 def refusal_of_offline(book: Book, limits: Limits, offline: Offline, room: Room, out_of_reach: bool, busy: bool) -> str:
     """Say why nothing can be sold without the host now, whatever the amount; `refusal_of_offline_sale` asks on."""
     return _first(
-        ("busy", busy),
-        ("settling", book.settling is not None),
-        ("journal_unwritable", not room.writable),
-        ("journal_full", room.free_bytes < limits.journal_free_bytes_min),
-        ("batch_full", len(book.payments) >= limits.batch_count_max),
+        *_reasons_of_the_counter(book, limits, room, busy),
         ("offline_not_allowed", not offline.sale_amount_max),
         ("offline_refused", not out_of_reach),
         ("offline_batch_unknown", not book.batch_is_known),
@@ -60,6 +52,17 @@ def refusal_of_offline_sale(amount: int, owed: Owed, offline: Offline, now: floa
         ("offline_count", owed.count >= offline.count_max),
         ("offline_total", owed.amount + amount > offline.total_amount_max),
         ("offline_age", owed.since is not None and now - owed.since >= offline.age_max_s),
+    )
+
+
+def _reasons_of_the_counter(book: Book, limits: Limits, room: Room, busy: bool) -> tuple[tuple[str, bool], ...]:
+    """What stops every payment, whether the host is asked or not."""
+    return (
+        ("busy", busy),
+        ("settling", book.settling is not None),
+        ("journal_unwritable", not room.writable),
+        ("journal_full", room.free_bytes < limits.journal_free_bytes_min),
+        ("batch_full", len(book.payments) >= limits.batch_count_max),
     )
 
 
