@@ -234,6 +234,29 @@ def test_unknown_result_stays_until_it_is_reversed(page: Page, shop: RunningShop
     go_on(page)
 
 
+def test_while_the_line_is_dead_only_a_key_of_its_own_sells_offline(page: Page, shop: RunningShop) -> None:
+    log_on(page)
+    expect(page.get_by_role("button", name="Sell offline")).to_have_count(0)
+    shop.stop_host()
+    expect(page.get_by_role("button", name="Sell offline")).to_be_visible()
+    expect(page.locator("#sale")).to_contain_text("at most ¥200.00 a sale")
+    page.keyboard.type("1500")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Charge")).to_be_disabled()
+    assert shop.view()["payments"] == []
+    page.keyboard.press("F6")
+    expect(headline(page)).to_have_text("Insert the card: offline sale")
+    shop.insert_card("offline")
+    expect(headline(page)).to_have_text("Sold offline")
+    expect(page.locator(".rest")).to_contain_text("the shop bears the risk")
+    expect(page.locator("#sales")).to_contain_text("Offline, not yet at the bank")
+    go_on(page)
+    expect(page.locator("#alerts")).to_contain_text("since just now: 1 sold offline, ¥15.00 in all")
+    shop.start_host()
+    expect(page.locator("#sales")).to_contain_text("Approved", timeout=10_000)
+    expect(page.locator("#alerts")).not_to_contain_text("Waiting for the bank")
+
+
 def test_printer_out_of_paper_leaves_the_sale_and_its_receipt_due(page: Page, shop: RunningShop) -> None:
     shop.paper("out")
     log_on(page)

@@ -93,7 +93,7 @@ def test_one_line_says_how_much_waits_since_when_however_many_there_are():
     sell(till, 100)
     view, moment = view_of(till.counter, READY), Moment("01", str(newest(till).key), till.now)
     (alert,) = alerts(view, moment, EN)
-    assert alert.text.startswith("2 offline sales, ¥26.00 in all, wait for the bank since just now")
+    assert alert.text.startswith("Waiting for the bank since just now: 2 sold offline, ¥26.00 in all.")
     assert alert.icon == "offline" and "You can sell offline" in strip(view, moment, EN).link.detail
 
 
