@@ -42,6 +42,9 @@ def counter(
     data: Data,
     page_port: Annotated[int, typer.Option(help="页面端口 · Port of the page.")] = 8701,
     reader_port: Annotated[int, typer.Option(help="读卡器端口 · Where the terminal's card reader listens.")] = 9802,
+    contactless_port: Annotated[
+        int, typer.Option(help="挥卡读卡器端口 · Where the terminal's contactless reader listens.")
+    ] = 9804,
     printer_port: Annotated[int, typer.Option(help="打印机端口 · Port of the printer.")] = 9803,
     cashier: Annotated[str, typer.Option(help="收银页面地址 · Address of the cashier's page, to link to.")] = "",
     as_json: Json = False,
@@ -63,7 +66,8 @@ def counter(
         typer.echo(json.dumps(facts) if as_json else f"devices at {facts['page']}")
 
     try:
-        asyncio.run(serve(Places(data, reader_port, printer_port), page_port, pad_key(data), cashier, on_ready))
+        places = Places(data, reader_port, contactless_port, printer_port)
+        asyncio.run(serve(places, page_port, pad_key(data), cashier, on_ready))
     except CounterError as error:
         raise typer.TyperException(str(error)) from None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from iso8583.masking import mask_code
-from simulators.cards import Personalisation
+from simulators.cards import Personalisation, TappedCard
 from simulators.counter.phone import Phone
 from simulators.counter.roll import PaperRoll
 from simulators.counter.slot import CardSlot
@@ -40,6 +40,7 @@ class Places:
 
     folder: Path
     reader_port: int
+    contactless_port: int
     printer_port: int
     paper_columns: int = 32
 
@@ -54,6 +55,7 @@ class Devices:
         self.roll = PaperRoll(slips)
         self.phone = Phone()
         self.slot = CardSlot(places.reader_port, self._changed)
+        self.field = CardSlot(places.contactless_port, self._changed, TappedCard)
         self.pin_pad = VirtualPinPad(
             places.folder / "pin_pad", master_key, on_display=lambda _: self._changed(),
             memory=places.folder / "pin_pad.key",
@@ -77,6 +79,7 @@ class Devices:
     async def close(self) -> None:
         """Take everything away."""
         await self.slot.remove()
+        await self.field.remove()
         self.pin_pad.close()
         self.scanner.close()
         self.stripe_reader.close()
@@ -106,10 +109,8 @@ class Devices:
         return {
             "version": self.version,
             "card": self.slot.inside,
-            "deck": [
-                {"name": name, "number": self.slot.masked(name), "has_chip": self.slot.card(name).has_chip}
-                for name in DECK_ORDER
-            ],
+            "tapped": self.field.inside,
+            "deck": [self._card(name) for name in DECK_ORDER],
             "pin_pad": {"display": list(self.pin_pad.display), "asks": self.pin_pad.asks_for_pin},
             "phone": {"code": mask_code(self.phone.code), "picture": self.phone.picture()},
             "printer": {"power": self._powered, "paper": not printer.roll.empty, "cover_open": printer.cover_open},
@@ -119,11 +120,27 @@ class Devices:
             ],
         }
 
+    def _card(self, name: str) -> dict[str, Any]:
+        card = self.slot.card(name)
+        return {
+            "name": name, "number": self.slot.masked(name), "has_chip": card.has_chip, "has_antenna": card.contactless,
+        }  # fmt: skip
+
     async def insert_card(self, name: str) -> None:
         """Put a card of the deck into the slot."""
         if not self._of_the_deck(name).has_chip:
             raise OrderRefused(f"the card {name!r} has no chip: swipe it")
         await self.slot.insert(name)
+
+    async def tap(self, name: str) -> None:
+        """Hold a card of the deck in the field of the contactless reader, until it is taken away."""
+        if not self._of_the_deck(name).contactless:
+            raise OrderRefused(f"the card {name!r} has no antenna: insert it")
+        await self.field.insert(name)
+
+    async def take_away(self, _value: str) -> None:
+        """Take the card out of the field."""
+        await self.field.remove()
 
     async def swipe(self, name: str) -> None:
         """Pull a card of the deck through the stripe reader."""
@@ -192,6 +209,8 @@ class Devices:
 ORDERS: Mapping[str, Callable[[Devices, str], Awaitable[None]]] = {
     "insert_card": Devices.insert_card,
     "remove_card": Devices.remove_card,
+    "tap": Devices.tap,
+    "take_away": Devices.take_away,
     "swipe": Devices.swipe,
     "press": Devices.press,
     "tamper": Devices.tamper,

@@ -1,23 +1,25 @@
-"""The card slot: cards of the deck go in and come out, and stay in when the terminal restarts."""
+"""A place for cards at a reader, slot or field: cards of the deck come and go, and stay when the terminal restarts."""
 
 import asyncio
 import contextlib
 from collections.abc import Callable
 
 from iso8583.masking import mask_pan
-from simulators.cards import DECK, Card, InsertedCard, Personalisation, load_card
+from simulators.cards import DECK, Card, InsertedCard, Personalisation, TappedCard, load_card
 
 LOOK_AGAIN_S = 0.2
 """How often a card that is in the slot tries whether the reader has power again."""
 
 
 class CardSlot:
-    """The slot of the reader that listens on `reader_port`. Needs a running loop."""
+    """The slot of the reader that listens on `reader_port`; of `TappedCard`, its field. Needs a running loop."""
 
-    def __init__(self, reader_port: int, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, reader_port: int, changed: Callable[[], None], make: type[Card] | type[TappedCard] = Card
+    ) -> None:
         self._reader_port = reader_port
         self._changed = changed
-        self._cards = {name: Card(load_card(name)) for name in DECK}  # a chip counts its sales: one object a card
+        self._cards = {name: make(load_card(name)) for name in DECK}  # a chip counts its sales: one object a card
         self._inside = ""
         self._staying: asyncio.Task[None] | None = None
 
@@ -54,13 +56,13 @@ class CardSlot:
         self._inside, self._staying = "", None
         self._changed()
 
-    async def _stay(self, card: Card) -> None:
+    async def _stay(self, card: Card | TappedCard) -> None:
         """Be in the slot: in contact while the reader has power, until somebody pulls the card out."""
         while not await self._contact(card):  # noqa: ASYNC110 - another process begins to listen: no event of ours
             await asyncio.sleep(LOOK_AGAIN_S)
         self._leave()
 
-    async def _contact(self, card: Card) -> bool:
+    async def _contact(self, card: Card | TappedCard) -> bool:
         """Serve the reader as long as it holds the card; return whether the card is one that was then pulled out."""
         try:
             inserted = await InsertedCard.insert(card, self._reader_port)

@@ -111,6 +111,14 @@ class Customer:
         """Put a card of the deck into the slot."""
         await self._order("insert_card", card)
 
+    async def tap(self, card: str) -> None:
+        """Hold a card of the deck at the contactless reader."""
+        await self._order("tap", card)
+
+    async def take_away(self) -> None:
+        """Take it away from there."""
+        await self._order("take_away")
+
     async def swipe(self, card: str) -> None:
         """Pull a card of the deck through the stripe reader."""
         await self._order("swipe", card)

@@ -47,6 +47,7 @@ class Ports:
     issuer_control: int = 9801
     card_reader: int = 9802
     printer: int = 9803
+    contactless_reader: int = 9804
 
 
 @contextmanager
@@ -120,7 +121,8 @@ class Shop:
         hosting = ("tillgate", "host", "run", "--issuer", f"{LOOPBACK}:{ports.issuer}", "--port", ports.host)
         counting = (
             "tillgate", "sim", "counter", "--page-port", ports.counter, "--reader-port", ports.card_reader,
-            "--printer-port", ports.printer, "--cashier", f"http://{LOOPBACK}:{ports.page}/",
+            "--contactless-port", ports.contactless_reader, "--printer-port", ports.printer,
+            "--cashier", f"http://{LOOPBACK}:{ports.page}/",
         )  # fmt: skip
         reading = ("simulators.pcscd", "--port", ports.card_reader)
         finding = pcscd.environment(self.pcscd) if self.with_pcscd else {}
@@ -206,8 +208,9 @@ def _profile(shop: Shop) -> str:
         "host": {"address": LOOPBACK, "port": shop.ports.host, "tls": True},
         "offline": {"sale_amount_max": OFFLINE_SALE_MAX},
         "devices": {
-            **reader, "scanner_path": str(shop.counter / "scanner"),
+            **reader, "contactless_reader_port": shop.ports.contactless_reader,
             "stripe_reader_path": str(shop.counter / "stripe_reader"), "pin_pad_path": str(shop.counter / "pin_pad"),
+            "scanner_path": str(shop.counter / "scanner"),
             "printer_address": LOOPBACK, "printer_port": shop.ports.printer,
         },
     }  # fmt: skip

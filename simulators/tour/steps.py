@@ -1,4 +1,4 @@
-"""The tour: ten things that happen in a shop, done through the pages and the devices, each with what came of it.
+"""The tour: twelve things that happen in a shop, done through the pages and the devices, each with what came of it.
 
 A step is a coroutine function of the tour. It returns what to tell, in Chinese and English; it raises NotSeen or
 PageError when something that should have happened did not. `STEPS` is the tour; every step relies on those before it.
@@ -12,8 +12,9 @@ from iso8583.response_codes import meaning
 from simulators.tour.people import PATIENCE_S, Banker, Cashier, Customer, NotSeen, View, yuan
 from simulators.tour.setting_up import CASHIER, CASHIER_PIN, OFFLINE_SALE_MAX, SUPERVISOR, SUPERVISOR_PIN
 
-CHIP_SALE, STRIPE_SALE, SCAN_SALE, PAPERLESS_SALE, KILLED_SALE, REFUND = 2500, 1990, 1280, 880, 6000, 500
-CHIP_CARD, BROKEN_CARD, KILLED_ACCOUNT = "golden", "broken_chip", "6299990000000017"
+CHIP_SALE, TAPPED_SALE, STRIPE_SALE, SCAN_SALE, PAPERLESS_SALE, KILLED_SALE = 2500, 1650, 1990, 1280, 880, 6000
+REFUND = 500
+CHIP_CARD, TAPPED_CARD, BROKEN_CARD, KILLED_ACCOUNT = "golden", "contactless", "broken_chip", "6299990000000017"
 OFFLINE_SALE, OFFLINE_CARD, OFFLINE_ACCOUNT = 1500, "offline", "6299990000000223"
 SLIPS_OF_A_SALE = 2
 """One for the merchant and one for the customer."""
@@ -72,6 +73,22 @@ async def chip_sale(tour: Tour) -> Told:
     return Told(
         f"卡 {payment['means']} 输密码，付 ¥{yuan(CHIP_SALE)}，批准，参考号 {payment['reference']}。",
         f"Card {payment['means']} paid ¥{yuan(CHIP_SALE)} with PIN: approved, reference {payment['reference']}.",
+        slips,
+    )
+
+
+async def tapped_sale(tour: Tour) -> Told:
+    """A card that is tapped, and put away at once."""
+    before = await tour.customer.last_slip()
+    await tour.cashier.charge(TAPPED_SALE)
+    await tour.customer.tap(TAPPED_CARD)
+    payment = await tour.paid("a tapped sale is approved")
+    await tour.customer.take_away()
+    slips = await tour.printed(before)
+    await tour.cashier.next_sale()
+    return Told(
+        f"卡 {payment['means']} 挥卡付 ¥{yuan(TAPPED_SALE)}，批准。",
+        f"Card {payment['means']} paid ¥{yuan(TAPPED_SALE)} by a tap: approved.",
         slips,
     )
 
@@ -254,6 +271,7 @@ class Step:
 STEPS = (
     Step("sign_on", "签到", "Sign-on", sign_on),
     Step("chip_sale", "芯片卡消费，输密码", "Chip sale with PIN", chip_sale),
+    Step("tapped_sale", "挥卡消费", "Tapped sale", tapped_sale),
     Step("stripe_sale", "芯片坏了，改刷磁条", "Broken chip, then its stripe", stripe_sale),
     Step("scan_sale", "扫码消费", "Sale by payment code", scan_sale),
     Step("decline", "余额不足", "A decline, with its reason", declined_sale),

@@ -72,6 +72,14 @@ class RunningShop:
         """Press the PIN and enter, as soon as the pad asks."""
         self._call(lambda: self._devices.pin_pad.script([*pin, "enter"]))
 
+    def tap(self, name: str) -> None:
+        """Hold a card at the contactless reader."""
+        self._do(self._devices.tap(name))
+
+    def take_away(self) -> None:
+        """Take it away from there."""
+        self._do(self._devices.take_away(""))
+
     def swipe(self, name: str) -> None:
         """Pull a card through the stripe reader."""
         self._do(self._devices.swipe(name))
@@ -133,7 +141,7 @@ class RunningShop:
         self._issuer = await stack.enter_async_context(_issuer(shop))
         self._hosting = await stack.enter_async_context(AsyncExitStack())
         await self._begin_host()
-        places = Places(shop.counter, ports.card_reader, ports.printer)
+        places = Places(shop.counter, ports.card_reader, ports.contactless_reader, ports.printer)
         key = bytes.fromhex(shop.pad_key_file.read_text())
         self._devices = await Devices.plugged_in(places, key)
         stack.push_async_callback(self._devices.close)

@@ -31,7 +31,7 @@ def headline(page: Page) -> Locator:
 def charge(page: Page, figures: str) -> None:
     page.keyboard.type(figures)
     page.keyboard.press("Enter")
-    expect(headline(page)).to_have_text(re.compile("Insert or swipe the card"))
+    expect(headline(page)).to_have_text(re.compile("Insert, tap or swipe the card"))
 
 
 def pay_by_code(page: Page, shop: RunningShop, figures: str, result: str = "Approved") -> None:
@@ -74,7 +74,7 @@ def test_card_sale_with_pin_by_keyboard_alone(page: Page, shop: RunningShop) -> 
     page.keyboard.type("2500")
     expect(page.locator("#amount")).to_have_value("25.00")
     page.keyboard.press("Enter")
-    expect(headline(page)).to_have_text("Insert or swipe the card, or scan the customer's code")
+    expect(headline(page)).to_have_text("Insert, tap or swipe the card, or scan the customer's code")
     shop.insert_card()
     expect(headline(page)).to_have_text("The customer enters the PIN")
     shop.enter_pin()
@@ -276,7 +276,7 @@ def test_double_click_on_charge_is_one_payment(page: Page, shop: RunningShop) ->
     log_on(page)
     page.keyboard.type("2500")
     page.get_by_role("button", name="Charge").dblclick()
-    expect(headline(page)).to_have_text(re.compile("Insert or swipe the card"))
+    expect(headline(page)).to_have_text(re.compile("Insert, tap or swipe the card"))
     assert len(shop.view()["payments"]) == 1
 
 
@@ -321,7 +321,7 @@ def test_reload_in_mid_sale_shows_the_sale(page: Page, shop: RunningShop) -> Non
     log_on(page)
     charge(page, "2500")
     page.reload()
-    expect(headline(page)).to_have_text(re.compile("Insert or swipe the card"))
+    expect(headline(page)).to_have_text(re.compile("Insert, tap or swipe the card"))
     expect(page.locator(".figure")).to_have_text("¥25.00")
     shop.scan()
     expect(headline(page)).to_have_text("Approved")
@@ -339,7 +339,7 @@ def test_two_tabs_agree(page: Page, shop: RunningShop) -> None:
     other = page.context.new_page()
     other.goto(shop.address)
     charge(page, "2500")
-    expect(headline(other)).to_have_text(re.compile("Insert or swipe the card"))
+    expect(headline(other)).to_have_text(re.compile("Insert, tap or swipe the card"))
     shop.scan()
     expect(headline(other)).to_have_text("Approved")
     other.get_by_role("button", name="Next sale").click()

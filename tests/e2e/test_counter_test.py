@@ -25,6 +25,8 @@ def test_the_whole_counter_is_tested_and_nothing_is_charged(page: Page, shop: Ru
     page.get_by_role("button", name="Test this counter").click()
     expect(page.locator(".story")).to_contain_text("Insert any bank card")
     shop.insert_card()
+    expect(page.locator(".story")).to_contain_text("Tap any bank card")
+    shop.tap("contactless")
     expect(page.locator(".story")).to_contain_text("Swipe any bank card")
     shop.swipe("good")
     expect(page.locator(".story")).to_contain_text("Scan any code")
@@ -38,7 +40,7 @@ def test_the_whole_counter_is_tested_and_nothing_is_charged(page: Page, shop: Ru
     assert told["payments_made"] == 0
     assert {check["name"]: check["state"] for check in told["checks"]} == {
         "host": "passed", "printer": "passed", "cash_drawer": "skipped", "pin_pad": "passed", "display": "skipped",
-        "card_reader": "passed", "stripe_reader": "passed", "scanner": "passed",
+        "card_reader": "passed", "contactless_reader": "passed", "stripe_reader": "passed", "scanner": "passed",
     }  # fmt: skip
     assert shop.view()["payments"] == []
     page.get_by_role("button", name="Back to selling").click()
@@ -74,6 +76,8 @@ def test_the_command_talks_to_the_running_terminal(shop: RunningShop) -> None:
             subprocess.run, [*arguments, "--data", str(shop.shop.terminal)], capture_output=True, text=True,
             env=os.environ | {"TILLGATE_OPERATOR_PIN": CASHIER_PIN}, timeout=60, check=False,
         )  # fmt: skip
+        shop.wait_for(is_tested("contactless_reader"))
+        shop.tap("contactless")
         shop.wait_for(is_tested("stripe_reader"))
         shop.swipe("lost")
         shop.wait_for(is_tested("scanner"))
@@ -89,8 +93,9 @@ def test_the_command_talks_to_the_running_terminal(shop: RunningShop) -> None:
 
 def test_the_command_starts_the_terminal_where_it_does_not_run(shop: RunningShop) -> None:
     shop.stop_terminal()
-    profile = shop.shop.terminal / "profile.toml"  # nobody is there to swipe a card
-    profile.write_text(re.sub("stripe_reader_path.*", "", profile.read_text("utf-8")), "utf-8")
+    profile = shop.shop.terminal / "profile.toml"  # nobody is there to tap or swipe a card
+    without = re.sub("(stripe_reader_path|contactless_reader_port).*", "", profile.read_text("utf-8"))
+    profile.write_text(without, "utf-8")
     shop.insert_card()
     with ThreadPoolExecutor() as beside:
         arguments = [sys.executable, "-m", "tillgate", "terminal", "selftest", "--data", str(shop.shop.terminal)]

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 CODE = "6288123456789012345"
 GAP_MS = 1_000
 BY_HAND_MS = 60
-WAITS = re.compile("Insert or swipe the card, or scan")
+WAITS = re.compile("Insert, tap or swipe the card, or scan")
 
 
 @pytest.fixture

@@ -58,7 +58,8 @@ async def both_pages(tmp_path: Any) -> AsyncIterator[tuple[Shop, dict[str, Starl
     async with shop(tmp_path) as s:
         s.operators.add("01", "cashier", "1234")
         (tmp_path / "bench").mkdir()
-        devices = await Devices.plugged_in(Places(tmp_path / "bench", free_port(), free_port()), bytes(range(16)))
+        places = Places(tmp_path / "bench", free_port(), free_port(), free_port())
+        devices = await Devices.plugged_in(places, bytes(range(16)))
         try:
             yield s, {"cashier": make_app(s.runner, s.operators), "devices": CounterPage(devices).app()}
         finally:

@@ -26,13 +26,14 @@ MASTER_KEY = bytes(range(16))
 PIN_KEY = bytes(range(16, 32))
 PAN = "6299990000000017"
 SELECT_DIRECTORY = bytes.fromhex("00A404000E315041592E5359532E444446303100")
+SELECT_TAP_DIRECTORY = bytes.fromhex("00A404000E325041592E5359532E444446303100")
 WAIT_S = 5.0
 JOB = build(slip_lines(CHIP_SALE), 32)
 
 
 @asynccontextmanager
-async def counter(folder: Path, reader_port: int = 1) -> AsyncIterator[Devices]:
-    devices = await Devices.plugged_in(Places(folder, reader_port, printer_port=0), MASTER_KEY)
+async def counter(folder: Path, reader_port: int = 1, contactless_port: int = 1) -> AsyncIterator[Devices]:
+    devices = await Devices.plugged_in(Places(folder, reader_port, contactless_port, printer_port=0), MASTER_KEY)
     try:
         yield devices
     finally:
@@ -73,6 +74,20 @@ async def test_a_card_goes_in_answers_and_comes_out(tmp_path: Path) -> None:
         await devices.obey("remove_card")
         await asyncio.wait_for(reader.wait_for_removal(), WAIT_S)
         assert devices.state()["card"] == ""
+    await reader.close()
+
+
+@in_a_loop
+async def test_a_card_is_held_in_the_field_and_taken_away(tmp_path: Path) -> None:
+    reader = await VpcdCardReader.listen()
+    async with counter(tmp_path, contactless_port=reader.port) as devices:
+        await devices.obey("tap", "contactless")
+        assert (devices.state()["card"], devices.state()["tapped"]) == ("", "contactless")
+        await asyncio.wait_for(reader.wait_for_card(), WAIT_S)
+        assert (await reader.transmit(SELECT_TAP_DIRECTORY))[-2:] == b"\x90\x00"
+        await devices.obey("take_away")
+        await asyncio.wait_for(reader.wait_for_removal(), WAIT_S)
+        assert devices.state()["tapped"] == ""
     await reader.close()
 
 
@@ -217,6 +232,7 @@ async def test_a_card_is_swiped_and_stays_in_the_customers_hand(tmp_path: Path, 
     ("order", "value"),
     [
         ("shout", ""), ("insert_card", "platinum"), ("insert_card", "stripe_only"), ("swipe", "platinum"),
+        ("tap", "platinum"), ("tap", "good"),
         ("press", "12x4"),
     ],
 )  # fmt: skip

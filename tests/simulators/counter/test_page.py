@@ -21,7 +21,7 @@ WAIT_S = 5.0
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[tuple[Devices, CounterPage, httpx.AsyncClient]]:
-    devices = await Devices.plugged_in(Places(folder, reader_port=1, printer_port=0), bytes(16))
+    devices = await Devices.plugged_in(Places(folder, reader_port=1, contactless_port=1, printer_port=0), bytes(16))
     page = CounterPage(devices, "http://127.0.0.1:8700/")
     try:
         transport = httpx.ASGITransport(page.app())
@@ -126,6 +126,17 @@ async def test_a_card_with_a_chip_has_two_buttons_and_one_without_can_only_be_sw
         assert re.findall('action="([^"]+)"', deck["good"]) == ["/orders/insert_card", "/orders/swipe"]
         assert re.findall('action="([^"]+)"', deck["stripe_only"]) == ["/orders/swipe"]
         assert 'aria-label="Swipe: Plain card"' in deck["good"]
+
+
+@in_a_loop
+async def test_a_card_with_an_antenna_is_tapped_and_taken_away(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (devices, _, client):
+        assert 'id="tap-good"' not in (await client.get("/?lang=en")).text
+        assert '"/orders/tap"' in (await client.get("/?lang=en")).text
+        await devices.obey("tap", "contactless")
+        page = (await client.get("/?lang=en")).text
+        assert "Contactless card · held at the reader" in page
+        assert page.count('"/orders/take_away"') == 2
 
 
 @in_a_loop
