@@ -15,6 +15,7 @@ from terminal.key_store import KeyStore
 from terminal.records import Key, Sent, Started
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import MASTER_KEY, Refused, Shop, shop
+from tests.shop.test_offline import SETTINGS, cut, sold
 
 
 @pytest.fixture(autouse=True)
@@ -268,3 +269,20 @@ async def test_a_pin_pad_that_is_opened_under_the_question_costs_nobody_money(tm
         await until_out_of_service(s, "keys_erased")
         await s.take_card()
         await s.prove()
+
+
+@in_a_loop
+async def test_an_offline_sale_whose_card_cannot_be_unsealed_any_more_waits_for_people_who_close_it(tmp_path):
+    async with shop(tmp_path, settings=SETTINGS) as s:
+        await cut(s)
+        key = await sold(s)
+        s.mood(Mood("lose"))
+        await s.start_host()
+        await s.host_until(lambda books: books.transactions)
+        erase_keys(vault_of(s))
+        await until_out_of_service(s, "keys_erased")
+        KeyStore.create(vault_of(s), MASTER_KEY)
+        payment = await s.until_payment(key, lambda payment: payment["attention"])
+        assert (payment["attention"], payment["state"]) == ("card_erased", "advice due")
+        s.post(CloseByPeople(Key.parse(key), True, "ACQ-0117/3", "01", "00"))
+        assert (await s.until_final(key))["state"] == "approved"
