@@ -145,6 +145,19 @@ def test_refund_by_parts_never_exceeds_the_sale(page: Page, shop: RunningShop) -
     assert shop.view()["totals"]["credit_amount"] == 1000
 
 
+def test_a_card_that_cannot_pay_by_tap_is_inserted_in_the_same_payment(page: Page, shop: RunningShop) -> None:
+    log_on(page)
+    charge(page, "2500")
+    shop.tap("insert_instead")
+    expect(headline(page)).to_have_text("Tapping won't do this time: insert the card instead")
+    shop.take_away()
+    shop.insert_card("insert_instead")
+    shop.enter_pin()
+    expect(headline(page)).to_have_text("Approved")
+    (payment,) = shop.view()["payments"]
+    assert payment["state"] == "approved"
+
+
 def test_balance_inquiry_charges_nothing(page: Page, shop: RunningShop) -> None:
     log_on(page)
     page.keyboard.press("F8")
@@ -386,7 +399,7 @@ def test_works_without_script(browser: Browser, shop: RunningShop) -> None:
     page.get_by_role("button", name="登录").click()
     page.locator("#amount").fill("25.00")
     page.get_by_role("button", name="收款").click()
-    expect(headline(page)).to_have_text("请插卡或刷卡，或扫描顾客的付款码")
+    expect(headline(page)).to_have_text("请插卡、挥卡或刷卡，或扫描顾客的付款码")
     shop.scan()
     shop.wait_for(lambda view: view["payments"][0]["state"] == "approved")
     page.reload()

@@ -31,7 +31,7 @@ def test_the_customer_sees_amount_and_what_to_do_and_the_result(page: Page, disp
     log_on(page)
     charge(page, "2550")
     expect(screen).to_contain_text("25.50")
-    expect(screen).to_contain_text("请插卡或刷卡，或出示付款码")
+    expect(screen).to_contain_text("请插卡、挥卡或刷卡，或出示付款码")
     expect(screen).to_contain_text("Insert, tap or swipe your card, or show your payment code")
     shop.insert_card()
     expect(screen).to_contain_text("Enter your PIN on the PIN pad")
