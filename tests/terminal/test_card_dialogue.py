@@ -27,13 +27,15 @@ ENCIPHERED, PLAIN = "44001E00", "41001E00"
 
 
 class Reader:
-    """A reader in which a card is; `commands` are those it was sent."""
+    """A reader in which a card is; `commands` are those it was sent, `waits` how often a card was waited for."""
 
-    def __init__(self, card: Card | TappedCard) -> None:
-        self.card: Card | TappedCard | None = card
+    def __init__(self, card: Card | TappedCard | None) -> None:
+        self.card = card
         self.commands: list[bytes] = []
+        self.waits = 0
 
     async def wait_for_card(self) -> bytes:
+        self.waits += 1
         return b"\x3b\x00"
 
     async def transmit(self, apdu: bytes) -> bytes:
@@ -92,8 +94,7 @@ class Empty(Reader):
     """A reader in which no card comes until `put_in`."""
 
     def __init__(self) -> None:
-        self.card = None
-        self.commands = []
+        super().__init__(None)
         self.filled = asyncio.Event()
 
     def put_in(self, card: Card | TappedCard) -> None:
@@ -234,9 +235,9 @@ def test_a_card_that_is_inserted_while_another_pays_by_tap_is_not_read() -> None
 
 @pytest.mark.parametrize("card", [Card(GOLDEN), TappedCard(load_card("insert_instead"))])
 def test_a_card_that_cannot_pay_by_tap_is_inserted_in_the_same_payment(card: Card | TappedCard) -> None:
-    slot = Empty()
-    good = Card(load_card("good"))
-    events = tap(card, Pad(), slot, on=lambda event: slot.put_in(good) if event == INSERT else None)
+    slot, field, good = Empty(), Reader(card), Card(load_card("good"))
+    events = run(slot, Pad(), field, lambda event: slot.put_in(good) if event == INSERT else None)
+    assert field.waits == 1, "it is tapped once, and left in the field it pays for nothing"
     assert [event for event in events if event in (ASKED, TAP, INSERT, CARD)] == [ASKED, TAP, INSERT, CARD]
     assert [event.pan for event in events if isinstance(event, CardPresented)] == [load_card("good").pan]
     assert not any(isinstance(event, MeansFailed) for event in events)
@@ -251,9 +252,7 @@ def test_two_chips_of_one_payment_are_told_different_numbers() -> None:
 
 
 def test_a_card_that_is_taken_away_too_early_ends_the_payment() -> None:
-    field = Reader(TappedCard(GOLDEN))
-    field.card = None
-    assert run(Empty(), Pad(), field)[1:] == [TAP, MeansFailed("card_removed")]
+    assert run(Empty(), Pad(), Reader(None))[1:] == [TAP, MeansFailed("card_removed")]
 
 
 TWO_ACCOUNTS = load_card("two_accounts")
