@@ -81,6 +81,7 @@ async def tapped_sale(tour: Tour) -> Told:
     """A card that is tapped, and put away at once."""
     before = await tour.customer.last_slip()
     await tour.cashier.charge(TAPPED_SALE)
+    await _asked_for_means(tour)
     await tour.customer.tap(TAPPED_CARD)
     payment = await tour.paid("a tapped sale is approved")
     await tour.customer.take_away()
@@ -314,7 +315,7 @@ async def _enter_pin(tour: Tour) -> None:
 
 
 async def _asked_for_means(tour: Tour) -> None:
-    """Wait until a code is wanted: one that is scanned before that pays for nothing."""
+    """Wait until a card or a code is wanted: what is presented before that pays for nothing."""
     await tour.cashier.until("a card or a code is asked for", lambda view: _stage(view) == "card_or_code")
 
 
