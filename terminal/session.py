@@ -165,7 +165,7 @@ class Session:
         if not self._echo_sent:
             return []
         self._echo_sent = False
-        if event.message.get(39, "00") != "00":
+        if event.message.get(39, "00") != "00" or not self._has_keys:  # they may have gone while it was awaited
             return self.sign_on(now)
         self.state = SessionState.READY
         self._due = now + self._profile.host.echo_interval_s

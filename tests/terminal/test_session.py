@@ -196,6 +196,18 @@ def test_a_key_process_that_is_back_gets_its_keys_by_a_new_sign_on():
     assert till.counter.session.ready
 
 
+def test_an_echo_that_was_under_way_when_the_keys_went_leads_to_a_sign_on():
+    """The line was new and the keys were being proved; the answer had made the session ready without any key."""
+    till = ready_till()
+    till.on(LinkLost())
+    till.on(LinkUp())
+    assert till.sent().text(60).endswith("301")
+    till.on(KeysLost("key_process"))
+    till.on(KeysBack())
+    till.on(echo_answer())
+    assert not till.counter.session.ready and till.sent().mti == "0800"
+
+
 def test_keys_that_were_on_their_way_to_a_process_that_died_are_not_believed():
     till = Till()
     till.on(LinkUp())
