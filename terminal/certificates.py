@@ -4,8 +4,6 @@ In the terminal's folder: ``tls.key`` (made here, and never leaves), ``tls.pem``
 the host's authority). The host must prove the name that the profile calls it by.
 """
 
-import contextlib
-import os
 import ssl
 from pathlib import Path
 
@@ -14,6 +12,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from terminal.durable_file import write_durably
 
 KEY_FILE, CERTIFICATE_FILE = "tls.key", "tls.pem"
 _PEM = serialization.Encoding.PEM
@@ -33,7 +33,7 @@ def request(folder: Path, terminal_id: str) -> bytes:
     if not (folder / KEY_FILE).exists():
         fresh = ec.generate_private_key(ec.SECP256R1())
         plain = serialization.NoEncryption()
-        _write(folder / KEY_FILE, fresh.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, plain))
+        write_durably(folder / KEY_FILE, fresh.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, plain))
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, terminal_id)])
     builder = x509.CertificateSigningRequestBuilder().subject_name(name)
     return builder.sign(_key(folder), hashes.SHA256()).public_bytes(_PEM)
@@ -58,7 +58,7 @@ def install(folder: Path, terminal_id: str, issued: bytes) -> None:
         raise CertificateError(f"the certificate is not for terminal {terminal_id}")
     if own.public_key() != _key(folder).public_key():
         raise CertificateError("the certificate is for another key: make a new request, and have that one signed")
-    _write(folder / CERTIFICATE_FILE, issued)
+    write_durably(folder / CERTIFICATE_FILE, issued)
 
 
 def client_context(folder: Path) -> ssl.SSLContext:
@@ -87,21 +87,3 @@ def _key(folder: Path) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise CertificateError(f"{KEY_FILE} is no key for a certificate: move it away, and make a new request")
     return key
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write or replace a file of the owner's: after a crash it is the old one or the new, whole."""
-    unfinished = path.with_name(f".{path.name}.new")
-    with contextlib.suppress(FileNotFoundError):
-        unfinished.unlink()
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

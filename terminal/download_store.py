@@ -11,7 +11,6 @@ finds the old or the new one.
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -21,6 +20,7 @@ import structlog
 from iso8583 import Iso8583Error
 from terminal import emv
 from terminal.downloads import KINDS, Download
+from terminal.durable_file import write_durably
 from terminal.emv.ca_keys import parse_ca_keys
 from terminal.emv.parameters import DownloadedParameters
 from terminal.key_frames import KeysGone, VaultError
@@ -46,7 +46,7 @@ class DownloadStore:
             items = [self._keys.fingerprint(card.decode("ascii")) for card in items]
         content = json.dumps({"kind": download.kind, "items": [item.hex() for item in items]}).encode("ascii")
         signature = self._keys.sign(_digest(content))
-        self._replace(self._file(download.kind), signature.hex().encode("ascii") + b"\n" + content)
+        write_durably(self._file(download.kind), signature.hex().encode("ascii") + b"\n" + content)
 
     def load(self) -> tuple[DownloadedParameters, tuple[str, ...]]:
         """What is in force, and the kinds whose file cannot be trusted. Without a key process nobody can tell."""
@@ -75,20 +75,6 @@ class DownloadStore:
 
     def _file(self, kind: str) -> Path:
         return self._folder / f"{kind}.download"
-
-    def _replace(self, path: Path, data: bytes) -> None:
-        fresh = path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def shipped() -> DownloadedParameters:
