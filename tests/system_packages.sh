@@ -13,6 +13,7 @@ TEST_PACKAGES=(
     fonts-wqy-zenhei  # Chinese on those pages
     pcscd             # the card reader is tested on the real PC/SC service
     vsmartcard-vpcd   # with a virtual reader
+    mosquitto         # the broker that carries offline sales
     tshark            # Wireshark's dissector reads our ISO 8583 messages
 )
 
