@@ -16,9 +16,9 @@ from typing import TypeVar
 from bench.fleet import MASTER_KEY, MERCHANT, Till
 from bench.plain_issuer import answer_to
 from host_switch.channels.iso_issuer import answer_of, call_message, protect, verified
-from host_switch.connections import decoded
 from host_switch.events import CallChannel, ChannelAnswered, Decision, Effect, Persist, Send
 from host_switch.facts import Facts, Policy
+from host_switch.frames import decoded
 from host_switch.records import Terminal, Transaction, WorkingKeys
 from host_switch.switch import decide
 from iso8583.framing import LENGTH_BYTES, FrameBuffer, with_length

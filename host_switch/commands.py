@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 terminal_app = typer.Typer(no_args_is_help=True, help="终端登记 · The terminals that this host knows.")
 app.add_typer(terminal_app, name="terminal")
+queue_app = typer.Typer(no_args_is_help=True, help="终端遗留交易 · What a broken terminal still owed.")
+app.add_typer(queue_app, name="queue")
 
 Data = Annotated[Path, typer.Option("--data", help="主机目录 · The host's folder.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="机器可读 · Machine-readable output.")]
@@ -302,6 +304,40 @@ def _download_items(kind: str, file: Path) -> tuple[bytes, ...]:
         raise typer.BadParameter(f"{file} cannot be read as text", param_hint="--file") from None
     except DownloadFileError as error:
         raise typer.BadParameter(f"{file.name} cannot be used: {error}", param_hint="--file") from None
+
+
+@queue_app.command("import")
+def import_queue(
+    data: Data,
+    file: Annotated[Path, typer.Argument(help="封存文件或扫出的文本 · The sealed file, or its scanned codes as text.")],
+    as_json: Json = False,
+) -> None:
+    """导入终端遗留交易 · Book what a terminal could not send; what has been heard of before is not booked again.
+
+    The file is made by tillgate terminal queue export. A host that runs goes on running.
+
+    例 / Example: tillgate host queue import owed.tgq --data ./host
+    """
+    from host_switch import rescue, start
+    from host_switch.events import MessageRescued
+    from iso8583 import Iso8583Error
+    from iso8583.rescue import Rescue
+
+    try:
+        found = Rescue.parse(file.read_bytes())
+    except OSError as error:
+        raise typer.TyperException(f"cannot read {file}: {error.strerror}") from None
+    except Iso8583Error as error:
+        raise typer.TyperException(error.reason) from None
+    _require_terminal(data, found.terminal)
+    refused = 0
+    with _in_one_sentence():
+        for number, sealed in enumerate(found.sealed, 1):
+            outcome = start.carry_out(data, MessageRescued(found.terminal, sealed))
+            refused += outcome.startswith(rescue.REFUSED)
+            _tell({"terminal": found.terminal, "message": number, "of": len(found.sealed), "outcome": outcome}, as_json)
+    if refused:
+        raise typer.TyperException(f"{refused} messages were refused: keep the file, and see above why")
 
 
 @app.command()

@@ -10,9 +10,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from host_switch.events import CommandGiven, DownloadGiven, Order, ParametersGiven, TerminalRegistered
+from host_switch.events import CommandGiven, DownloadGiven, MessageRescued, Order, ParametersGiven, TerminalRegistered
 from host_switch.listener import Listener
 from host_switch.records import Download
+from host_switch.rescue import outcome
 from host_switch.store import StoreError
 from iso8583.unionpay_fields.field62 import Parameters62
 
@@ -37,6 +38,8 @@ def to_line(order: Order) -> bytes:
             fields = {"order": "download", "kind": kind, "items": " ".join(map(bytes.hex, items))}
         case TerminalRegistered(terminal, merchant, master_key):
             fields = {"order": "register", "terminal": terminal, "merchant": merchant, "key": master_key.hex()}
+        case MessageRescued(terminal, sealed):
+            fields = {"order": "rescued", "terminal": terminal, "sealed": sealed.hex()}
     return json.dumps(fields).encode() + b"\n"
 
 
@@ -51,6 +54,8 @@ def from_line(line: bytes) -> Order:
         return DownloadGiven(Download(fields["kind"], tuple(map(bytes.fromhex, fields["items"].split()))))
     if fields["order"] == "register":
         return TerminalRegistered(fields["terminal"], fields["merchant"], bytes.fromhex(fields["key"]))
+    if fields["order"] == "rescued":
+        return MessageRescued(fields["terminal"], bytes.fromhex(fields["sealed"]))
     raise ValueError("no such order")
 
 
@@ -74,16 +79,16 @@ async def open_door(listener: Listener, directory: Path) -> asyncio.Server:
 
 async def _carried_out(listener: Listener, line: bytes) -> dict[str, Any]:
     try:
-        await listener.ask(from_line(line))
+        decision = await listener.ask(from_line(line))
     except (ValueError, KeyError, TypeError):
         return {"ok": False, "reason": "not an order"}
     except StoreError as error:
         return {"ok": False, "reason": str(error)}
-    return {"ok": True}
+    return {"ok": True, "outcome": outcome(decision)}
 
 
-def through_door(directory: Path, order: Order) -> bool:
-    """Give an order to the host that runs in `directory`; False if none runs there.
+def through_door(directory: Path, order: Order) -> str | None:
+    """Give an order to the host that runs in `directory`; what became of it in a word, or None if none runs there.
 
     Raises:
         DoorError: it runs, and refuses or does not answer.
@@ -93,7 +98,7 @@ def through_door(directory: Path, order: Order) -> bool:
         try:
             door.connect(str(directory / SOCKET_NAME))
         except (FileNotFoundError, ConnectionRefusedError):
-            return False
+            return None
         try:
             door.sendall(to_line(order))
             answer: dict[str, Any] = json.loads(door.makefile("rb").readline(LINE_MAX))
@@ -101,4 +106,4 @@ def through_door(directory: Path, order: Order) -> bool:
             raise DoorError("the running host does not answer: look at its log, then try again") from None
     if not answer["ok"]:
         raise DoorError(f"the running host refuses: {answer['reason']}")
-    return True
+    return str(answer["outcome"])

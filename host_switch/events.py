@@ -21,6 +21,7 @@ class FrameReceived:
 
     `rules` is its transaction type, None if it is none that we know. `malformed` says that only the good fields of a
     broken message are there. `certified` is the terminal that the connection's certificate names; empty without TLS.
+    `rescued`: it was sealed under the terminal's master key, which stands for MAC and certificate.
     """
 
     connection: str
@@ -31,6 +32,7 @@ class FrameReceived:
     rules: TransactionType | None
     malformed: bool = False
     certified: str = ""
+    rescued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,19 @@ class TerminalRegistered:
     master_key: bytes = field(repr=False)
 
 
-Order = CommandGiven | ParametersGiven | DownloadGiven | TerminalRegistered
+@dataclass(frozen=True, slots=True)
+class MessageRescued:
+    """A message that a terminal could not send itself: sealed by it, and carried here by somebody else.
+
+    `connection`: where its answer goes; that of a file goes nowhere.
+    """
+
+    terminal: str
+    sealed: bytes = field(repr=False)
+    connection: str = ""
+
+
+Order = CommandGiven | ParametersGiven | DownloadGiven | TerminalRegistered | MessageRescued
 Input = FrameReceived | ChannelAnswered | ChannelUnavailable | Due | Order
 
 
@@ -147,7 +161,14 @@ class Close:
     reason: str
 
 
-Effect = Persist | Send | CallChannel | Report | Close
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Decide another input in place of this one: what it was can only be said now that this one has been opened."""
+
+    event: Input
+
+
+Effect = Persist | Send | CallChannel | Report | Close | Decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +176,8 @@ class Decision:
     """The effects of one input, in the order in which they must be carried out."""
 
     effects: tuple[Effect, ...] = ()
+
+    @property
+    def goes_on(self) -> bool:
+        """There is more to decide before anybody knows what became of the input."""
+        return any(isinstance(effect, Decide) for effect in self.effects)

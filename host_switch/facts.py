@@ -14,6 +14,7 @@ from host_switch.events import (
     Due,
     FrameReceived,
     Input,
+    MessageRescued,
     ParametersGiven,
     TerminalRegistered,
 )
@@ -124,7 +125,7 @@ def wanted(event: Input) -> Wanted:
             return Wanted(number=reference_number(call.reference))
         case Due(number):
             return Wanted(number=number)
-        case CommandGiven(terminal) | ParametersGiven(terminal):
+        case CommandGiven(terminal) | ParametersGiven(terminal) | MessageRescued(terminal):
             return Wanted(terminal=terminal)
         case TerminalRegistered(terminal):
             return Wanted(terminal=terminal, downloads=True)

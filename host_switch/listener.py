@@ -26,6 +26,7 @@ from host_switch.events import (
     ChannelAnswered,
     ChannelUnavailable,
     Close,
+    Decide,
     Decision,
     Effect,
     FrameReceived,
@@ -205,18 +206,18 @@ class Listener:
     def _carry_out(self, batch: Sequence[_Waiting], decisions: Sequence[Decision]) -> None:
         for waiting, decision in zip(batch, decisions, strict=True):
             for effect in decision.effects:
-                self._effect(effect)
+                self._effect(effect, waiting)
                 if self._after_effect is not None:
                     self._after_effect(effect)
             self._release(waiting)
-            if waiting.decided is not None:
+            if waiting.decided is not None and not decision.goes_on:
                 waiting.decided.set_result(decision)
 
     def _release(self, waiting: _Waiting) -> None:
-        if isinstance(waiting.event, FrameReceived):
+        if isinstance(waiting.event, FrameReceived) and not waiting.event.rescued:
             self.connections.decided(waiting.event.connection)
 
-    def _effect(self, effect: Effect) -> None:
+    def _effect(self, effect: Effect, waiting: _Waiting) -> None:
         match effect:
             case Persist(changes):
                 self._persisted(changes)
@@ -229,6 +230,8 @@ class Listener:
                 _log.warning(kind, severity=severity, connection=connection, terminal=terminal, code=code)
             case Close(connection, reason):
                 self.connections.close(connection, reason)
+            case Decide(event):
+                self._queue.append(_Waiting(event, waiting.decided))
 
     def _persisted(self, changes: Sequence[Change]) -> None:
         """Committed: note the earliest due time, and tell the log what became an event."""

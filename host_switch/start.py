@@ -10,6 +10,7 @@ import fcntl
 import json
 import secrets
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -21,11 +22,12 @@ from host_switch import certificates
 from host_switch.channels.iso_issuer import IsoIssuer
 from host_switch.connections import Limits
 from host_switch.door import SOCKET_NAME, open_door, through_door
-from host_switch.events import Effect, Order
+from host_switch.events import Decide, Decision, Effect, Input, Order
 from host_switch.facts import Policy
 from host_switch.keys import KeyRoom, ZoneKeys, des_key, write_secret
 from host_switch.listener import Listener
 from host_switch.process import limits_within_open_files, one_line
+from host_switch.rescue import outcome
 from host_switch.sqlite_store import SqliteStore
 from host_switch.switch import decide
 
@@ -80,17 +82,25 @@ def _take(lock: int, directory: Path) -> None:
         raise HostError(f"another process is using {directory}: stop it first, or give it another --data") from None
 
 
-def carry_out(directory: Path, order: Order) -> None:
-    """Carry out an operator's order, through the running host if there is one.
+def carry_out(directory: Path, order: Order) -> str:
+    """Carry out an operator's order, through the running host if there is one; say what became of it, in a word.
 
     Raises:
         DoorError, HostError, KeyRoomError, StoreError: it was not carried out.
     """
-    if through_door(directory, order):
-        return
+    told = through_door(directory, order)
+    if told is not None:
+        return told
     with opened_store(directory, to_write=True) as store:
-        facts = store.facts_for([order])
-        store.commit([decide(order, facts[0], 0.0)])
+        return outcome(_decided(store, order))
+
+
+def _decided(store: SqliteStore, event: Input) -> Decision:
+    """Decide and write, and go on with what it asks to be decided in its place."""
+    decision = decide(event, store.facts_for([event])[0], time.time())
+    store.commit([decision])
+    more = next((effect.event for effect in decision.effects if isinstance(effect, Decide)), None)
+    return decision if more is None else _decided(store, more)
 
 
 def read_zone_keys(path: Path) -> bytes:

@@ -12,7 +12,6 @@ from typing import Any
 
 from host_switch.channels import ChannelCall
 from host_switch.channels.iso_issuer import ChannelFault, answer_of, call_message
-from host_switch.connections import decoded
 from host_switch.events import (
     CallChannel,
     ChannelAnswered,
@@ -26,6 +25,7 @@ from host_switch.events import (
     Report,
     Send,
 )
+from host_switch.frames import decoded
 from host_switch.store import Store
 from host_switch.switch import decide
 from iso8583 import Iso8583Error

@@ -270,6 +270,81 @@ def _profile(data: Path) -> "TerminalProfile":
     return load_profile(data / "profile.toml")
 
 
+@queue_app.command("export")
+def export_queue(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="封存文件 · Where to put the sealed file.", dir_okay=False)],
+    sheets: Annotated[Path | None, typer.Option(help="另存二维码 · Also as codes, in this folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """取出未上送的交易 · Take what is still owed off a terminal that does not start, or whose line is dead for good.
+
+    Its folder is enough, and is not changed. Only the host can open the file; it books what it has not heard of, once,
+    also if the terminal comes back and sends the same.
+
+    例 / Example: tillgate terminal queue export --data ./terminal --out owed.tgq --sheets ./sheets
+    """
+    from terminal import rescue
+
+    with _rescue_in_one_sentence():
+        exported = asyncio.run(rescue.export(data))
+        out.write_bytes(exported.rescue.to_bytes())
+        drawn = rescue.draw_sheets(exported.rescue, sheets) if sheets else []
+    for key in exported.left:
+        typer.echo(f"卡号已随密钥清除,未取出 · left, its card number was erased with the keys: {key}", err=True)
+    words = (
+        f"已封存 {len(exported.keys)} 笔 · {len(exported.keys)} messages sealed in {out}; take it to the host: "
+        f"tillgate host queue import {out}"
+    )
+    told = {"terminal": exported.rescue.terminal, "messages": list(exported.keys), "left": list(exported.left)}
+    _tell(told | {"file": str(out), "sheets": [str(path) for path in drawn]}, as_json, words)
+
+
+@queue_app.command("import")
+def carry_queue(
+    data: Data,
+    file: Annotated[Path, typer.Argument(help="封存文件或扫出的文本 · The sealed file, or its scanned codes as text.")],
+    as_json: Json = False,
+) -> None:
+    """代邻机上送 · Carry the sealed messages of another terminal to the host, over this terminal's line.
+
+    This terminal may be running. What was carried before is not booked again.
+
+    例 / Example: tillgate terminal queue import owed.tgq --data ./terminal
+    """
+    from iso8583.rescue import Rescue
+    from terminal import rescue
+
+    def tell(number: int, code: str) -> None:
+        said = {"message": number, "answer": code}
+        _tell(said, as_json, f"{number}/{len(found.sealed)}  {code or '没有应答 · no answer'}")
+
+    with _rescue_in_one_sentence():
+        found = Rescue.parse(file.read_bytes())
+        answered = asyncio.run(rescue.carry(data, found, tell))
+    if answered < len(found.sealed):
+        missing = len(found.sealed) - answered
+        raise typer.TyperException(f"{missing} messages have no answer: do it again, or bring the file to the host")
+
+
+@contextlib.contextmanager
+def _rescue_in_one_sentence() -> Iterator[None]:
+    from firmware_config.profile import ProfileError
+    from iso8583 import Iso8583Error
+    from terminal.certificates import CertificateError
+    from terminal.key_frames import VaultError
+    from terminal.rescue import RescueError
+
+    try:
+        yield
+    except Iso8583Error as error:
+        raise typer.TyperException(error.reason) from None
+    except (CertificateError, JournalError, ProfileError, RescueError, VaultError) as error:
+        raise typer.TyperException(str(error)) from None
+    except OSError as error:
+        raise typer.TyperException(f"cannot use {error.filename}: {error.strerror}") from None
+
+
 @queue_app.command("close")
 def close(
     data: Data,

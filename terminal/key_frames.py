@@ -14,6 +14,7 @@ said, and nothing longer than `PACKET_MAX`; a request that breaks these rules is
  G   bytes to sign                                    signature (32)
  V   signature (32), bytes that it should be of       -; ``REFUSED`` if it is not
  F   card number, ASCII                               its fingerprint (32)
+ Q   terminal id (8), frame for the host              the frame sealed for it (`iso8583.rescue`)
  X   -                                                none: the keys and their file are erased, the process ends
 ===  ===============================================  ========================================================
 
@@ -28,6 +29,7 @@ DATA_MAX: Final = 4096
 PACKET_MAX: Final = 1 + DATA_MAX
 MAC_BYTES: Final = 8
 SIGNATURE_BYTES: Final = 32
+TERMINAL_BYTES: Final = 8
 
 DONE, NO_KEY, REFUSED, NOT_UNDERSTOOD = b"0", b"1", b"2", b"3"
 

@@ -188,6 +188,10 @@ class KeyLink:
         """Make the fingerprint of a card number."""
         return self._ask(b"F", pan.encode("ascii"))
 
+    def seal_for_host(self, terminal: str, frame: bytes) -> bytes:
+        """Seal a frame that this terminal cannot send."""
+        return self._ask(b"Q", terminal.encode("ascii") + frame)
+
     def erase(self) -> None:
         """Somebody tampers with the devices: let keys and file be erased, whether there is a process or not."""
         with suppress(VaultError):

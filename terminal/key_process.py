@@ -34,6 +34,7 @@ from terminal.key_frames import (
     REASONS,
     REFUSED,
     SIGNATURE_BYTES,
+    TERMINAL_BYTES,
     Ending,
     KeysDiffer,
     KeysGone,
@@ -136,6 +137,10 @@ def _check_signature(store: KeyStore, data: bytes) -> bytes:
     return b""
 
 
+def _seal_for_host(store: KeyStore, data: bytes) -> bytes:
+    return store.seal_for_host(data[:TERMINAL_BYTES].decode("ascii"), data[TERMINAL_BYTES:])
+
+
 def _erase(_store: KeyStore, _data: bytes) -> bytes:
     raise _Erase
 
@@ -150,6 +155,7 @@ _HANDLERS: Final[Mapping[bytes, Callable[[KeyStore, bytes], bytes]]] = {
     b"G": lambda store, data: store.sign(data),
     b"V": _check_signature,
     b"F": lambda store, data: store.fingerprint(data.decode("ascii")),
+    b"Q": _seal_for_host,
     b"X": _erase,
 }
 

@@ -29,6 +29,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from iso8583 import rescue
 from iso8583.errors import Iso8583Error
 from iso8583.security import encrypt_track2, equal_macs, unionpay_mac, wipe
 from iso8583.unionpay_fields.field62 import WorkingKeys62
@@ -127,6 +128,10 @@ class KeyStore:
     def fingerprint(self, pan: str) -> bytes:
         """How a card number stands in the black list, 32 bytes: without a key, all card numbers could be tried."""
         return self._derived_mac(_BLACK_LIST, pan.encode("ascii"))
+
+    def seal_for_host(self, terminal: str, frame: bytes) -> bytes:
+        """Seal a message that this terminal cannot send, so that the host alone can open it, whoever brings it."""
+        return rescue.seal(self._key("master"), terminal, frame, secrets.token_bytes(rescue.NONCE_BYTES))
 
     def _derived_mac(self, purpose: bytes, data: bytes) -> bytes:
         return hmac.digest(hmac.digest(self._key("storage"), purpose, hashlib.sha256), data, hashlib.sha256)

@@ -49,6 +49,7 @@ TRANSACTIONS: Final[Mapping[str, Words]] = {
     "echo": ("回声测试", "echo"),
     "settle": ("批结算", "settlement"),
     "batch_upload": ("批上送", "batch upload"),
+    "rescue_upload": ("遗留交易代送", "rescue upload"),
     "parameter_download": ("参数下载", "download of parameters"),
     "status_upload": ("状态上送", "upload of status"),
     "ca_key_list": ("公钥列表", "list of public keys"),

@@ -15,9 +15,9 @@ from typing import Generic, Protocol, TypeVar
 
 from bench.fleet import MASTER_KEY, MERCHANT, Till
 from host_switch.channels import ChannelAnswer
-from host_switch.connections import decoded
 from host_switch.events import CallChannel, ChannelAnswered, Decision, Due, Effect, Input, Persist
 from host_switch.facts import Policy
+from host_switch.frames import decoded
 from host_switch.invariants import breaches
 from host_switch.keys import KeyRoom, des_key
 from host_switch.records import Terminal, WorkingKeys

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 from host_switch.channels import ChannelAnswer, ChannelCall
 from host_switch.channels.iso_issuer import answer_of, call_message
-from host_switch.connections import decoded
 from host_switch.events import (
     CallChannel,
     ChannelAnswered,
@@ -23,6 +22,7 @@ from host_switch.events import (
     TerminalRegistered,
 )
 from host_switch.facts import Policy
+from host_switch.frames import decoded
 from host_switch.invariants import breaches
 from host_switch.records import Event, Key, Transaction
 from host_switch.store import Books, Store

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from host_switch.connections import Connections, Limits, decoded
+from host_switch.connections import Connections, Limits
 from host_switch.events import FrameReceived
+from host_switch.frames import decoded
 from iso8583.framing import FRAME_MAX, with_length
 from tests.host_switch.till import Till
 from tests.in_a_loop import in_a_loop

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from host_switch.door import SOCKET_NAME, DoorError, from_line, open_door, through_door, to_line
-from host_switch.events import CommandGiven, DownloadGiven, Order, ParametersGiven, TerminalRegistered
+from host_switch.events import CommandGiven, DownloadGiven, MessageRescued, Order, ParametersGiven, TerminalRegistered
 from host_switch.keys import KeyRoom
 from host_switch.listener import Listener
 from host_switch.records import Download
@@ -20,7 +20,7 @@ from tests.in_a_loop import in_a_loop
 ORDERS: list[Order] = [
     CommandGiven("12345678", "3"), ParametersGiven("12345678", Parameters62(45, "测试商户")),
     TerminalRegistered("12345678", MERCHANT, MASTER_KEY), DownloadGiven(Download("black-list", (b"1" * 16, b"2" * 19))),
-    DownloadGiven(Download("black-list", ())),
+    DownloadGiven(Download("black-list", ())), MessageRescued("12345678", bytes(40)),
 ]  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def test_what_is_no_order_is_not_read_as_one(line: bytes) -> None:
 
 
 def test_without_a_running_host_nobody_answers(tmp_path: Path) -> None:
-    assert through_door(tmp_path, ORDERS[0]) is False
+    assert through_door(tmp_path, ORDERS[0]) is None
 
 
 def test_a_door_that_a_killed_host_left_behind_is_no_host(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_door_that_a_killed_host_left_behind_is_no_host(tmp_path: Path) -> Non
 
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(tmp_path / SOCKET_NAME))
-    assert through_door(tmp_path, ORDERS[0]) is False
+    assert through_door(tmp_path, ORDERS[0]) is None
 
 
 @in_a_loop
@@ -60,7 +60,7 @@ async def test_orders_are_carried_out_in_the_running_host(tmp_path: Path) -> Non
     await listener.start("127.0.0.1", 0)
     door = await open_door(listener, tmp_path)
     for order in reversed(ORDERS):
-        assert await asyncio.to_thread(through_door, tmp_path, order)
+        assert await asyncio.to_thread(through_door, tmp_path, order) is not None
     assert store.books().terminals[0].commands == "317"
     door.close()
     await listener.stop()

@@ -3,7 +3,6 @@
 import pytest
 
 from host_switch.channels import ChannelAnswer, ChannelCall
-from host_switch.connections import decoded
 from host_switch.events import (
     ChannelAnswered,
     ChannelUnavailable,
@@ -16,6 +15,7 @@ from host_switch.events import (
     TerminalRegistered,
 )
 from host_switch.facts import Wanted, reference_number, wanted
+from host_switch.frames import decoded
 from host_switch.records import Download, Key
 from iso8583 import Message
 from iso8583.unionpay import Totals

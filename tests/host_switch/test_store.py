@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from host_switch.connections import decoded
 from host_switch.events import Decision, Due, Input, Persist
+from host_switch.frames import decoded
 from host_switch.records import Leg, Outcome, Terminal
 from host_switch.store import Store
 from iso8583.unionpay import Totals

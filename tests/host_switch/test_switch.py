@@ -2,8 +2,8 @@
 
 import pytest
 
-from host_switch.connections import decoded
 from host_switch.events import Close
+from host_switch.frames import decoded
 from iso8583 import Iso8583Error, Message
 from tests.host_switch.room import Room, command_of
 from tests.host_switch.till import Till

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from host_switch.channels import ChannelCall
 from host_switch.channels.iso_issuer import ChannelFault, answer_of, call_message, protect, verified
-from host_switch.connections import decoded
+from host_switch.frames import decoded
 from iso8583 import Iso8583Error, Message
 from iso8583.tlv import build_text_tlv
 from iso8583.unionpay import Frame
