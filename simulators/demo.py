@@ -33,7 +33,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="游览后退出 · Leave after the tour; 1 if it failed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="机器可读 · One line of JSON after the tour.")] = False,
     with_pcscd: Annotated[
-        bool, typer.Option("--pcscd", help="卡经真实的 pcscd 读取 · The card reader behind a real pcscd of its own.")
+        bool, typer.Option("--pcscd", help="卡经真实的 pcscd 读取 · Both card readers behind a real pcscd of its own.")
     ] = False,
     data: Annotated[Path | None, typer.Option("--data", help="目录 · A folder to keep; else a new one.")] = None,
 ) -> None:

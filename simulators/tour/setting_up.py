@@ -67,7 +67,7 @@ def reserved_ports() -> Iterator[Ports]:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A shop that is set up: its folder and its ports, and whether its card reader is behind a pcscd of its own."""
+    """A shop that is set up: its folder and its ports, and whether its card readers are behind a pcscd of its own."""
 
     folder: Path
     ports: Ports
@@ -138,13 +138,14 @@ class Shop:
 def set_up(folder: Path, ports: Ports, *, with_pcscd: bool = False) -> Shop:
     """Make what is missing in `folder`, and return the shop.
 
-    with_pcscd: its cards go into a virtual reader behind a pcscd of its own, on two ports of their own.
+    with_pcscd: its cards go into virtual readers behind a pcscd of its own, one for the slot and one for taps.
 
     Raises:
         HostError, KeyRoomError, StoreError, OSError: the folder cannot be used; another shop runs in it, for example.
     """
     if with_pcscd:
-        ports = replace(ports, card_reader=pcscd.free_ports()[0])
+        slot, field = pcscd.free_ports()
+        ports = replace(ports, card_reader=slot, contactless_reader=field)
     shop = Shop(folder, ports, with_pcscd)
     for part in (shop.host, shop.terminal, shop.counter, shop.issuer, shop.logs):
         part.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -197,9 +198,12 @@ def _add_operators(folder: Path) -> None:
 
 def _profile(shop: Shop) -> str:
     zh, en = MERCHANT_NAMES
-    reader: dict[str, str | int | bool] = {"card_reader_port": shop.ports.card_reader}
+    readers: dict[str, str | int | bool] = {
+        "card_reader_port": shop.ports.card_reader, "contactless_reader_port": shop.ports.contactless_reader,
+    }  # fmt: skip
     if shop.with_pcscd:
-        reader = {"card_reader": f"pcsc:{pcscd.reader_name(0)}"}
+        slot, field = map(pcscd.reader_name, range(pcscd.SLOTS))
+        readers = {"card_reader": f"pcsc:{slot}", "contactless_reader": f"pcsc:{field}"}
     entries: dict[str, dict[str, str | int | bool]] = {
         "": {
             "terminal_id": TERMINAL_ID, "merchant_id": MERCHANT_ID, "merchant_name_zh": zh, "merchant_name_en": en,
@@ -208,7 +212,7 @@ def _profile(shop: Shop) -> str:
         "host": {"address": LOOPBACK, "port": shop.ports.host, "tls": True},
         "offline": {"sale_amount_max": OFFLINE_SALE_MAX},
         "devices": {
-            **reader, "contactless_reader_port": shop.ports.contactless_reader,
+            **readers,
             "stripe_reader_path": str(shop.counter / "stripe_reader"), "pin_pad_path": str(shop.counter / "pin_pad"),
             "scanner_path": str(shop.counter / "scanner"),
             "printer_address": LOOPBACK, "printer_port": shop.ports.printer,

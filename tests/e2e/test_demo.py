@@ -154,7 +154,8 @@ def test_behind_a_real_pcscd_the_tour_is_walked_and_pcscd_may_be_killed(tmp_path
             assert (summary["ok"], summary["failure"]) == (True, "")
             service = summary["processes"]["pcscd"]
             assert Path(f"/proc/{service}/comm").read_text() == "pcscd\n"
-            assert "card_reader_port" not in (tmp_path / "terminal" / "profile.toml").read_text("utf-8")
+            assert "reader_port" not in (tmp_path / "terminal" / "profile.toml").read_text("utf-8")
+            assert ("tapped_sale", True) in [(step["name"], step["ok"]) for step in summary["steps"]]
             os.kill(service, signal.SIGKILL)
             until_gone([service])
             asyncio.run(asyncio.wait_for(sells_again(summary["ports"]), WITHIN_S))

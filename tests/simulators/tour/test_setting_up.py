@@ -66,9 +66,11 @@ def test_ports_that_are_taken_are_replaced():
 
 def test_a_shop_with_pcscd_has_one_of_its_own_that_only_its_terminal_is_told_of(tmp_path):
     shop = set_up(tmp_path, Ports(), with_pcscd=True)
-    assert load_profile(shop.terminal / "profile.toml").devices.card_reader == "pcsc:Counter 0 00 00"
+    devices = load_profile(shop.terminal / "profile.toml").devices
+    assert (devices.card_reader, devices.contactless_reader) == ("pcsc:Counter 0 00 00", "pcsc:Counter 0 00 01")
+    assert (devices.card_reader_port, devices.contactless_reader_port) == (0, 0)
     assert [part.name for part in shop.parts] == ["pcscd", "issuer", "host", "counter", "terminal"]
     told = {part.name: dict(part.environment) for part in shop.parts if part.environment}
     assert told == {"terminal": {"PCSCLITE_CSOCK_NAME": str(shop.pcscd / "socket")}}
-    neighbours = (shop.ports.card_reader, shop.ports.card_reader + 1)
-    assert not {Ports().printer, Ports().page}.intersection(neighbours)
+    assert shop.ports.contactless_reader == shop.ports.card_reader + 1
+    assert not {Ports().printer, Ports().page} & {shop.ports.card_reader, shop.ports.contactless_reader}
