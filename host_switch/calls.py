@@ -9,17 +9,20 @@ from host_switch.records import Transaction
 from iso8583 import Message
 
 
-def request_call(row: Transaction, event: FrameReceived, facts: Facts) -> ChannelCall:
-    """Word the request for the issuer. Raises ValueError or Iso8583Error if PIN block or track cannot be used."""
+def request_call(row: Transaction, event: FrameReceived, facts: Facts, account: str = "") -> ChannelCall:
+    """Word the request for the issuer. Raises ValueError or Iso8583Error if PIN block or track cannot be used.
+
+    `account`: the card number that pays, if the host has found it by a code; its issuer knows nothing of such codes.
+    """
     message = event.message
     sale = facts.original
     return ChannelCall(
         reference=row.reference, kind=row.kind, terminal=row.key.terminal, merchant=row.merchant, amount=row.amount,
         currency=row.currency, at=row.created_at, entry_mode=row.entry_mode,
         original=sale.reference if sale else "", auth_code=message.text(38, "").strip(),
-        pan=card_number(message), expiry=message.text(14, ""), sequence=message.text(23, ""),
+        pan=account or card_number(message), expiry=message.text(14, ""), sequence=message.text(23, ""),
         track2=_track2(message, facts), pin_block=_zone_pin_block(message, facts), chip_data=message.binary(55, b""),
-        code=scanned_code(message) if not sale else "",
+        code=scanned_code(message) if not sale and not account else "",
     )  # fmt: skip
 
 

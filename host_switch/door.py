@@ -10,7 +10,16 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from host_switch.events import CommandGiven, DownloadGiven, MessageRescued, Order, ParametersGiven, TerminalRegistered
+from host_switch.events import (
+    CommandGiven,
+    DownloadGiven,
+    MessageRescued,
+    Order,
+    ParametersGiven,
+    PhoneGiven,
+    PhoneTaken,
+    TerminalRegistered,
+)
 from host_switch.listener import Listener
 from host_switch.records import Download
 from host_switch.rescue import outcome
@@ -40,6 +49,13 @@ def to_line(order: Order) -> bytes:
             fields = {"order": "register", "terminal": terminal, "merchant": merchant, "key": master_key.hex()}
         case MessageRescued(terminal, sealed):
             fields = {"order": "rescued", "terminal": terminal, "sealed": sealed.hex()}
+        case PhoneGiven(number, seed, at, account, name):
+            fields = {
+                "order": "phone", "number": str(number), "seed": seed.hex(), "at": str(at), "account": account,
+                "name": name,
+            }  # fmt: skip
+        case PhoneTaken(number):
+            fields = {"order": "phone taken", "number": str(number)}
     return json.dumps(fields).encode() + b"\n"
 
 
@@ -56,6 +72,11 @@ def from_line(line: bytes) -> Order:
         return TerminalRegistered(fields["terminal"], fields["merchant"], bytes.fromhex(fields["key"]))
     if fields["order"] == "rescued":
         return MessageRescued(fields["terminal"], bytes.fromhex(fields["sealed"]))
+    if fields["order"] == "phone":
+        number, at = int(fields["number"]), int(fields["at"])
+        return PhoneGiven(number, bytes.fromhex(fields["seed"]), at, fields["account"], fields["name"])
+    if fields["order"] == "phone taken":
+        return PhoneTaken(int(fields["number"]))
     raise ValueError("no such order")
 
 

@@ -7,7 +7,19 @@ all decisions of a batch persist in one durable transaction, and only then carri
 from dataclasses import dataclass, field
 
 from host_switch.channels import ChannelAnswer, ChannelCall
-from host_switch.records import Batch, Detail, Download, Entry, Event, Severity, Terminal, Transaction
+from host_switch.records import (
+    Batch,
+    CodeSpent,
+    Detail,
+    Download,
+    Entry,
+    Event,
+    FailedCodes,
+    PhoneUser,
+    Severity,
+    Terminal,
+    Transaction,
+)
 from iso8583 import Message
 from iso8583.transactions import TransactionType
 from iso8583.unionpay_fields.field62 import Parameters62
@@ -101,7 +113,30 @@ class MessageRescued:
     connection: str = ""
 
 
-Order = CommandGiven | ParametersGiven | DownloadGiven | TerminalRegistered | MessageRescued
+@dataclass(frozen=True, slots=True)
+class PhoneGiven:
+    """An operator gives a customer's phone what it makes payment codes of; `account` and `name` may stay as they are.
+
+    `seed` are 32 bytes drawn by the shell, `at` is the UTC second at which the phone gets it.
+    """
+
+    number: int
+    seed: bytes = field(repr=False)
+    at: int
+    account: str = field(default="", repr=False)
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneTaken:
+    """An operator ends the codes of a customer's phone: it is lost."""
+
+    number: int
+
+
+Order = (
+    CommandGiven | ParametersGiven | DownloadGiven | TerminalRegistered | MessageRescued | PhoneGiven | PhoneTaken
+)  # fmt: skip
 Input = FrameReceived | ChannelAnswered | ChannelUnavailable | Due | Order
 
 
@@ -117,7 +152,9 @@ class PutDetails:
     details: tuple[Detail, ...]
 
 
-Change = Transaction | Terminal | Download | Batch | Entry | Event | PutDetails
+Change = (
+    Transaction | Terminal | Download | Batch | Entry | Event | PutDetails | PhoneUser | FailedCodes | CodeSpent
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,14 @@ from host_switch.events import (
     Input,
     MessageRescued,
     ParametersGiven,
+    PhoneGiven,
+    PhoneTaken,
     TerminalRegistered,
 )
-from host_switch.records import Batch, Key, Outcome, Terminal, Transaction, WorkingKeys
+from host_switch.payer import scanned_code
+from host_switch.records import Batch, Key, Outcome, PhoneUser, Terminal, Transaction, WorkingKeys
 from iso8583 import Message
+from paycode.digits import is_digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,8 @@ class Policy:
     """What the operator of this host has laid down. Amounts in minor units, times in seconds.
 
     `channel_timeout_s` must stay below the time a terminal waits (30 s), so that it hears 98 rather than nothing.
-    `content_key` keys the hash of what terminals send; `zone_pin_key` encrypts PINs towards the issuer.
+    `content_key` keys the hash of what terminals send; `zone_pin_key` encrypts PINs towards the issuer. `code_keys`
+    are those of the codes that phones make without a network, by prefix; without any, none is taken.
     """
 
     content_key: bytes = field(repr=False)
@@ -40,6 +45,7 @@ class Policy:
     retry_last_s: float = 300.0
     sign_on_repeat_s: float = 60.0
     utc_offset_s: int = 8 * 3600
+    code_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +59,26 @@ class BatchRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PhoneFacts:
+    """What is known of a code that a phone has made without a network, or of the phone in an order.
+
+    `holder` is the number of the user in the code's handle, None if its issuer is unknown; `user` is None if nobody has
+    that number. `failed_at` are the tries that failed at this terminal.
+    """
+
+    holder: int | None = None
+    user: PhoneUser | None = None
+    failed_at: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that deciding one input may look at, loaded by the store before.
 
     `stored` is the transaction the input is about, `original` the sale that a void or refund names, `dependants` the
     voids and refunds of that sale (or, for a reversal, of `stored`). `number` is free for a new transaction and
     `fresh_keys` for a sign-on: numbers and keys are drawn by the shell, never by the core. `downloads` has the items of
-    those sets that there are, by kind.
+    those sets that there are, by kind. `phone` is there if the input has a code that a phone made, or is about a phone.
     """
 
     policy: Policy
@@ -73,6 +92,7 @@ class Facts:
     batch_rows: tuple[BatchRow, ...] = ()
     details: Mapping[str, int] = field(default_factory=dict)
     downloads: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    phone: PhoneFacts | None = None
 
     @property
     def caller(self) -> Terminal:
@@ -92,6 +112,8 @@ class Facts:
         keys: list[Key | str] = [row.key for row in (self.stored, self.original) if row is not None]
         if self.terminal is not None:
             keys.append(self.terminal.id)
+        if self.phone is not None and self.phone.holder is not None:
+            keys.append(f"phone of {self.phone.holder}")
         return frozenset(keys)
 
 
@@ -101,6 +123,7 @@ class Wanted:
 
     `number` asks for the stored transaction by our number, `key` by the terminal's name for it. `batch` asks for the
     batch with that number, its rows and the lines uploaded so far; `downloads` for the sets that terminals download.
+    `code` asks for the user whose phone made a code, and for the tries at the terminal; `phone` for a user by number.
     """
 
     terminal: str | None = None
@@ -112,6 +135,8 @@ class Wanted:
     fresh_keys: bool = False
     batch: str | None = None
     downloads: bool = False
+    code: str = field(default="", repr=False)
+    phone: int | None = None
 
 
 def wanted(event: Input) -> Wanted:
@@ -129,6 +154,8 @@ def wanted(event: Input) -> Wanted:
             return Wanted(terminal=terminal)
         case TerminalRegistered(terminal):
             return Wanted(terminal=terminal, downloads=True)
+        case PhoneGiven(number) | PhoneTaken(number):
+            return Wanted(phone=number)
         case DownloadGiven():
             return Wanted()
 
@@ -147,7 +174,18 @@ def _wanted_by_frame(event: FrameReceived) -> Wanted:
     if rules.name == "reversal":
         return Wanted(terminal, key, reversal=True, opens=True)
     original = reference_number(message.text(37, "")) if 61 in rules.mandatory else None
-    return Wanted(terminal, key, original=original, opens=True)
+    is_scan_sale = rules.scan and rules.direction == "debit"
+    return Wanted(terminal, key, original=original, opens=True, code=phone_code(message) if is_scan_sale else "")
+
+
+PHONE_CODES = "771"
+"""How codes begin that phones make without a network (docs/paycode.md, 1): others of 24 digits are of other wallets."""
+
+
+def phone_code(message: Message) -> str:
+    """The scanned code, if a phone has made it without a network; else ""."""
+    code = scanned_code(message)
+    return code if code.startswith(PHONE_CODES) and is_digits(code) else ""
 
 
 DOWNLOAD_TYPES = frozenset(

@@ -156,6 +156,19 @@ def debts_are_of_this_host(books: Books) -> Iterator[Breach]:
             yield Breach("debts are of this host", str(row.key), f"a remembered reversal is {row.leg}")
 
 
+def codes_pay_once(books: Books) -> Iterator[Breach]:
+    """I2: the one-time part of a payment code has paid in one transaction, which is a scanned sale of this host."""
+    rows = {row.number: row for row in books.transactions}
+    times = Counter(spent.one_time for spent in books.codes_spent)
+    for spent in books.codes_spent:
+        row = rows.get(spent.number)
+        where = str(row.key) if row else f"reference {spent.number:012d}"
+        if times[spent.one_time] > 1:
+            yield Breach("codes pay once", where, f"its code has paid {times[spent.one_time]} times")
+        if row is None or row.kind != "qr_sale":
+            yield Breach("codes pay once", where, "a code was spent for what is no scanned sale")
+
+
 VALIDATIONS: Sequence[Validation] = (
     entries_balance,
     chain_is_intact,
@@ -167,6 +180,7 @@ VALIDATIONS: Sequence[Validation] = (
     keys_are_unique,
     no_card_data_is_kept,
     debts_are_of_this_host,
+    codes_pay_once,
 )
 
 

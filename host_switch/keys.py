@@ -21,6 +21,8 @@ from host_switch.records import WorkingKeys
 MASTER_KEY_BYTES = 32
 NONCE_BYTES = 12
 OWNER_ONLY = 0o600
+CODE_PREFIXES = tuple(f"771{generation}" for generation in range(10))
+"""Of the payment codes that phones make without a network: ten generations, each with a key of its own."""
 
 
 class KeyRoomError(Exception):
@@ -44,6 +46,7 @@ class KeyRoom:
         self._cipher = AESGCM(_derived(master_key, "seal"))
         self._draw = draw
         self.content_key = _derived(master_key, "content")
+        self.code_keys = {prefix: _derived(master_key, f"phone codes {prefix}") for prefix in CODE_PREFIXES}
 
     @classmethod
     def in_file(cls, path: Path) -> "KeyRoom":

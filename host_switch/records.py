@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Literal, NamedTuple
 
 from iso8583.unionpay_fields.field62 import Parameters62
+from paycode.digits import UserFacts
 
 
 class Key(NamedTuple):
@@ -149,6 +150,41 @@ class Transaction:
     def reference(self) -> str:
         """The retrieval reference number (F37): our number in twelve digits, so it never repeats."""
         return f"{self.number:012d}"
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneUser:
+    """A customer whose phone makes payment codes without a network: who it is, the account that pays, the codes.
+
+    `account` is a card number, sealed on disk like the seed in `codes`. `prefix` is the one that the phone's handles
+    were made under.
+    """
+
+    name: str
+    account: str = field(repr=False)
+    prefix: str
+    codes: UserFacts
+
+    @property
+    def number(self) -> int:
+        """The user's number at this host, up to ten digits."""
+        return self.codes.user
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCodes:
+    """When payment codes of phones without a network failed at one terminal, as far as it still counts."""
+
+    terminal: str
+    failed_at: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSpent:
+    """The part of a payment code that pays once (as a keyed hash), and the number of the transaction it paid in."""
+
+    one_time: bytes
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from host_switch.answers import SIGN_ON, financial_reply, refuse, refuse_in_kind
 from host_switch.calls import request_call
 from host_switch.checks import first_refusal
 from host_switch.ciphers import terminal_mac
-from host_switch.events import CallChannel, Effect, FrameReceived, Persist, Report
-from host_switch.facts import Facts
+from host_switch.events import CallChannel, Change, Effect, FrameReceived, Persist, Report
+from host_switch.facts import Facts, phone_code
 from host_switch.payer import card_number, masked_payer, scanned_code
+from host_switch.phone_codes import NOT_BY_PHONE, paid_by_phone
 from host_switch.records import Event, Key, Leg, Outcome, Terminal, Transaction
 from iso8583 import Iso8583Error, Message
 from iso8583.transactions import TransactionType, missing_fields
@@ -46,13 +47,14 @@ def request(event: FrameReceived, rules: TransactionType, facts: Facts, now: flo
     code = first_refusal(event, rules, facts)
     if code and rules.is_offline:
         return (Report("attention", "offline sale not taken", event.connection, row.key.terminal, code),)
-    if code:
-        return _declined(row, code, facts, now)
+    paid = paid_by_phone(row, phone_code(event.message), facts, now) if facts.phone and not code else NOT_BY_PHONE
+    if code or paid.refusal:
+        return _declined(row, code or paid.refusal, facts, now, paid.changes)
     try:
-        call = request_call(row, event, facts)
+        call = request_call(row, event, facts, paid.account)
     except (Iso8583Error, ValueError):
         return _declined(row, "99", facts, now)
-    return Persist((row,)), CallChannel(call)
+    return Persist((row, *paid.changes)), CallChannel(call)
 
 
 def well_formed(message: Message, rules: TransactionType) -> bool:
@@ -92,12 +94,14 @@ def moved_here(row: Transaction, event: FrameReceived) -> Transaction:
     return replace(row, connection=event.connection, tpdu=event.tpdu, header=event.header)
 
 
-def _declined(row: Transaction, code: str, facts: Facts, now: float) -> tuple[Effect, ...]:
+def _declined(
+    row: Transaction, code: str, facts: Facts, now: float, more: tuple[Change, ...] = ()
+) -> tuple[Effect, ...]:
     reply = financial_reply(row, code, facts, now)
     declined = replace(
         row.without_card(), outcome=Outcome.DECLINED, leg=Leg.NONE, response_code=code, reply=reply, due_at=None
     )
-    return Persist((declined,)), *send_signed(declined, reply, facts.caller)
+    return Persist((declined, *more)), *send_signed(declined, reply, facts.caller)
 
 
 def opened(event: FrameReceived, rules: TransactionType, facts: Facts, now: float) -> Transaction:

@@ -3,12 +3,13 @@
 from dataclasses import fields
 from typing import Any
 
+from host_switch import sqlite_phones
 from host_switch.keys import KeyRoom
 from host_switch.ledger import Record
 from host_switch.records import Batch, Download, Event, Key, Leg, Outcome, Terminal, Transaction, WorkingKeys
 from iso8583.unionpay_fields.field62 import Parameters62
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 SCHEMA = """
 CREATE TABLE terminals (
@@ -61,6 +62,7 @@ UPGRADES = {
     1: "ALTER TABLE terminals ADD COLUMN parameters BLOB NOT NULL DEFAULT x''",
     2: "CREATE TABLE downloads (kind TEXT PRIMARY KEY, items BLOB NOT NULL) STRICT, WITHOUT ROWID;"
     "UPDATE terminals SET command = '' WHERE command = '0'",
+    3: sqlite_phones.SCHEMA,
 }
 
 # Columns that a transaction gets once, and those that change with its life.

@@ -12,14 +12,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from host_switch import sqlite_rows
+from host_switch import sqlite_phones, sqlite_rows
 from host_switch.events import Change, Decision, Due, Input, PutDetails
-from host_switch.facts import BatchRow, Facts, Policy, Wanted, wanted
+from host_switch.facts import BatchRow, Facts, PhoneFacts, Policy, Wanted, wanted
 from host_switch.keys import KeyRoom
 from host_switch.ledger import Head, Record, chain
-from host_switch.records import Batch, Download, Entry, Event, Key, Leg, Outcome, Terminal, Transaction
+from host_switch.records import (
+    Batch,
+    CodeSpent,
+    Download,
+    Entry,
+    Event,
+    FailedCodes,
+    Key,
+    Leg,
+    Outcome,
+    PhoneUser,
+    Terminal,
+    Transaction,
+)
+from host_switch.sqlite_phones import PhoneTables
 from host_switch.sqlite_rows import COLUMNS, INSERT, SCHEMA, SCHEMA_VERSION, SELECT, UPDATE, UPGRADES, Rows
-from host_switch.store import Books, StoreError, changes_of
+from host_switch.store import Books, StoreError, changes_of, holder_of
 
 BUSY_TIMEOUT_S = 5.0
 STATEMENTS_CACHED = 256  # set queries come in as many lengths as batches do
@@ -35,6 +49,7 @@ class SqliteStore:
         self._room = room
         self.policy = policy
         self._convert = Rows(room)
+        self._phones = PhoneTables(connection, room)
         self._terminals: dict[str, Terminal] = {}
         self._open_rows: dict[int, Transaction] = {}
         self._highest = self._last_number = self._max_number()
@@ -60,7 +75,23 @@ class SqliteStore:
         by_number = self._by_numbers(numbers)
         stored = [by_key.get(want.key) if want.key else by_number.get(want.number or 0) for want in wants]
         self._load_terminals(_terminal_ids(wants, stored))
-        return [self._facts(want, row, by_number) for want, row in zip(wants, stored, strict=True)]
+        facts = [self._facts(want, row, by_number) for want, row in zip(wants, stored, strict=True)]
+        return self._with_phones(wants, facts)
+
+    def _with_phones(self, wants: Sequence[Wanted], facts: list[Facts]) -> list[Facts]:
+        """Add what is known of phones: two more queries, in a batch that has something of theirs."""
+        if not any(want.code or want.phone is not None for want in wants):
+            return facts
+        holders = [holder_of(want, self.policy) for want in wants]
+        with _as_store_error("read"):
+            users = self._phones.users({number for number in holders if number is not None})
+            failed = self._phones.failed({want.terminal for want in wants if want.code and want.terminal})
+        return [
+            replace(known, phone=PhoneFacts(number, users.get(number), failed.get(want.terminal or "", ())))
+            if want.code or want.phone is not None
+            else known
+            for want, known, number in zip(wants, facts, holders, strict=True)
+        ]
 
     def _facts(self, want: Wanted, stored: Transaction | None, by_number: dict[int, Transaction]) -> Facts:
         original = by_number.get(want.original) if want.original else None
@@ -215,6 +246,8 @@ class SqliteStore:
             case Event():
                 columns = (change.severity, change.kind, *change.key, change.at, change.text)
                 self._db.execute("INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", columns)
+            case PhoneUser() | FailedCodes() | CodeSpent():
+                self._phones.put(change)
             case PutDetails():
                 lines = ((change.terminal, change.batch, line.trace, line.amount) for line in change.details)
                 self._db.executemany("INSERT OR REPLACE INTO details VALUES (?, ?, ?, ?)", lines)
@@ -251,6 +284,7 @@ class SqliteStore:
                 tuple(map(sqlite_rows.record, self._rows("SELECT * FROM postings ORDER BY sequence"))),
                 tuple(map(sqlite_rows.batch, self._rows("SELECT * FROM batches ORDER BY terminal, number"))),
                 tuple(map(sqlite_rows.event, self._rows("SELECT * FROM events ORDER BY sequence"))),
+                self._phones.codes_spent(),
             )
         finally:
             self._db.execute("COMMIT")
@@ -258,6 +292,11 @@ class SqliteStore:
     def downloads(self) -> list[Download]:
         """What terminals download, each set by its kind."""
         return list(map(self._convert.download, self._rows("SELECT * FROM downloads ORDER BY kind")))
+
+    def phone_users(self) -> list[PhoneUser]:
+        """The customers whose phones make payment codes without a network, by number."""
+        with _as_store_error("read"):
+            return list(self._phones.users().values())
 
     def secret(self, name: str) -> bytes | None:
         """A sealed setting, such as the zone keys; None if it was never set."""
@@ -312,7 +351,7 @@ def _connect(path: Path, *, to_write: bool) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
     if version == 0:
-        db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        db.executescript(f"BEGIN; {SCHEMA} {sqlite_phones.SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     elif to_write:
         for step in range(version, SCHEMA_VERSION):
             db.executescript(f"BEGIN; {UPGRADES[step]}; PRAGMA user_version = {step + 1}; COMMIT;")

@@ -68,7 +68,8 @@ def opened_store(directory: Path, *, to_write: bool) -> Iterator[SqliteStore]:
         if to_write:
             _take(lock.fileno(), directory)
         room = KeyRoom.in_file(directory / "master.key")
-        store = SqliteStore.open(directory / "host.db", room, Policy(room.content_key, b""), to_write=to_write)
+        policy = Policy(room.content_key, b"", code_keys=room.code_keys)
+        store = SqliteStore.open(directory / "host.db", room, policy, to_write=to_write)
         try:
             yield store
         finally:

@@ -9,9 +9,23 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from host_switch.events import Change, Decision, Due, Input, Persist, PutDetails
-from host_switch.facts import BatchRow, Facts, Policy, Wanted, wanted
+from host_switch.facts import BatchRow, Facts, PhoneFacts, Policy, Wanted, wanted
 from host_switch.ledger import Head, Record, chain
-from host_switch.records import Batch, Download, Entry, Event, Key, Leg, Terminal, Transaction, WorkingKeys
+from host_switch.records import (
+    Batch,
+    CodeSpent,
+    Download,
+    Entry,
+    Event,
+    FailedCodes,
+    Key,
+    Leg,
+    PhoneUser,
+    Terminal,
+    Transaction,
+    WorkingKeys,
+)
+from paycode.digits import holder
 
 OWED = frozenset({Leg.ADVICE_DUE, Leg.REVERSAL_DUE})
 
@@ -29,6 +43,7 @@ class Books:
     records: tuple[Record, ...]
     batches: tuple[Batch, ...]
     events: tuple[Event, ...]
+    codes_spent: tuple[CodeSpent, ...] = ()
 
 
 class Store(Protocol):
@@ -62,6 +77,11 @@ class Store(Protocol):
         """Let go of the files."""
 
 
+def holder_of(want: Wanted, policy: Policy) -> int | None:
+    """Whose phone an input is about, by the code it has made or by an order; None if nobody's can be named."""
+    return holder(want.code, policy.code_keys) if want.code else want.phone
+
+
 def changes_of(decisions: Iterable[Decision]) -> Iterable[Change]:
     """All changes of all decisions, in order."""
     for decision in decisions:
@@ -93,6 +113,9 @@ class MemoryStore:
         self._last_number = 0
         self._staged: list[Change] = []
         self._downloads: dict[str, tuple[bytes, ...]] = {}
+        self._phone_users: dict[int, PhoneUser] = {}
+        self._failed_codes: dict[str, tuple[int, ...]] = {}
+        self._codes_spent: dict[bytes, CodeSpent] = {}
 
     def facts_for(self, events: Sequence[Input]) -> list[Facts]:
         """Load the facts of every input, in order."""
@@ -116,7 +139,15 @@ class MemoryStore:
             batch_rows=self._batch_rows(batch),
             details=dict(self._details.get(batch, {})),
             downloads=dict(sorted(self._downloads.items())) if want.downloads else {},
+            phone=self._phone_facts(want, terminal),
         )
+
+    def _phone_facts(self, want: Wanted, terminal: str) -> PhoneFacts | None:
+        if not want.code and want.phone is None:
+            return None
+        number = holder_of(want, self._policy)
+        user = self._phone_users.get(number) if number is not None else None
+        return PhoneFacts(number, user, self._failed_codes.get(terminal, ()))
 
     def _free_number(self) -> int:
         self._last_number += 1
@@ -162,6 +193,8 @@ class MemoryStore:
                 self._append(change)
             case Event():
                 self._events.append(change)
+            case PhoneUser() | FailedCodes() | CodeSpent():
+                self._put_phone(change)
             case PutDetails():
                 details = self._details.setdefault((change.terminal, change.batch), {})
                 details.update((detail.trace, detail.amount) for detail in change.details)
@@ -176,6 +209,16 @@ class MemoryStore:
                 self._dependants.setdefault(row.original, []).append(row.number)
         self._transactions[row.number] = row
         (self._open.discard if row.due_at is None else self._open.add)(row.number)
+
+    def _put_phone(self, change: PhoneUser | FailedCodes | CodeSpent) -> None:
+        match change:
+            case PhoneUser():
+                self._phone_users[change.number] = change
+            case FailedCodes():
+                self._failed_codes[change.terminal] = change.failed_at
+            case CodeSpent():
+                assert change.one_time not in self._codes_spent, "a code pays once"
+                self._codes_spent[change.one_time] = change
 
     def _append(self, entry: Entry) -> None:
         self._records.extend(chain(self._head, entry))
@@ -208,6 +251,7 @@ class MemoryStore:
             tuple(self._records),
             tuple(self._batches.values()),
             tuple(self._events),
+            tuple(self._codes_spent.values()),
         )
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """The switch: one pure function from an input, the facts it needs and the time to the effects that follow.
 
 What each kind of input does stands in its own module: `requests` and `reversals` (what terminals ask), `issuer_leg`
-(what issuers answer), `management` and `settlement`, `orders` (what people order), `rescue` (what was carried
-here). This one only tells them apart.
+(what issuers answer), `management` and `settlement`, `orders` and `phone_codes` (what people order), `rescue` (what was
+carried here). This one only tells them apart.
 """
 
 from host_switch.answers import refuse, refuse_in_kind
@@ -18,7 +18,10 @@ from host_switch.events import (
     FrameReceived,
     Input,
     MessageRescued,
+    Order,
     ParametersGiven,
+    PhoneGiven,
+    PhoneTaken,
     Report,
     TerminalRegistered,
 )
@@ -26,6 +29,7 @@ from host_switch.facts import BATCH_TYPES, Facts
 from host_switch.issuer_leg import answered, due, unavailable
 from host_switch.management import management
 from host_switch.orders import command_given, download_given, parameters_given, terminal_registered
+from host_switch.phone_codes import phone_ordered
 from host_switch.records import Terminal
 from host_switch.requests import request, untrusted
 from host_switch.rescue import carried, opened
@@ -54,6 +58,12 @@ def _effects(event: Input, facts: Facts, now: float) -> tuple[Effect, ...]:
             return unavailable(event, facts, now)
         case Due():
             return due(event, facts, now)
+        case _:
+            return _ordered(event, facts)
+
+
+def _ordered(event: Order, facts: Facts) -> tuple[Effect, ...]:
+    match event:
         case CommandGiven():
             return command_given(event, facts)
         case ParametersGiven():
@@ -64,6 +74,8 @@ def _effects(event: Input, facts: Facts, now: float) -> tuple[Effect, ...]:
             return terminal_registered(event, facts)
         case MessageRescued():
             return opened(event, facts)
+        case PhoneGiven() | PhoneTaken():
+            return phone_ordered(event, facts)
 
 
 def _frame(event: FrameReceived, facts: Facts, now: float) -> tuple[Effect, ...]:

@@ -101,6 +101,18 @@ _ROWS: Final[Mapping[str, tuple[Action, str, str]]] = {
     "A5": _CONFIRM,
     "A6": _CONFIRM,
     "A7": (Action.DECLINE, "安全处理失败,请重试,仍失败请报修", "Security fault: try again, then call service"),
+    # Ours, for payment codes that a phone has made without a network: one for each reason that the host can have.
+    "P0": (Action.DECLINE, "本机错码过多,一小时内请用其他方式付款", "Too many bad codes here: another way for an hour"),
+    "P1": (Action.DECLINE, "付款码的发行方未知,请换支付方式", "Unknown issuer of the code: pay another way"),
+    "P2": (Action.DECLINE, "付款码无对应用户,请换支付方式", "The code belongs to nobody: pay another way"),
+    "P3": (Action.DECLINE, "付款码已被换新,请顾客手机联网更新", "The code was replaced: let the phone go online once"),
+    "P4": (Action.DECLINE, "该用户错码过多,一小时内请换支付方式", "Too many bad codes of this user: pay another way"),
+    "P5": (Action.DECLINE, "手机过久未联网,请顾客联网更新", "Phone offline for too long: let it go online once"),
+    "P6": (Action.DECLINE, "付款码尚未生效,请稍后重试", "The code is not valid yet: try again shortly"),
+    "P7": (Action.DECLINE, "付款码已用过,请顾客出示新码", "The code was used before: ask for a new one"),
+    "P8": (Action.DECLINE, "付款码错误,请顾客刷新后重新出示", "Wrong code: ask for a new one"),
+    "P9": (Action.DECLINE, "付款码已过期,请顾客刷新后重新出示", "The code has expired: ask for a new one"),
+    "PA": (Action.DECLINE, "手机时间过快,请顾客校准后出示新码", "The phone's clock is fast: set it, show a new code"),
 }
 
 RESPONSE_CODES: Final[Mapping[str, ResponseCode]] = {

@@ -24,6 +24,8 @@ from paycode.verdict import CodeRefused, Reason, demand, masked
 PREFIX_DIGITS, USER_DIGITS, SLOT_DIGITS, PASSWORD_DIGITS = 4, 10, 4, 6
 HANDLE_DIGITS = USER_DIGITS + SLOT_DIGITS
 CODE_DIGITS = PREFIX_DIGITS + HANDLE_DIGITS + PASSWORD_DIGITS
+SLOTS = 10**SLOT_DIGITS
+"""How many handles a user has under one prefix."""
 
 HANDLES_MAX = 64
 """What a phone may hold: enough for days without a network, and all that a thief of it could use."""
@@ -155,7 +157,7 @@ def refresh(issuer: tuple[str, bytes], user: int, slots: range, seed: bytes, now
     if not 0 <= user < 10**USER_DIGITS:
         raise ValueError(f"a user's number has at most {USER_DIGITS} digits")
     if not (
-        slots and len(slots) <= HANDLES_MAX and slots.step == 1 and 0 <= slots.start < slots.stop <= 10**SLOT_DIGITS
+        slots and len(slots) <= HANDLES_MAX and slots.step == 1 and 0 <= slots.start < slots.stop <= SLOTS
     ):
         raise ValueError(f"slots are 1 to {HANDLES_MAX} in a row, of {SLOT_DIGITS} digits")
     if len(seed) != SEED_BYTES:

@@ -18,7 +18,8 @@ read from TOML, the rows in the order in which they are tried:
     lengths = "16-24"      # how many digits: numbers and ranges, such as "16-18 24"
     taken = true           # false: known, so that the refusal can say so, but not taken here
 
-Sources of `SHIPPED`: the wallets' rules for merchants as they are quoted in public; Baidu's wallet has closed.
+Sources of `SHIPPED`: the wallets' rules for merchants as they are quoted in public; Baidu's wallet has closed. The
+Tillgate code is that of `docs/paycode.md`, made by a phone without a network; its issuers' prefixes are 7710 to 7719.
 """
 
 import re
@@ -204,6 +205,7 @@ SHIPPED = CodeTable(
         Wallet("wechat", "微信支付", "WeChat Pay", "1[0-5]", "18"),
         Wallet("alipay", "支付宝", "Alipay", "2[5-9]", "16-24"),
         Wallet("alipay", "支付宝", "Alipay", "30", "16-24"),
+        Wallet("tillgate", "途码", "Tillgate code", "771", "24"),
         Wallet("baidu", "百度钱包", "Baidu Wallet", "31", "16-18", taken=False),
         Wallet("jd", "京东支付", "JD Pay", "18", "18", taken=False),
         Wallet("bestpay", "翼支付", "Bestpay", "51", "18", taken=False),

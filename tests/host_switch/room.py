@@ -33,7 +33,8 @@ from simulators.issuer import ZONE_PIN_KEY, Issuer, default_accounts
 from tests.host_switch.till import MASTER_KEY, Till
 
 NOON = 1_800_000_000.0
-POLICY = Policy(content_key=b"content key of the tests", zone_pin_key=ZONE_PIN_KEY)
+CODE_KEYS = {"7710": bytes(range(16)), "7711": bytes(range(16, 32))}
+POLICY = Policy(content_key=b"content key of the tests", zone_pin_key=ZONE_PIN_KEY, code_keys=CODE_KEYS)
 
 
 @dataclass

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from host_switch.door import SOCKET_NAME, DoorError, from_line, open_door, through_door, to_line
-from host_switch.events import CommandGiven, DownloadGiven, MessageRescued, Order, ParametersGiven, TerminalRegistered
+from host_switch.events import (
+    CommandGiven,
+    DownloadGiven,
+    MessageRescued,
+    Order,
+    ParametersGiven,
+    PhoneGiven,
+    PhoneTaken,
+    TerminalRegistered,
+)
 from host_switch.keys import KeyRoom
 from host_switch.listener import Listener
 from host_switch.records import Download
@@ -21,6 +30,8 @@ ORDERS: list[Order] = [
     CommandGiven("12345678", "3"), ParametersGiven("12345678", Parameters62(45, "测试商户")),
     TerminalRegistered("12345678", MERCHANT, MASTER_KEY), DownloadGiven(Download("black-list", (b"1" * 16, b"2" * 19))),
     DownloadGiven(Download("black-list", ())), MessageRescued("12345678", bytes(40)),
+    DownloadGiven(Download("black-list", ())), PhoneTaken(9_999_999_999), PhoneGiven(0, bytes(32), 1),
+    PhoneGiven(1_000_000_001, bytes(range(32)), 1_800_000_000, "6" * 16, "王芳"),
 ]  # fmt: skip
 
 
@@ -34,6 +45,8 @@ def test_an_order_is_the_same_after_its_way_through_the_door(order: Order) -> No
     [
         b"", b"{}", b'{"order": "dance"}', b'{"order": "register", "key": "zz"}',
         b'{"order": "parameters", "terminal": "1", "parameters": "31"}',
+        b'{"order": "phone", "number": "1", "seed": "zz", "at": "1", "account": "", "name": ""}',
+        b'{"order": "phone taken", "number": "one"}',
     ],
 )  # fmt: skip
 def test_what_is_no_order_is_not_read_as_one(line: bytes) -> None:

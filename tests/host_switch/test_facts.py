@@ -12,6 +12,8 @@ from host_switch.events import (
     FrameReceived,
     Input,
     ParametersGiven,
+    PhoneGiven,
+    PhoneTaken,
     TerminalRegistered,
 )
 from host_switch.facts import Wanted, reference_number, wanted
@@ -33,6 +35,8 @@ def received(message: Message) -> FrameReceived:
 
 
 SALE = TILL.sale()
+PHONE_CODE = "7710" + "1" * 20
+VOID_BY_CODE = TILL.void(TILL.qr_sale(PHONE_CODE), "000000000042").with_({59: f"A3024{PHONE_CODE}"})
 WANTED: list[tuple[Input, Wanted]] = [
     (received(SALE), Wanted("12345678", KEY, opens=True)),
     (received(TILL.reversal(SALE)), Wanted("12345678", KEY, reversal=True, opens=True)),
@@ -53,6 +57,13 @@ WANTED: list[tuple[Input, Wanted]] = [
     (TerminalRegistered("12345678", MERCHANT, MASTER_KEY), Wanted("12345678", downloads=True)),
     *((received(TILL.asks(code)), Wanted("12345678", downloads=True)) for code in ("370", "372", "380", "382", "390")),
     (DownloadGiven(Download("black-list", ())), Wanted()),
+    (received(TILL.qr_sale("6212345678901234567")), Wanted("12345678", KEY, opens=True)),
+    (received(TILL.qr_sale("28" + "1" * 22)), Wanted("12345678", KEY, opens=True)),
+    (received(TILL.qr_sale("7710" + "1" * 19)), Wanted("12345678", KEY, opens=True)),
+    (received(TILL.qr_sale(PHONE_CODE)), Wanted("12345678", KEY, opens=True, code=PHONE_CODE)),
+    (received(VOID_BY_CODE), Wanted("12345678", KEY, original=42, opens=True)),
+    (PhoneGiven(7, bytes(32), 1), Wanted(phone=7)),
+    (PhoneTaken(7), Wanted(phone=7)),
 ]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from host_switch.invariants import VALIDATIONS, Validation, breaches, nothing_is_owed
 from host_switch.ledger import Head, chain
-from host_switch.records import Entry, Key, Leg, Outcome, Posting
+from host_switch.records import CodeSpent, Entry, Key, Leg, Outcome, Posting
 from host_switch.store import Books, MemoryStore
 from tests.host_switch.room import POLICY, Room
 from tests.host_switch.till import PAN
@@ -61,6 +61,7 @@ PLANTED: dict[str, Callable[[Books], Books]] = {
     "debts_are_of_this_host": lambda b: replace(
         b, transactions=(*b.transactions[:-1], replace(b.transactions[-1], leg=Leg.REVERSED))
     ),
+    "codes_pay_once": lambda b: replace(b, codes_spent=(*b.codes_spent, CodeSpent(b"a handle", 3))),
 }
 
 

@@ -28,6 +28,15 @@ def test_what_was_moved_or_changed_does_not_open_and_its_error_tells_nothing(dam
     assert "secret" not in str(caught.value)
 
 
+def test_every_generation_of_payment_codes_has_a_key_of_its_own(key_room: KeyRoom) -> None:
+    """Derived, so that the same room makes the same codes; and nobody learns one key by another."""
+    keys = key_room.code_keys
+    assert list(keys) == [f"771{generation}" for generation in range(10)]
+    assert len({key_room.content_key, *keys.values()}) == 11
+    assert {len(key) for key in keys.values()} == {32}
+    assert KeyRoom(bytes(range(32))).code_keys == keys != KeyRoom(bytes(32)).code_keys
+
+
 def test_the_master_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "host" / "master.key"
     first = KeyRoom.in_file(path)

@@ -1,6 +1,7 @@
 """The whole host over loopback: terminals, the issuer twin behind its port, and everything going wrong in between."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+import paycode
 from host_switch.channels.iso_issuer import IsoIssuer
 from host_switch.connections import Limits
 from host_switch.events import (
@@ -19,6 +21,7 @@ from host_switch.events import (
     Effect,
     Input,
     Persist,
+    PhoneGiven,
     Send,
     TerminalRegistered,
 )
@@ -26,6 +29,7 @@ from host_switch.facts import Facts
 from host_switch.invariants import breaches
 from host_switch.keys import KeyRoom, ZoneKeys
 from host_switch.listener import Listener
+from host_switch.phone_codes import wallet_of
 from host_switch.records import Leg, Outcome, Transaction
 from host_switch.sqlite_store import SqliteStore
 from host_switch.store import StoreError
@@ -34,7 +38,7 @@ from iso8583 import Message
 from iso8583.framing import with_length
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY, Issuer, Mood, default_accounts
 from simulators.issuer_process import IssuerProcess, IssuerStore
-from tests.host_switch.room import POLICY, command_of
+from tests.host_switch.room import CODE_KEYS, POLICY, command_of
 from tests.host_switch.till import MASTER_KEY, PAN, Till, damaged
 from tests.in_a_loop import in_a_loop
 
@@ -201,6 +205,20 @@ async def test_two_refunds_in_one_batch_never_come_to_more_than_the_sale(tmp_pat
             line.send(line.till.refund(sale, reference, 600))
         codes = [line.till.read(await line.receive())[39] for line in (first, second)]
         assert sorted(map(str, codes)) == ["00", "61"]
+
+
+@in_a_loop
+async def test_two_terminals_that_send_one_code_at_once_are_paid_once(tmp_path: Path) -> None:
+    async with shop(tmp_path) as host:
+        lines = [await host.line(f"{number:08d}") for number in range(8)]
+        order = PhoneGiven(1_000_000_001, bytes(32), int(time.time()), PAN, "王芳")
+        await host.listener.ask(order)
+        (user,) = host.reader.phone_users()
+        code, _ = paycode.issue(wallet_of(user, CODE_KEYS), int(time.time()))
+        answers = await asyncio.gather(*(line.talk(line.till.qr_sale(code)) for line in lines))
+        assert sorted(str(answer[39]) for answer in answers) == ["00"] + ["P7"] * 7
+        assert host.bank.balance(PAN) == 1_000_000 - 1234
+        assert len(host.reader.books().codes_spent) == 1
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

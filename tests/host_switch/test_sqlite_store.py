@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from host_switch.events import Decision, Persist
+from host_switch.frames import decoded
 from host_switch.keys import KeyRoom, KeyRoomError
-from host_switch.records import Download, Entry, Event, Key, Posting, Terminal
+from host_switch.records import CodeSpent, Download, Entry, Event, Key, Posting, Terminal
 from host_switch.sqlite_store import SqliteStore
 from host_switch.store import StoreError
+from host_switch.switch import decide
 from iso8583.unionpay_fields.field62 import Parameters62
+from tests.host_switch.phone import SEED, failures_at, phone_of, with_password
 from tests.host_switch.room import POLICY, Room
 from tests.host_switch.till import MASTER_KEY, MERCHANT, PAN, TRACK2
 
@@ -120,6 +123,65 @@ def test_no_secret_is_on_disk(store: SqliteStore, path: Path) -> None:
     assert [name for name, secret in secrets.items() if secret in content] == []
 
 
+def test_what_a_phone_shares_with_the_host_is_sealed(store: SqliteStore, path: Path) -> None:
+    """Neither its seed nor its account, nor the code or the handle that has paid."""
+    room = Room(store)
+    till = room.till()
+    phone = phone_of(room)
+    code = phone.code()
+    assert room.talk(till, till.qr_sale(code))[39] == "00"
+    content = b"".join(file.read_bytes() for file in path.parent.iterdir() if file.name.startswith("host.db"))
+    assert "王芳".encode() in content, "the search looks at the right bytes"
+    secrets = {
+        "seed": SEED, "account": PAN.encode(), "code": code.encode(), "handle": code[4:18].encode(),
+        "another handle": phone.wallet.handles[0].encode(),
+    }  # fmt: skip
+    assert [name for name, secret in secrets.items() if secret in content] == []
+
+
+def test_what_codes_have_done_is_there_after_a_restart(store: SqliteStore, path: Path, key_room: KeyRoom) -> None:
+    room = Room(store)
+    till = room.till()
+    phone = phone_of(room)
+    paid, other = phone.code(), phone.code()
+    for code, answer in ((paid, "00"), (with_password(other), "P8")):
+        assert room.talk(till, till.qr_sale(code))[39] == answer
+    before, user = room.books(), phone.user
+    assert len(user.codes.failed_at) == 1
+    room.store = reopened(store, path, key_room)
+    assert (room.books(), phone.user) == (before, user)
+    assert room.talk(till, till.qr_sale(paid))[39] == "P7"
+    wrong = till.qr_sale(with_password(other))
+    assert room.talk(till, wrong)[39] == "P8"
+    assert failures_at(room, decoded("line", till.frame(wrong))) == 3
+    room.store.close()
+
+
+def test_a_crash_before_the_commit_spends_no_code_and_counts_no_try(
+    store: SqliteStore, path: Path, key_room: KeyRoom
+) -> None:
+    room = Room(store)
+    till = room.till()
+    phone = phone_of(room)
+    sale = decoded("line", till.frame(till.qr_sale(phone.code())))
+    store.stage([decide(sale, store.facts_for([sale])[0], room.now)])
+    room.store = reopened(store, path, key_room)
+    assert room.books().codes_spent == () and phone.user.codes.used == frozenset()
+    assert room.books().transactions == ()
+    room.store.close()
+
+
+def test_the_table_itself_lets_a_code_pay_once(store: SqliteStore, path: Path) -> None:
+    spent = CodeSpent(b"a handle", 1)
+    store.commit([Decision((Persist((spent,)),))])
+    with pytest.raises(StoreError, match="cannot write"):
+        store.commit([Decision((Persist((replace(spent, number=2),)),))])
+    with sqlite3.connect(path) as intruder, pytest.raises(sqlite3.IntegrityError, match="pays once"):
+        intruder.execute("DELETE FROM codes_spent")
+    intruder.close()
+    assert store.books().codes_spent == (spent,)
+
+
 def test_another_master_key_does_not_open_the_store(store: SqliteStore, path: Path) -> None:
     Room(store).till()
     store.close()
@@ -151,7 +213,7 @@ def test_a_store_of_the_first_version_is_read_and_then_brought_up_to_date(
     with sqlite3.connect(path) as old:
         old.executescript(
             "ALTER TABLE terminals DROP COLUMN parameters; DROP TABLE downloads; UPDATE terminals SET command = '0';"
-            "PRAGMA user_version = 1;"
+            "DROP TABLE phone_users; DROP TABLE failed_codes; DROP TABLE codes_spent; PRAGMA user_version = 1;"
         )
     old.close()
     for to_write in (False, True):
@@ -163,6 +225,8 @@ def test_a_store_of_the_first_version_is_read_and_then_brought_up_to_date(
     store.commit([Decision((Persist((given, Download("black-list", (b"6299990000000009",)))),))])
     assert store.books().terminals == (given,)
     assert [each.kind for each in store.downloads()] == ["black-list"]
+    phone_of(Room(store))
+    assert [user.name for user in store.phone_users()] == ["王芳"]
     store.close()
     assert not any(b"629999" in file.read_bytes() for file in path.parent.iterdir())
 

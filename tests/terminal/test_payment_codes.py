@@ -48,7 +48,7 @@ def table(*rows: Mapping[str, object], version: object = 3) -> bytes:
     [
         *((f"1{digit}", 18, "wechat") for digit in range(6)),
         *((begins, length, "alipay") for begins in ("25", "26", "27", "28", "29", "30") for length in range(16, 25)),
-        ("62", 19, "unionpay"),
+        ("62", 19, "unionpay"), *((f"771{digit}", 24, "tillgate") for digit in range(10)),
     ],
 )
 def test_every_shape_of_a_payment_code_is_taken(begins: str, length: int, wallet: str) -> None:
@@ -66,6 +66,7 @@ def test_every_shape_of_a_payment_code_is_taken(begins: str, length: int, wallet
         ("123", "code_too_short"), ("99", "code_too_short"),
         ("6" * 2 + "2" * 17, "code_unknown"), ("9" * 18, "code_unknown"), ("16" + "1" * 16, "code_unknown"),
         ("62" + "1" * 18, "code_too_long"), ("1" * 36, "code_too_long"), ("28" + "1" * 23, "code_too_long"),
+        ("7710" + "1" * 19, "code_too_short"), ("7710" + "1" * 21, "code_too_long"), ("772" + "1" * 21, "code_unknown"),
         ("31" + "1" * 14, "code_not_taken"), ("01" + "1" * 17, "code_not_taken"), ("18" + "1" * 16, "code_not_taken"),
     ],
 )  # fmt: skip
