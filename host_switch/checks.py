@@ -16,6 +16,8 @@ _GIVES_BACK: Mapping[str, tuple[str, ...]] = {
     "sale_void": ("sale",), "refund": ("sale", "offline_sale"), "qr_void": ("qr_sale",), "qr_refund": ("qr_sale",),
 }  # fmt: skip
 
+LAST_BATCH = 999_999
+
 Check = Callable[[FrameReceived, TransactionType, Facts], str]
 
 
@@ -24,7 +26,14 @@ def _merchant(event: FrameReceived, _rules: TransactionType, facts: Facts) -> st
 
 
 def _batch(event: FrameReceived, _rules: TransactionType, facts: Facts) -> str:
-    return "" if batch_number(event.message) == facts.caller.batch else "77"
+    """The batch that is closed next, or one of those after it: a terminal that could not settle has begun others."""
+    ahead = batches_ahead(facts.caller.batch, batch_number(event.message))
+    return "" if ahead is not None and ahead <= facts.policy.batches_ahead_max else "77"
+
+
+def batches_ahead(open_batch: str, number: str) -> int | None:
+    """How many batches lie between the open one and that of this number; None of 000000, which no batch has."""
+    return (int(number) - int(open_batch)) % LAST_BATCH if int(number) else None
 
 
 def _currency(event: FrameReceived, _rules: TransactionType, facts: Facts) -> str:
@@ -61,9 +70,9 @@ def _original(event: FrameReceived, rules: TransactionType, facts: Facts) -> str
 
 def _void_of(event: FrameReceived, _rules: TransactionType, facts: Facts) -> str:
     """Only the same terminal, the same batch, the equal amount, once, and not after a refund."""
-    sale, terminal = facts.original, facts.caller
+    sale = facts.original
     assert sale is not None
-    if (sale.key.terminal, sale.key.batch) != (terminal.id, terminal.batch):
+    if (sale.key.terminal, sale.key.batch) != (facts.caller.id, batch_number(event.message)):
         return "25"
     if int(event.message.text(4)) != sale.amount:
         return "64"

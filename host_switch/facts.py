@@ -31,6 +31,7 @@ class Policy:
     """What the operator of this host has laid down. Amounts in minor units, times in seconds.
 
     `channel_timeout_s` must stay below the time a terminal waits (30 s), so that it hears 98 rather than nothing.
+    `batches_ahead_max`: so far may a terminal be ahead of the batch that is closed next, with what it sold offline.
     `content_key` keys the hash of what terminals send; `zone_pin_key` encrypts PINs towards the issuer. `code_keys`
     are those of the codes that phones make without a network, by prefix; without any, none is taken.
     """
@@ -40,6 +41,7 @@ class Policy:
     acquirer: str = "01030000"
     currency: str = "156"
     amount_max: int = 5_000_000
+    batches_ahead_max: int = 2_000
     channel_timeout_s: float = 20.0
     retry_first_s: float = 5.0
     retry_last_s: float = 300.0

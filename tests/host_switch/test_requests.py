@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from host_switch.checks import batches_ahead
 from host_switch.events import CallChannel, ChannelAnswered, Persist, Send, TerminalRegistered
 from host_switch.records import Leg, Outcome
 from iso8583 import Message
@@ -157,7 +158,9 @@ REFUSED: dict[str, tuple[Wording, str]] = {
     "nothing to pay": (lambda till: till.sale(0), "13"),
     "more than the host allows": (lambda till: till.sale(5_000_001), "61"),
     "currency that is not ours": (lambda till: till.sale(f49="840"), "A1"),
-    "batch that is not current": (lambda till: till.sale(f60="2200000200060"), "77"),
+    "batch closed before": (lambda till: till.sale(f60="2299999900060"), "77"),
+    "batch too far ahead": (lambda till: till.sale(f60="2200200200060"), "77"),
+    "batch that has no number": (lambda till: till.sale(f60="2200000000060"), "77"),
     "code field without a code": (lambda till: till.qr_sale("").with_({59: "A5003abc"}), "30"),
     "card number missing": (lambda till: till.sale().without(2, 35, 53), "30"),
     "amount missing": (lambda till: till.sale().without(4), "30"),
@@ -184,6 +187,33 @@ def test_a_refusal_of_an_authentic_request_is_authentic(case: str, room: Room, t
 def test_after_code_99_the_terminal_is_asked_to_sign_on_again(room: Room, till: Till) -> None:
     (data,) = room.sent(room.frame(till, till.sale(pin=b"1234").with_({53: "2010000000000000"})))
     assert command_of(data) == "3"
+
+
+# --- batches ahead ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch", ["000002", "002001"])
+def test_a_terminal_that_could_not_settle_sells_in_batches_ahead(room: Room, till: Till, batch: str) -> None:
+    till.batch = batch
+    assert room.talk(till, till.sale())[39] == "00"
+    assert room.talk(till, till.offline_sale())[39] == "00"
+    assert room.owed_to_merchant() == 2468
+
+
+def test_the_numbers_of_batches_go_round(room: Room, till: Till) -> None:
+    for number, ahead in (("000001", 0), ("000002", 1), ("999999", 999_998)):
+        assert batches_ahead("000001", number) == ahead
+    assert batches_ahead("999999", "000001") == 1
+    assert batches_ahead("000001", "000000") is None
+
+
+def test_a_void_lies_in_the_batch_of_its_sale_which_may_be_ahead(room: Room, till: Till) -> None:
+    till.batch = "000003"
+    sale, reference = room.sold(till)
+    till.batch = "000004"
+    assert room.talk(till, till.void(sale, reference))[39] == "25"
+    till.batch = "000003"
+    assert room.talk(till, till.void(sale, reference))[39] == "00"
 
 
 # --- voids ------------------------------------------------------------------------------------------------------------

@@ -70,6 +70,19 @@ def test_a_repeated_end_closes_once(room: Room, till: Till) -> None:
     assert room.books().terminals[0].batch == "000002"
 
 
+def test_batches_are_closed_in_order_though_sales_come_in_those_ahead(room: Room, till: Till) -> None:
+    room.sold(till)
+    till.batch = "000002"
+    room.sold(till)
+    ahead = till.settle(Totals(1234, 1))
+    assert room.talk(till, ahead)[39] == "77"
+    till.batch = "000001"
+    assert results(room.talk(till, till.settle(Totals(1234, 1)))) == ("1", "1")
+    room.talk(till, till.upload("0001", "207"))
+    assert results(room.talk(till, ahead)) == ("1", "1")
+    assert room.events() == []
+
+
 def test_a_late_settlement_of_a_closed_batch_is_answered_and_changes_nothing(room: Room, till: Till) -> None:
     room.sold(till)
     request = till.settle(Totals(1234, 1))
