@@ -1,4 +1,4 @@
-"""Sign-on, sign-off, echo, parameter download and status upload. These messages carry no MAC.
+"""Sign-on, sign-off, echo, parameter download and status upload. These messages carry no MAC; an echo may.
 
 A sign-on answer brings fresh working keys under the terminal's master key. The same sign-on again, shortly after (a
 frame that came twice), brings the same keys, so that terminal and host cannot end up with different ones.
@@ -10,12 +10,13 @@ status. Anyone who can write to the line could send that in the terminal's name;
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from host_switch.answers import clock_fields, refuse, send_plain
+from host_switch.answers import clock_fields, refuse, send_plain, send_with_mac
 from host_switch.downloads import KIND_OF, TAKEN, served
 from host_switch.events import Effect, FrameReceived, Persist
 from host_switch.facts import DOWNLOAD_TYPES, Facts
 from host_switch.orders import COMMANDS
 from host_switch.records import Event, Key, Terminal, WorkingKeys
+from host_switch.requests import untrusted
 from host_switch.settlement import SETTLEMENT
 from iso8583 import Iso8583Error
 from iso8583.transactions import missing_fields
@@ -67,7 +68,11 @@ def _sign_off(event: FrameReceived, terminal: Terminal, facts: Facts, now: float
 
 
 def _echo(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -> tuple[Effect, ...]:
-    return (send_plain(event, clock_fields(facts.policy, now) | {39: "00"}, terminal.command),)
+    """Say that we are here, and what time it is; whoever asks under a MAC is answered under one. Nothing is stored."""
+    fields = clock_fields(facts.policy, now) | {39: "00"}
+    if 64 not in event.message:
+        return (send_plain(event, fields, terminal.command),)
+    return untrusted(event, terminal) or (send_with_mac(event, terminal, fields),)
 
 
 def _parameters(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -> tuple[Effect, ...]:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from host_switch.events import CommandGiven, ParametersGiven, Report, TerminalRegistered
+from host_switch.events import CommandGiven, ParametersGiven, Report, Send, TerminalRegistered
 from iso8583.unionpay import WorkingKeys62
 from iso8583.unionpay_fields.field62 import Parameters62, Status62
 from tests.host_switch.room import Room, command_of
-from tests.host_switch.till import MASTER_KEY, MERCHANT, Till
+from tests.host_switch.till import MASTER_KEY, MERCHANT, Till, damaged
 
 
 @pytest.mark.parametrize(("code", "length"), [("003", 40), ("004", 60)])
@@ -58,6 +58,29 @@ def test_after_a_sign_off_the_keys_are_of_no_use(room: Room, till: Till) -> None
 def test_an_echo_is_answered_with_the_time_and_needs_no_trace_number(room: Room, till: Till) -> None:
     answer = room.talk(till, till.echo())
     assert (answer.mti, answer[39], answer[12]) == ("0830", "00", "160000")
+
+
+def test_an_echo_under_a_mac_is_answered_under_one_with_its_number_and_the_time(room: Room, till: Till) -> None:
+    decision = room.frame(till, till.echo("000007"), frame=till.frame(till.echo("000007"), protected=True))
+    answer = till.read(room.sent(decision)[0])
+    assert (answer[39], answer[11], answer[12], answer[13], 64 in answer) == ("00", "000007", "160000", "0115", True)
+
+
+def test_an_echo_is_no_write_to_the_store(room: Room, till: Till) -> None:
+    decision = room.frame(till, till.echo("000007"), frame=till.frame(till.echo("000007"), protected=True))
+    assert [type(effect) for effect in decision.effects] == [Send]
+
+
+def test_an_echo_under_a_wrong_mac_is_told_to_sign_on_again(room: Room, till: Till) -> None:
+    (data,) = room.sent(room.frame(till, till.echo(), frame=damaged(till.frame(till.echo(), protected=True))))
+    answer = till.read(data)
+    assert (answer[39], command_of(data), 64 in answer, 12 in answer) == ("A0", "3", False, False)
+
+
+def test_an_echo_under_the_mac_of_a_terminal_that_signed_off_is_told_to_sign_on_again(room: Room, till: Till) -> None:
+    room.talk(till, till.sign_off())
+    (data,) = room.sent(room.frame(till, till.echo(), frame=till.frame(till.echo(), protected=True)))
+    assert (till.read(data)[39], command_of(data)) == ("A0", "3")
 
 
 def test_an_echo_without_field_60_is_unknown(room: Room, till: Till) -> None:

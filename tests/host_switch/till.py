@@ -39,8 +39,8 @@ class Till:
     def sign_off(self) -> Message:
         return self._management("0820", "002", {11: self.next_trace()})
 
-    def echo(self) -> Message:
-        return self._management("0820", "301", {})
+    def echo(self, number: str = "") -> Message:
+        return self._management("0820", "301", {11: number} if number else {})
 
     def parameters(self, code: str = "360") -> Message:
         return self._management("0800", code, {})
