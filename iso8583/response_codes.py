@@ -113,6 +113,7 @@ _ROWS: Final[Mapping[str, tuple[Action, str, str]]] = {
     "P8": (Action.DECLINE, "付款码错误,请顾客刷新后重新出示", "Wrong code: ask for a new one"),
     "P9": (Action.DECLINE, "付款码已过期,请顾客刷新后重新出示", "The code has expired: ask for a new one"),
     "PA": (Action.DECLINE, "手机时间过快,请顾客校准后出示新码", "The phone's clock is fast: set it, show a new code"),
+    "B1": (Action.DECLINE, "付款码已付过款,请联系收单机构", "This code has paid elsewhere: call the acquirer"),  # ours
 }
 
 RESPONSE_CODES: Final[Mapping[str, ResponseCode]] = {

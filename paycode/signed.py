@@ -89,7 +89,24 @@ class SignedCode:
     @property
     def name(self) -> str:
         """A short name of the user's key, for logs and pages."""
-        return sha256(self.key).hexdigest()[:8]
+        return name_of(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a code says of itself, and nobody has verified: what must be looked up before it can be.
+
+    Attributes:
+        issuer: the name of the issuer's key.
+        key: the user's, as in the certificate.
+        counter: of this code.
+        time: at which the phone made it, Unix time.
+    """
+
+    issuer: bytes
+    key: bytes = field(repr=False)
+    counter: int
+    time: int
 
 
 # The issuer's and the phone's side -----------------------------------------------------------------------------------
@@ -236,6 +253,26 @@ class SignedTrust:
     rules: SignedRules = SignedRules()
     revoked: CompactList | None = None
     quota: CompactList | None = None
+
+
+def claimed(code: str) -> Claim | None:
+    """What a code says of itself, its signatures not verified; None if it is no signed code that can be read."""
+    if not code.startswith(PREFIX):
+        return None
+    try:
+        said = fields(parse(_bytes_of(code), CODE_CONTEXT).payload, _CODE)
+        certificate = parse(said[1], CERTIFICATE_CONTEXT)
+        match fields(certificate.payload, _CERTIFICATE)[1]:
+            case [int(), bytes(key)]:
+                return Claim(certificate.key_id, key, said[2], said[3])
+    except CodeRefused:
+        pass
+    return None
+
+
+def name_of(key: bytes) -> str:
+    """A short name of a user's key, for logs and pages."""
+    return sha256(key).hexdigest()[:8]
 
 
 # Verification --------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ TYPE_NAMES = {
     "sale": ("消费", "SALE"),
     "qr_sale": ("消费", "SALE"),
     "offline_sale": ("离线消费", "OFFLINE SALE"),
+    "offline_code_sale": ("离线码消费", "OFFLINE CODE SALE"),
     "sale_void": ("消费撤销", "VOID"),
     "qr_void": ("消费撤销", "VOID"),
     "refund": ("退货", "REFUND"),

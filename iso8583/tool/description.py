@@ -39,6 +39,7 @@ TRANSACTIONS: Final[Mapping[str, Words]] = {
     "sale_void": ("消费撤销", "void of a sale"),
     "refund": ("退货", "refund"),
     "offline_sale": ("离线消费", "sale approved offline by the chip"),
+    "offline_code_sale": ("离线码消费", "sale by a signed code, both sides offline"),
     "balance_inquiry": ("余额查询", "balance inquiry"),
     "qr_sale": ("扫码消费", "sale by scanned code"),
     "qr_void": ("扫码撤销", "void of a sale by scanned code"),

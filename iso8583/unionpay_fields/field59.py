@@ -10,6 +10,9 @@ from iso8583.errors import Iso8583Error
 from iso8583.parts import Part, TextTlv
 from iso8583.tlv import TEXT_HEAD, TEXT_LENGTH_MAX, build_text_tlv, iterate_text_tlv
 
+SIGNED_CODE_MAX: Final = 454
+"""Characters of the longest code that both sides verify offline: `TG1:` and the Base45 of 300 bytes."""
+
 IDENTITY: Final = TextTlv(
     {
         "01": Part("device type", "n", 2, "show", "设备类型"),
@@ -29,6 +32,7 @@ PARTS59: Final = TextTlv(
         "A3": Part("payment code", "ans", 64, "code", "付款码", minimum=1),
         "A4": Part("original voucher number", "ans", 64, "show", "原付款凭证号", minimum=1),
         "A5": Part("location", "ans", TEXT_LENGTH_MAX, "hide", "基站与位置信息", minimum=1, encoding="latin1"),
+        "A6": Part("signed payment code", "ans", SIGNED_CODE_MAX, "hide", "离线付款码", minimum=1),  # not UnionPay's
     }
 )  # fmt: skip
 
@@ -72,6 +76,7 @@ class Data59:
         payment_code: A3, the customer's payment code.
         original_voucher: A4, the payment voucher number of a scanned payment that is voided or refunded.
         location: A5, base station or position.
+        signed_code: A6, the whole code that the terminal has verified offline. A part of our own.
     """
 
     sm4_pin_block: bytes = field(default=b"", repr=False)
@@ -79,6 +84,7 @@ class Data59:
     payment_code: str = field(default="", repr=False)
     original_voucher: str = field(default="", repr=False)
     location: str = field(default="", repr=False)
+    signed_code: str = field(default="", repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Data59:
@@ -90,7 +96,9 @@ class Data59:
     def to_text(self) -> str:
         """The field as the message carries it. Raises Iso8583Error if a part does not fit."""
         terminal = self.terminal.to_text() if self.terminal else ""
-        values = (self.sm4_pin_block, terminal, self.payment_code, self.original_voucher, self.location)
+        values = (
+            self.sm4_pin_block, terminal, self.payment_code, self.original_voucher, self.location, self.signed_code,
+        )  # fmt: skip
         return _text(values, PARTS59, "59")
 
 

@@ -20,6 +20,7 @@ FAMILIES = {
     "sale": "sale",
     "qr_sale": "sale",
     "offline_sale": "offline",
+    "offline_code_sale": "offline",
     "sale_void": "void",
     "qr_void": "void",
     "refund": "refund",

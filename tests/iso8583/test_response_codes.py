@@ -16,7 +16,7 @@ ACTIONS = {
     "retry_pin": "55",
     "stop": "03 97",
     "decline": "01 02 05 12 13 14 15 21 22 25 30 33 38 40 51 54 57 58 59 61 62 64 65 75 94 A1 A3 A7 "
-    "P0 P1 P2 P3 P4 P5 P6 P7 P8 P9 PA",
+    "B1 P0 P1 P2 P3 P4 P5 P6 P7 P8 P9 PA",
 }
 
 

@@ -7,7 +7,10 @@ from iso8583.transactions import TYPES, FieldCheck, missing_fields, missing_in_a
 from iso8583.transactions.transaction_type import TransactionType
 from tests.iso8583.vectors import GOLDEN
 
-FINANCIAL = ("sale", "sale_void", "refund", "balance_inquiry", "qr_sale", "qr_void", "qr_refund", "offline_sale")
+FINANCIAL = (
+    "sale", "sale_void", "refund", "balance_inquiry", "qr_sale", "qr_void", "qr_refund", "offline_sale",
+    "offline_code_sale",
+)  # fmt: skip
 EVERY = pytest.mark.parametrize("kind", TYPES.values(), ids=TYPES)
 
 
@@ -80,6 +83,7 @@ def test_recovery_by_type() -> None:
         "sale_void": "reverse",
         "refund": "repeat",
         "offline_sale": "repeat",
+        "offline_code_sale": "repeat",
         "balance_inquiry": "none",
         "qr_sale": "reverse",
         "qr_void": "reverse",
@@ -150,8 +154,10 @@ def test_golden_answers_are_recognised_and_complete(name: str, kind: str) -> Non
 def test_every_answer_is_recognised(kind: TransactionType) -> None:
     request = request_of(kind)
     answer = request.response({number: request[number] for number in (3, 25, 60) if number in request})
-    like_by_card = {"qr_sale": "sale", "qr_void": "sale_void", "qr_refund": "refund"}.get(kind.name, kind.name)
-    assert type_of_answer(answer) is TYPES[like_by_card]
+    like_by_card = {
+        "qr_sale": "sale", "qr_void": "sale_void", "qr_refund": "refund", "offline_code_sale": "offline_sale",
+    }  # fmt: skip
+    assert type_of_answer(answer) is TYPES[like_by_card.get(kind.name, kind.name)]
     assert type_of_answer(request) is None
 
 
@@ -224,3 +230,11 @@ def test_words_without_names() -> None:
     check = missing_in_answer(Message("0830", {4: "x"}), TYPES["echo"])
     assert check.in_words({}) == "missing: 39, 41, 42, 60; not allowed: 4"
     assert check == FieldCheck((39, 41, 42, 60), (4,))
+
+
+def test_an_offline_sale_by_a_signed_code_is_told_from_one_by_a_chip() -> None:
+    kind = TYPES["offline_code_sale"]
+    by_code = request_of(kind)
+    assert type_of(by_code.with_({22: "052"})) is TYPES["offline_sale"]
+    assert kind.is_offline and kind.scan
+    assert missing_fields(by_code.with_({2: "x", 52: "x", 55: "x"}), kind).not_allowed == (2, 52, 55)

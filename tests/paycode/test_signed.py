@@ -442,3 +442,33 @@ def test_cbor_is_loaded_when_a_code_is_verified_and_no_earlier() -> None:
         "paycode.verify('TG1:BB8', 0, paycode.Trust()); assert 'cbor2' not in sys.modules"
     )
     assert run([sys.executable, "-c", lazy], check=False).returncode == 0
+
+
+# What a code claims --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phone", PHONES)
+def test_what_a_code_claims_is_what_verification_finds(phone: str) -> None:
+    whole = code(wallet(phone), amount=2_500, merchant=SHOP)
+    claim, found = signed.claimed(whole), verdict(whole)
+    assert isinstance(found, Accepted) and isinstance(found.says, signed.SignedCode)
+    assert claim == signed.Claim(KEY_ID, found.says.key, 7, NOW)
+    assert signed.name_of(claim.key) == found.says.name and len(found.says.name) == 8
+
+
+def test_a_forged_code_claims_all_the_same_and_shows_no_key() -> None:
+    claim = signed.claimed(forged(said(counter=9), THIEF))
+    assert claim is not None and claim.counter == 9
+    assert claim.key.hex() not in repr(claim) and repr(claim.key) not in repr(claim)
+
+
+@given(st.text(max_size=500) | st.binary(max_size=300).map(text))
+def test_what_cannot_be_read_claims_nothing(anything: str) -> None:
+    assert signed.claimed(anything) is None
+
+
+def test_a_code_whose_certificate_cannot_be_read_claims_nothing() -> None:
+    assert signed.claimed(forged(said(certificate=b"\x80"))) is None
+    header, empty, payload, signature = parts_of_certificate()
+    no_key = cbor2.dumps({**cbor2.loads(payload), 1: [-8]})
+    assert signed.claimed(forged(said(certificate=cbor2.dumps([header, empty, no_key, signature])))) is None
