@@ -33,6 +33,7 @@ TERMINAL_ID_LENGTH, MERCHANT_ID_LENGTH, MASTER_KEY_BYTES = 8, 15, 16
 @contextmanager
 def _in_one_sentence() -> Iterator[None]:
     """Turn what the host's own errors say into a refusal of the command."""
+    from host_switch.broker_files import BrokerFilesError
     from host_switch.certificates import CertificateError
     from host_switch.door import DoorError
     from host_switch.keys import KeyRoomError
@@ -42,7 +43,9 @@ def _in_one_sentence() -> Iterator[None]:
 
     try:
         yield
-    except (CertificateError, DoorError, HostError, KeyRoomError, ProcessError, StoreError) as error:
+    except (
+        BrokerFilesError, CertificateError, DoorError, HostError, KeyRoomError, ProcessError, StoreError,
+    ) as error:  # fmt: skip
         raise typer.TyperException(str(error)) from None
 
 
@@ -139,6 +142,58 @@ def make_certificates(
         except OSError as error:
             raise certificates.CertificateError(f"cannot write in {data}: {error.strerror}") from None
     _tell({"certificates": str(data / certificates.FOLDER), "names": ", ".join(name)}, as_json)
+
+
+@app.command("broker-config")
+def make_broker_files(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="中间件目录 · The broker's folder.", file_okay=False)],
+    name: Annotated[
+        list[str] | None, typer.Option(help="终端如何称呼它,可重复 · What terminals call it; else the host's names.")
+    ] = None,
+    listen: Annotated[str, typer.Option(help="监听地址 · Address to listen on; all, if not given.")] = "",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="端口 · Port.")] = 8883,
+    user: Annotated[str, typer.Option(help="运行账户 · The account it runs as; root: mosquitto, others: you.")] = "",
+    as_json: Json = False,
+) -> None:
+    """生成消息中间件配置 · Write what a Mosquitto needs to be our broker: configuration, rules, certificates.
+
+    Start it with mosquitto -c DIR/mosquitto.conf, and the host with --broker. Written anew, both are started again.
+
+    例 / Example: tillgate host broker-config --data ./host --out /etc/tillgate-broker --name mq.example.com
+    """
+    from host_switch import broker_files
+
+    with _in_one_sentence(), _as_broker_files(out):
+        broker_files.write(data, out, names=name or (), listen=listen, port=port, user=user)
+    _tell({"broker": str(out / broker_files.CONFIGURATION), "port": port}, as_json)
+
+
+@app.command("broker-withdrawn")
+def tell_broker_who_is_shut_out(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="中间件目录 · The broker's folder.", file_okay=False)],
+    as_json: Json = False,
+) -> None:
+    """更新作废证书列表 · Tell the broker which certificates were replaced or taken away; then let it reload (HUP).
+
+    例 / Example: tillgate host broker-withdrawn --data ./host --out /etc/tillgate-broker
+    """
+    from host_switch import broker_files
+
+    with _in_one_sentence(), _as_broker_files(out):
+        broker_files.write_withdrawn(data, out)
+    _tell({"withdrawn": str(out / broker_files.WITHDRAWN)}, as_json)
+
+
+@contextmanager
+def _as_broker_files(out: Path) -> Iterator[None]:
+    from host_switch.broker_files import BrokerFilesError
+
+    try:
+        yield
+    except OSError as error:
+        raise BrokerFilesError(f"cannot write {error.filename or out}: {error.strerror}") from None
 
 
 @terminal_app.command("certificate")

@@ -186,6 +186,17 @@ def test_an_application_is_taken_from_its_file(run: Run, tmp_path: Path) -> None
     assert lines(run("downloads", "applications", "--json")[1]) == [{"kind": "applications", "count": 1}]
 
 
+def test_a_brokers_files_are_written_and_its_list_is_kept_current(run: Run, tmp_path: Path) -> None:
+    run("certificates", "--name", "127.0.0.1")
+    out = tmp_path / "broker"
+    code, said, _ = run("broker-config", "--out", str(out), "--port", "18883", "--json")
+    assert (code, lines(said)) == (0, [{"broker": str(out / "mosquitto.conf"), "port": 18883}])
+    assert "listener 18883\n" in (out / "mosquitto.conf").read_text()
+    before = (out / "withdrawn.pem").read_bytes()
+    assert run("broker-withdrawn", "--out", str(out))[0] == 0
+    assert (out / "withdrawn.pem").read_bytes() != before
+
+
 REFUSED = {
     "nothing to download": (("downloads", "music"), 2, "black-list"),
     "a missing download": (("downloads", "ca-keys", "--file", "/nowhere.json"), 2, "nowhere.json"),
@@ -201,6 +212,9 @@ REFUSED = {
     "in clear for all": (("run", "--issuer", "127.0.0.1:1", "--listen", "0.0.0.0"), 1, "tillgate host certificates"),
     "no such request": (("terminal", "certificate", "12345678", "--request", __file__, "--out", "o"), 1, "no PEM"),
     "no request": (("terminal", "certificate", "12345678", "--request", "gone.csr", "--out", "o"), 1, "gone.csr"),
+    "a broker without an authority": (("broker-config", "--out", "o"), 1, "tillgate host certificates"),
+    "no broker's folder": (("broker-withdrawn", "--out", "o"), 1, "tillgate host broker-config"),
+    "no account for the broker": (("broker-config", "--out", "o", "--user", "nobody-such"), 1, "install mosquitto"),
     "no host's name": (("certificates", "--name", "größe.example"), 1, "no host name"),
 }
 
