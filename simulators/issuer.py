@@ -39,7 +39,7 @@ _CERTIFICATE = b"\x40"
 # The last three digits of the simulated cards' numbers, and of those with which something is wrong here.
 _CARDS = (
     "009", "017", "025", "033", "041", "058", "066", "074", "082", "090", "108", "116", "124", "132", "140", "157",
-    "165", "173", "181", "199", "215", "223", "231", "249",
+    "165", "173", "181", "199", "215", "223", "231", "249", "256",
 )  # fmt: skip
 _REFUSALS = {"025": "51", "033": "41"}
 _PIN_BLOCKED = "116"

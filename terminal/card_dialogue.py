@@ -3,8 +3,8 @@
 Shell code. The kernel decides what to say to the chip; the payment machine decides about the money. The PIN block
 arrives here already encrypted and leaves with the request; a PIN that the card compares goes from the pad straight to
 the card, and is overwritten. Where there is a reader of stripes, a swipe may come instead of a chip, or after one that
-cannot be used. Where there is one of tapped cards, a tap may come instead, and one tap in a payment: a card that cannot
-pay so is inserted. Whatever comes first pays, and nothing else is taken any more.
+cannot be used, or that is mute. Where there is one of tapped cards, a tap may come instead, and one tap in a payment: a
+card that cannot pay so is inserted. Whatever comes first pays, and nothing else is taken any more.
 """
 
 import asyncio
@@ -14,7 +14,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from firmware_config.profile import TerminalProfile
-from terminal.devices import CardGone, CardReader, OfflinePinPad, PinBypassed, PinCancelled, PinPad, PinPadFault
+from terminal.devices import (
+    CardGone,
+    CardMute,
+    CardReader,
+    OfflinePinPad,
+    PinBypassed,
+    PinCancelled,
+    PinPad,
+    PinPadFault,
+)  # fmt: skip
 from terminal.emv.contactless import ContactlessKernel
 from terminal.emv.kernel import ContactKernel
 from terminal.emv.offline_pin import padding_bytes, verify_command
@@ -42,6 +51,9 @@ from terminal.events import CardCompleted, CardPresented, Event, MeansFailed, Pr
 from terminal.key_frames import VaultError
 from terminal.magnetic_stripe import Stripe
 from terminal.stripe_dialogue import StripeDialogue, StripeNotTaken
+
+MUTE_MAX = 3
+"""As often a chip may give no answer to reset in one payment: most often the card was put in the wrong way round."""
 
 _OFFLINE_PINS, _ONLINE_PIN = 0x90, 0x40
 """Plain and enciphered offline PIN, and online PIN, of terminal capabilities byte 2."""
@@ -74,6 +86,7 @@ class CardDialogue:
         self._pin_pad = pin_pad
         self._seal = seal
         self._offline_amount_max = offline_amount_max
+        self._mute = 0
         self._report = report
         self._stripe = stripe
         self._choice: _Choice | None = None
@@ -120,28 +133,43 @@ class CardDialogue:
     async def _take(self, parameters: TerminalParameters, facts: Callable[[], SaleFacts]) -> Outcome | Stripe:
         """Take what comes first: return what came of its chip, or the stripe that pays. Each chip has its own facts."""
         contactless = self._contactless_reader
-        presented = await self._first_presented(contactless)
+        presented = await self._presented_or_stripe(contactless)
         if contactless is not None and presented is contactless:
             self._report(Progress("tap"))
             outcome = await self._converse(contactless, ContactlessKernel(parameters, facts()))
             if outcome.kind != "try_another_interface":
                 return outcome
             self._report(Progress("insert_instead"))
-            presented = await self._first_presented(None)
+            presented = await self._presented_or_stripe(None)
         if isinstance(presented, Stripe):
             return presented
         self._report(Progress("card"))
         outcome = await self._converse(presented, ContactKernel(parameters, facts()))
         if self._stripe is None or outcome.kind != "use_stripe":
             return outcome
-        self._stripe.chip_failed()
-        return await self._stripe.taken()
+        return await self._stripe_of_failed_chip(self._stripe)
+
+    async def _stripe_of_failed_chip(self, stripe: StripeDialogue) -> Stripe:
+        stripe.chip_failed()
+        return await stripe.taken()
+
+    async def _presented_or_stripe(self, contactless_reader: CardReader | None) -> CardReader | Stripe:
+        """Wait for what is presented first; a chip that stayed mute leaves its stripe, or CardMute if none."""
+        try:
+            return await self._first_presented(contactless_reader)
+        except CardMute:
+            if self._stripe is None:
+                raise
+            return await self._stripe_of_failed_chip(self._stripe)
 
     async def _first_presented(self, contactless_reader: CardReader | None) -> CardReader | Stripe:
-        """Wait for the reader with a card in it, or for a stripe; of two that come at once the inserted card counts."""
-        waits: list[asyncio.Future[CardReader | Stripe]] = [asyncio.ensure_future(_with_card(self._reader))]
+        """Wait for the reader with a card in it, or for a stripe; of two that come at once the inserted card counts.
+
+        Raises CardMute when an inserted card has been mute too often.
+        """
+        waits: list[asyncio.Future[CardReader | Stripe]] = [asyncio.ensure_future(self._with_inserted_card())]
         if contactless_reader is not None:
-            waits.append(asyncio.ensure_future(_with_card(contactless_reader)))
+            waits.append(asyncio.ensure_future(_with_tapped_card(contactless_reader)))
         if self._stripe is not None:
             waits.append(asyncio.ensure_future(self._stripe.taken()))
         try:
@@ -151,6 +179,19 @@ class CardDialogue:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _with_inserted_card(self) -> CardReader:
+        while True:
+            try:
+                await self._reader.wait_for_card()
+            except CardMute:
+                self._mute += 1
+                if self._mute == MUTE_MAX:
+                    raise
+                self._report(Progress("insert_again"))
+                await self._reader.wait_for_removal()
+            else:
+                return self._reader
 
     async def _converse(self, reader: CardReader, kernel: ContactKernel | ContactlessKernel) -> Outcome:
         self._read = reader
@@ -275,9 +316,15 @@ class CardDialogue:
         return tuple(replace(application, floor_limit=floor) for application in applications)
 
 
-async def _with_card(reader: CardReader) -> CardReader:
-    await reader.wait_for_card()
-    return reader
+async def _with_tapped_card(reader: CardReader) -> CardReader:
+    """Wait for a card in the field; what is mute there is no card, and taken away again."""
+    while True:
+        try:
+            await reader.wait_for_card()
+        except CardMute:
+            await reader.wait_for_removal()
+        else:
+            return reader
 
 
 def _facts(profile: TerminalProfile, amount: int, trace: str, inquiry: bool) -> SaleFacts:

@@ -18,6 +18,9 @@ from simulators.cards.signing import opened, signed
 from terminal.emv.dol import cut_dol, parse_dol
 
 ATR = bytes.fromhex("3B80800101")
+NOISE = b"\x00"
+"""What a reader hears of a chip that is dead: the line stays low, and nothing in it is an answer to reset."""
+
 COUNTER_MAX = 0xFFFF
 
 OK = b"\x90\x00"
@@ -84,14 +87,14 @@ class Card:
         self._told = b""
         self._challenge = b""
         self._issuer: bool | None = None
-        return ATR
+        return NOISE if self.personalisation.mute else ATR
 
     def process(self, apdu: bytes) -> bytes:
         """Answer a command. Raises PulledOutError or SilentError, and only of a card that is personalised so."""
         self._commands += 1
         if self._commands == self.personalisation.pulled_out_at:
             raise PulledOutError
-        if self._commands >= (self.personalisation.silent_at or sys.maxsize):
+        if self.personalisation.mute or self._commands >= (self.personalisation.silent_at or sys.maxsize):
             raise SilentError
         if self.personalisation.broken:
             return OUT_OF_ORDER

@@ -51,10 +51,10 @@ class Personalisation:
     answers AAC whatever the issuer says. Up to `offline_amount_max` it approves without its issuer, if asked to.
     `blocked` is ``application`` or ``card`` when the issuer has blocked it.
     `pulled_out_at` and `silent_at`: the command after a reset (the first is 1) at which somebody pulls the card out, or
-    from which on it answers nothing more. A `broken` chip answers every command that something is wrong. A card whose
-    `service_code` begins with 2 or 6 has a chip; others have a stripe only. `others` are further applications of the
-    same chip, such as credit beside debit, after the first in its directory. Raises ValueError for another word in
-    `blocked`.
+    from which on it answers nothing more. A `broken` chip answers every command that something is wrong, a `mute`
+    one not even the reset. A card whose `service_code` begins with 2 or 6 has a chip; others have a stripe only.
+    `others` are further applications of the same chip, such as credit beside debit, after the first in its directory.
+    Raises ValueError for another word in `blocked`.
     """
 
     pan: str = field(repr=False)
@@ -88,6 +88,7 @@ class Personalisation:
     pulled_out_at: int | None = None
     silent_at: int | None = None
     broken: bool = False
+    mute: bool = False
     others: tuple["Personalisation", ...] = ()
 
     def __post_init__(self) -> None:

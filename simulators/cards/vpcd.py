@@ -10,7 +10,7 @@ import contextlib
 import socket
 from typing import Protocol
 
-from simulators.cards.card import ATR, PulledOutError, SilentError
+from simulators.cards.card import PulledOutError, SilentError
 
 ANSWER_TO_RESET = b"\x04"
 
@@ -19,7 +19,7 @@ class AnyCard(Protocol):
     """What can be put into a reader."""
 
     def reset(self) -> bytes:
-        """Begin anew: the reader has switched the card on or off."""
+        """Begin anew, as the reader has switched the card on or off; return the answer to reset."""
 
     def process(self, apdu: bytes) -> bytes | None:
         """Answer a command; None from a card that never does. PulledOutError takes it out."""
@@ -39,12 +39,15 @@ class InsertedCard:
 
     @classmethod
     async def insert(
-        cls, card: AnyCard, port: int, host: str = "127.0.0.1", answer_to_reset: bytes = ATR
+        cls, card: AnyCard, port: int, host: str = "127.0.0.1", answer_to_reset: bytes = b""
     ) -> "InsertedCard":
-        """Put a card into the reader that listens there; raise OSError if none does."""
+        """Put a card into the reader that listens there; raise OSError if none does.
+
+        answer_to_reset: instead of the card's own.
+        """
         reader, writer = await asyncio.open_connection(host, port)
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return cls(card, answer_to_reset, reader, writer)
+        return cls(card, answer_to_reset or card.reset(), reader, writer)
 
     async def remove(self) -> None:
         """Take the card out."""

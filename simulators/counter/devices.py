@@ -20,7 +20,7 @@ from simulators.stripe_reader import VirtualStripeReader
 DECK_ORDER = (
     "good", "golden", "two_accounts", "offline", "insufficient_funds", "lost", "refuses_approvals", "pulled_out",
     "contactless", "insert_instead", "expired", "pin_blocked", "black_listed", "application_blocked",
-    "card_blocked", "sda_only", "broken_certificates", "wrong_cryptogram", "silent", "foreign", "broken_chip",
+    "card_blocked", "sda_only", "broken_certificates", "wrong_cryptogram", "silent", "foreign", "broken_chip", "mute",
     "stripe_only", "stripe_signed",
 )  # fmt: skip
 PIN = "123456"

@@ -17,7 +17,8 @@ RESULT_STAYS_S = 600
 """How long the last result is shown after a restart of the page; one that is still open is always shown."""
 
 _STAGES = {
-    **dict.fromkeys(("card_or_code", "remove_card", "tap", "insert_instead", "insert_chip", "use_stripe", "card"), 0),
+    **dict.fromkeys(("card_or_code", "remove_card", "tap", "insert_instead", "insert_chip"), 0),
+    **dict.fromkeys(("insert_again", "use_stripe", "card"), 0),
     "pin": 1, "host": 2, "chip": 3,
 }  # fmt: skip
 _STAGE_ICONS = {"pin": "pin", "host": "bank"}

@@ -41,6 +41,10 @@ class CardGone(DeviceError):
     """The card left the reader, or did not answer in time."""
 
 
+class CardMute(CardGone):
+    """The card that is in the reader gives no answer to reset, or none that is one."""
+
+
 class PinCancelled(DeviceError):
     """The customer pressed cancel, or let the time for the PIN run out."""
 
@@ -61,7 +65,10 @@ class CardReader(Protocol):
     """A reader of chips: of cards that are inserted, or that are tapped, and in it as long as they are in its field."""
 
     async def wait_for_card(self) -> bytes:
-        """Return the answer to reset of the card that is, or will be, in the reader."""
+        """Return the answer to reset of the card that is, or will be, in the reader; raise CardMute if it gives none.
+
+        A mute card is told of once, and may still be in: wait for its removal before the next.
+        """
 
     async def transmit(self, apdu: bytes) -> bytes:
         """Send a command APDU, return the response APDU with its status word; raise CardGone."""

@@ -14,11 +14,14 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from terminal.devices import CardGone, DeviceHealth
+from terminal.devices import CardGone, CardMute, DeviceHealth
 from terminal.devices.card_reader_pcsc_link import Failed, PcscLink, Reply, Sight
 
 ANSWER_TIMEOUT_S = 5.0
 """A chip that needs longer for a command asks for more time at the electrical level, which is not ours to see."""
+RESETS_MAX = 2
+"""A card that answers neither the first reset nor the one after it is switched off (EMV Book 1 §12.2)."""
+
 _END_WITHIN_S = 1.0
 
 
@@ -58,11 +61,12 @@ class PcscCardReader:
     async def wait_for_card(self) -> bytes:
         """Return the answer to reset of the card that is, or will be, in the reader.
 
-        One that does not answer is tried again and again while it is in; one that takes its time is waited for.
+        One that takes its time is waited for; one that does not answer is reset once more, then CardMute is raised.
         """
         assert self._link is not None, "made by open"
         loop = asyncio.get_running_loop()
-        while True:
+        resets = 0
+        while resets < RESETS_MAX:
             await self._inserted.wait()
             overdue = loop.call_later(self._answer_timeout_s, self._call_overdue)
             try:
@@ -72,6 +76,8 @@ class PcscCardReader:
             if not isinstance(answer, Failed):
                 return answer
             self._blame(answer.reason)
+            resets = resets + 1 if answer.reason == "card_mute" else 0
+        raise CardMute("card_mute")
 
     async def transmit(self, apdu: bytes) -> bytes:
         """Send a command APDU, return the response APDU; raise CardGone if there is no card or it does not answer."""

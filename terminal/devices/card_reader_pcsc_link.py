@@ -37,7 +37,8 @@ _CLOSE_AGAIN_S = 0.02
 _PROTOCOLS = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
 _REASONS = {
     scard.SCARD_W_UNRESPONSIVE_CARD: "card_mute", scard.SCARD_W_UNPOWERED_CARD: "card_mute",
-    scard.SCARD_W_UNSUPPORTED_CARD: "card_mute", scard.SCARD_E_SHARING_VIOLATION: "reader_in_use",
+    scard.SCARD_W_UNSUPPORTED_CARD: "card_mute", scard.SCARD_E_PROTO_MISMATCH: "card_mute",
+    scard.SCARD_E_SHARING_VIOLATION: "reader_in_use",
 }  # fmt: skip
 _READER_CODES = {
     scard.SCARD_E_UNKNOWN_READER, scard.SCARD_E_READER_UNAVAILABLE, scard.SCARD_E_NO_READERS_AVAILABLE

@@ -4,16 +4,20 @@ A card puts itself in by connecting, and is out when the connection ends; while 
 Frames both ways: length (2 bytes, big endian), data. To the card, data of one byte is a control: 0 off, 1 on, 2 reset,
 4 answer-to-reset wanted, of which only the last is answered; anything longer is a command APDU.
 
-A card that does not answer in time is thrown out, so that it cannot hang the counter. Reasons in `CardGone`:
+A card that does not answer in time is thrown out, so that it cannot hang the counter; one whose answer to reset is none
+stays in until somebody takes it. Reasons in `CardGone`:
 ``card_removed``, ``card_mute``. Reasons in `health`: ``card_mute`` until a card answers again, ``reader_closed``.
 """
 
 import asyncio
 from collections import deque
 
-from terminal.devices import CardGone, DeviceHealth
+from terminal.devices import CardGone, CardMute, DeviceHealth
 
 ON, RESET, ANSWER_TO_RESET = b"\x01", b"\x02", b"\x04"
+_FIRST_CHARACTERS = (0x3B, 0x3F)
+"""How every answer to reset begins (ISO/IEC 7816-3 §8.1): direct or inverse convention."""
+
 ANSWER_TIMEOUT_S = 5.0
 """A chip that needs longer for a command asks for more time at the electrical level, which is not ours to see."""
 
@@ -47,7 +51,7 @@ class VpcdCardReader:
         return port
 
     async def wait_for_card(self) -> bytes:
-        """Return the answer to reset of the card that is, or will be, in the reader. A mute card is thrown out."""
+        """Return the answer to reset of the card that is, or will be, in the reader; raise CardMute if it has none."""
         while True:
             await self._inserted.wait()
             card = self._card
@@ -56,11 +60,16 @@ class VpcdCardReader:
             card.send(RESET)
             try:
                 answer_to_reset = await self._ask(card, ANSWER_TO_RESET)
-            except CardGone:
+            except CardGone as error:
                 await card.gone.wait()
-            else:
-                self._read = card
-                return answer_to_reset
+                if error.reason == "card_mute":
+                    raise CardMute("card_mute") from error
+                continue
+            if len(answer_to_reset) < 2 or answer_to_reset[0] not in _FIRST_CHARACTERS:
+                self._fault = "card_mute"
+                raise CardMute("card_mute")
+            self._read = card
+            return answer_to_reset
 
     async def transmit(self, apdu: bytes) -> bytes:
         """Send a command APDU, return the response APDU; raise CardGone if there is no card or it does not answer."""

@@ -1,5 +1,6 @@
 """Cards that are swiped, through every real part: from the serial line to the issuer's word and the slip."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -132,6 +133,28 @@ async def test_a_chip_that_cannot_be_used_is_followed_by_its_stripe_in_the_same_
         (request,) = (message for message in sent if message.mti == "0200")
         assert (request[22], request[60][11:13]) == ("021", "52")
         assert "0181 S" in s.slips[0]
+        await s.prove()
+
+
+@in_a_loop
+async def test_a_dead_chip_is_inserted_three_times_and_followed_by_its_stripe(tmp_path):
+    async with swiping_shop(tmp_path) as (s, reader):
+        sent = []
+        s.on_effect = lambda effect: sent.append(effect.message) if isinstance(effect, Send) else None
+        key = await charged(s)
+        for times, stage in enumerate(("insert_again", "insert_again", "use_stripe"), 1):
+            await s.present("mute", pin="")
+            while s.runner._dialogue is None or s.runner._dialogue._mute < times:  # noqa: ASYNC110 - no event of ours
+                await asyncio.sleep(0)
+            await s.until(waits_at(stage))
+            await s.take_card()
+        enter(s)
+        reader.swipe(load_card("mute"))
+        sale = await s.until_final(key)
+        assert sale["state"] == "approved"
+        (request,) = (message for message in sent if message.mti == "0200")
+        assert (request[22], request[60][11:13]) == ("021", "52")
+        assert "0256 S" in s.slips[0]
         await s.prove()
 
 

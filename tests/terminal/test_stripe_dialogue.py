@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from simulators.cards import Card, Personalisation, PulledOutError, load_card
+from simulators.cards import Card, Personalisation, PulledOutError, TappedCard, load_card
 from simulators.stripe_reader import swipe_of
-from terminal.card_dialogue import CardDialogue
-from terminal.devices import CardGone, CardReader, PinBypassed, PinCancelled, PinPadFault
+from terminal.card_dialogue import MUTE_MAX, CardDialogue
+from terminal.devices import CardGone, CardMute, CardReader, PinBypassed, PinCancelled, PinPadFault
 from terminal.devices.card_reader_empty import EmptyCardReader
 from terminal.emv.known_cards import NO_CARDS, KnownCards
 from terminal.events import CardPresented, Event, MeansFailed, Progress, SwipeRefused
@@ -51,6 +51,7 @@ def seal(_pan: str) -> str:
 def run(
     *swipes: Swipe, reader: CardReader | None = None, pad: Pad | None = None, amount: int = 1234,
     reads_chips: bool = True, seal: object = seal, at: str = "card_or_code", known_cards: KnownCards = NO_CARDS,
+    tapped: CardReader | None = None,
 ) -> list[Event]:  # fmt: skip
     """Run a payment until something is presented or it fails; return all that was reported.
 
@@ -69,7 +70,10 @@ def run(
             next_swipe, pad, seal, report, signature_amount_max=100_000,  # type: ignore[arg-type]
             reads_chips=reads_chips, known_cards=known_cards,
         )  # fmt: skip
-        dialogue = CardDialogue(reader or EmptyCardReader(), pad, lambda _: "5EA1ED", report, DOWNLOADED, stripe=stripe)
+        dialogue = CardDialogue(
+            reader or EmptyCardReader(), pad, lambda _: "5EA1ED", report, DOWNLOADED, contactless_reader=tapped,
+            stripe=stripe,
+        )  # fmt: skip
         running = asyncio.create_task(dialogue.run(PROFILE, amount, "156", "000001", inquiry=False))
         arriving = asyncio.ensure_future(presented.wait())
         await asyncio.wait({running, arriving}, return_when=asyncio.FIRST_COMPLETED)
@@ -177,6 +181,59 @@ def test_a_chip_that_cannot_be_used_gives_way_to_its_stripe(name: str) -> None:
     events = run(UNREADABLE, swiped(card), reader=Reader(Card(card)), pad=OnlinePad(), at="use_stripe")
     assert events[:-1] == [ASKED, Progress("card"), Progress("use_stripe"), SwipeRefused("swipe_unreadable"), PIN]
     assert (presented(events).entry_mode, presented(events).chip_failed) == ("021", True)
+
+
+class MuteReader(Reader):
+    """A reader into which a mute card is put so many times, and then `card`, or no other."""
+
+    def __init__(self, times: int, card: Card | TappedCard | None = None) -> None:
+        super().__init__(card)
+        self.times = times
+        self.is_empty = True
+
+    async def wait_for_card(self) -> bytes:
+        assert self.is_empty, "a mute card is to be taken out before the next try"
+        self.waits += 1
+        if self.waits <= self.times:
+            self.is_empty = False
+            raise CardMute("card_mute")
+        if self.card is None:
+            await asyncio.Event().wait()
+        return b"\x3b\x00"
+
+    async def wait_for_removal(self) -> None:
+        self.is_empty = True
+
+
+AGAIN = Progress("insert_again")
+
+
+def test_a_chip_that_is_mute_three_times_gives_way_to_its_stripe() -> None:
+    events = run(swiped(CHIP_CARD), reader=MuteReader(MUTE_MAX), pad=OnlinePad(), at="use_stripe")
+    assert events[:-1] == [ASKED, AGAIN, AGAIN, Progress("use_stripe"), PIN]
+    assert (presented(events).entry_mode, presented(events).chip_failed) == ("021", True)
+
+
+def test_a_chip_that_is_mute_less_often_leaves_no_stripe_and_pays_when_it_answers() -> None:
+    events = run(swiped(CHIP_CARD), swipe_with("101"), reader=MuteReader(MUTE_MAX - 1), at="insert_again")
+    assert sorted(event.stage for event in events if isinstance(event, Progress)) == [
+        "card_or_code", "insert_again", "insert_again", "insert_chip"
+    ]  # fmt: skip
+    assert not presented(events).chip_failed
+    card = presented(run(reader=MuteReader(MUTE_MAX - 1, Card(CHIP_CARD)), pad=OnlinePad()))
+    assert (card.entry_mode, card.chip_failed) == ("051", False)
+
+
+def test_where_no_stripe_is_read_a_mute_chip_ends_the_payment_in_words() -> None:
+    reader, events = MuteReader(MUTE_MAX), list[Event]()
+    dialogue = CardDialogue(reader, None, seal, events.append, DOWNLOADED)
+    asyncio.run(asyncio.wait_for(dialogue.run(PROFILE, 1234, "156", "000001", inquiry=False), 20))
+    assert events == [ASKED, AGAIN, AGAIN, MeansFailed("card_mute")]
+
+
+def test_what_is_mute_in_the_field_of_the_contactless_reader_is_waited_out() -> None:
+    card = presented(run(tapped=MuteReader(MUTE_MAX + 1, TappedCard(load_card("contactless")))))
+    assert card.entry_mode.startswith("07")
 
 
 def test_a_card_without_chip_after_a_chip_that_failed_is_no_fallback() -> None:

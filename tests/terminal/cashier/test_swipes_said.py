@@ -34,6 +34,7 @@ def test_a_swipe_is_asked_for_where_it_can_be_read(missing: tuple[str, ...], sai
     ("stage", "said"),
     [
         ("insert_chip", "This card has a chip: insert it"),
+        ("insert_again", "The chip does not answer: take the card out and insert it again"),
         ("use_stripe", "The chip can't be used: take the card out and swipe it"),
     ],
 )

@@ -135,7 +135,9 @@ FACTS: dict[str, set[str]] = {
         | arguments("stripe_dialogue.py", "Progress") | assigned("counter.py", "stage")
         | {"chip", *words.ASKED_FOR.values()}
     ),
-    "display.": {*words.ASKED_FOR.values(), "insert_chip", "use_stripe", "tap", "insert_instead", "host_tapped"},
+    "display.": {
+        *words.ASKED_FOR.values(), "insert_chip", "insert_again", "use_stripe", "tap", "insert_instead", "host_tapped",
+    },
     "state.": {state.value.replace(" ", "_") for state in State},
     "session.": {state.value.replace(" ", "_") for state in SessionState},
     "session_refusal.": arguments("runner.py", "KeysLoaded") | {"host"} | set(SENTENCES),

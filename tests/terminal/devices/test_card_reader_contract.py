@@ -10,7 +10,7 @@ import pytest
 from simulators.cards import Card, InsertedCard, load_card
 from simulators.cards.card import ATR
 from simulators.pcscd import Pcscd
-from terminal.devices import CardGone, CardReader, DeviceHealth
+from terminal.devices import CardGone, CardMute, CardReader, DeviceHealth
 from terminal.devices.card_reader_pcsc import PcscCardReader
 from terminal.devices.card_reader_vpcd import VpcdCardReader
 from terminal.emv import CardRemoved, ContactKernel, Finished, Outcome, Transmit
@@ -172,6 +172,24 @@ def test_card_that_falls_silent_hangs_no_sale_and_the_next_card_is_read(play: Pl
         await reader.wait_for_removal()
 
     play(scene, answer_timeout_s=IMPATIENT_S)
+
+
+def test_mute_card_is_told_of_and_the_next_one_read(play: Play) -> None:
+    async def scene(reader: CardReader, port: int) -> None:
+        for _ in range(2):
+            mute = await InsertedCard.insert(Card(load_card("mute")), port)
+            with pytest.raises(CardMute, match="card_mute"):
+                await reader.wait_for_card()
+            assert reader.health() == DeviceHealth("attention", "card_mute")
+            removed = asyncio.create_task(reader.wait_for_removal())
+            await asyncio.sleep(0)
+            assert not removed.done()  # it is in until somebody takes it: a person is to be asked for that
+            await mute.remove()
+            await removed
+        await pays(reader, port)
+        assert reader.health() == DeviceHealth("ready")
+
+    play(scene)
 
 
 def test_whole_sale_through_the_reader(play: Play) -> None:

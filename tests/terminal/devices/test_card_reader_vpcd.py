@@ -11,7 +11,7 @@ import pytest
 
 from simulators.cards import Card, InsertedCard, load_card
 from simulators.cards.card import ATR
-from terminal.devices import CardGone, DeviceHealth
+from terminal.devices import CardGone, CardMute, DeviceHealth
 from terminal.devices.card_reader_vpcd import VpcdCardReader
 from tests.terminal.devices.serial_rig import PATIENCE_S
 
@@ -74,18 +74,38 @@ class PuppetCard:
         self.writer.close()
 
 
-def test_mute_card_is_thrown_out_and_the_next_one_read() -> None:
+def test_card_that_answers_no_reset_in_time_is_thrown_out_and_the_next_one_read() -> None:
     async def scene(reader: VpcdCardReader) -> None:
         mute = await PuppetCard.insert(reader.port)
         waiting = asyncio.create_task(reader.wait_for_card())
         await mute.until_thrown_out()
+        with pytest.raises(CardMute, match="card_mute"):
+            await waiting
         assert reader.health() == DeviceHealth("attention", "card_mute")
+        await reader.wait_for_removal()
         inserted = await InsertedCard.insert(good_card(), reader.port)
-        assert await waiting == ATR
+        assert await reader.wait_for_card() == ATR
         assert reader.health() == DeviceHealth("ready")
         await inserted.remove()
 
     play(scene, answer_timeout_s=0.3)
+
+
+@pytest.mark.parametrize("noise", [b"", b"\x00", b"\x3b", b"\x00\x3b\x00", b"\xff" * 33])
+def test_what_is_no_answer_to_reset_is_none(noise: bytes) -> None:
+    async def scene(reader: VpcdCardReader) -> None:
+        card = await PuppetCard.insert(reader.port)
+        waiting = asyncio.create_task(reader.wait_for_card())
+        assert [await card.hear(), await card.hear(), await card.hear()] == [b"\x01", b"\x02", b"\x04"]
+        card.say(noise)
+        with pytest.raises(CardMute):
+            await waiting
+        with pytest.raises(CardGone, match="card_removed"):
+            await reader.transmit(SELECT)
+        card.writer.close()
+        await reader.wait_for_removal()
+
+    play(scene)
 
 
 def test_card_that_falls_mute_in_a_sale_does_not_hang_it() -> None:

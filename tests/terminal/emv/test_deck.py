@@ -41,6 +41,7 @@ ENDS = {
     "card_blocked": ("card_error", "blocked", "SELECT", ""),
     "pulled_out": ("card_error", "removed", "READ RECORD", ""),
     "silent": ("card_error", "removed", "GET PROCESSING OPTIONS", ""),
+    "mute": ("card_error", "removed", "SELECT", ""),
     "foreign": ("use_stripe", "no_application", "SELECT", ""),
     "broken_chip": ("use_stripe", "no_application", "SELECT", ""),
 }
