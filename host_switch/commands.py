@@ -22,10 +22,15 @@ terminal_app = typer.Typer(no_args_is_help=True, help="终端登记 · The termi
 app.add_typer(terminal_app, name="terminal")
 queue_app = typer.Typer(no_args_is_help=True, help="终端遗留交易 · What a broken terminal still owed.")
 app.add_typer(queue_app, name="queue")
+wallet_app = typer.Typer(no_args_is_help=True, help="离线付款码 · Customers whose phones pay without a network.")
+app.add_typer(wallet_app, name="wallet")
 
 Data = Annotated[Path, typer.Option("--data", help="主机目录 · The host's folder.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="机器可读 · Machine-readable output.")]
 TerminalId = Annotated[str, typer.Argument(help="终端编号, 8 位 · Terminal id, 8 characters.")]
+
+UserNumber = Annotated[int, typer.Argument(help="用户编号 · The user's number.", min=0, max=10**10 - 1)]
+WalletFile = Annotated[Path, typer.Option("--out", help="钱包文件,交给手机 · The wallet, for the phone; a secret.")]
 
 TERMINAL_ID_LENGTH, MERCHANT_ID_LENGTH, MASTER_KEY_BYTES = 8, 15, 16
 
@@ -393,6 +398,67 @@ def import_queue(
             _tell({"terminal": found.terminal, "message": number, "of": len(found.sealed), "outcome": outcome}, as_json)
     if refused:
         raise typer.TyperException(f"{refused} messages were refused: keep the file, and see above why")
+
+
+@wallet_app.command("add")
+def add_wallet(
+    data: Data,
+    number: UserNumber,
+    name: Annotated[str, typer.Option(help="姓名 · Who it is, for operators.")],
+    account_file: Annotated[Path, typer.Option(help="文件,内含付款账户卡号 · File with the card number that pays.")],
+    out: WalletFile,
+    as_json: Json = False,
+) -> None:
+    """登记用户并发放钱包 · Register a customer, or give a known one another account, and write the phone's wallet.
+
+    例 / Example: tillgate host wallet add 1000000001 --name 王芳 --account-file card.txt --out phone.json --data ./host
+    """
+    from host_switch import wallets
+
+    with _in_one_sentence():
+        user = wallets.give(data, number, out, account=wallets.account_in(account_file), name=name)
+    _tell({"number": number, "handles": len(user.codes.slots), "wallet": str(out)}, as_json)
+
+
+@wallet_app.command("refresh")
+def refresh_wallet(data: Data, number: UserNumber, out: WalletFile, as_json: Json = False) -> None:
+    """手机联网更新 · Give a phone that is online a new seed and new handles; what it had before ends.
+
+    例 / Example: tillgate host wallet refresh 1000000001 --out phone.json --data ./host
+    """
+    from host_switch import wallets
+
+    with _in_one_sentence():
+        user = wallets.give(data, number, out)
+    _tell({"number": number, "handles": len(user.codes.slots), "wallet": str(out)}, as_json)
+
+
+@wallet_app.command("lost")
+def lost_wallet(data: Data, number: UserNumber, as_json: Json = False) -> None:
+    """手机挂失 · A phone is lost: its codes pay nothing any more, until its owner's next phone is refreshed.
+
+    例 / Example: tillgate host wallet lost 1000000001 --data ./host
+    """
+    from host_switch import wallets
+
+    with _in_one_sentence():
+        wallets.take(data, number)
+    _tell({"number": number, "handles": 0}, as_json)
+
+
+@wallet_app.command("list")
+def list_wallets(data: Data, as_json: Json = False) -> None:
+    """列出用户 · List the customers: account, handles given and used, failed tries within the hour, locked or not.
+
+    例 / Example: tillgate host wallet list --data ./host
+    """
+    import time
+
+    from host_switch import wallets
+
+    with _in_one_sentence():
+        for user in wallets.users(data):
+            _tell(wallets.shown(user, time.time()), as_json)
 
 
 @app.command()
