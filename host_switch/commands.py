@@ -1,16 +1,17 @@
 """`tillgate host …`: run the acquirer's switch, register terminals, see ledger and events, prove the books."""
 
 import asyncio
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from host_switch import queue_commands, wallet_commands
+from host_switch.command_line import Data, Json, TerminalId, books_of, in_one_sentence, require_terminal, tell
 from host_switch.download_files import MAXIMA
 from host_switch.orders import COMMANDS
 
@@ -20,44 +21,10 @@ app = typer.Typer(
 )
 terminal_app = typer.Typer(no_args_is_help=True, help="终端登记 · The terminals that this host knows.")
 app.add_typer(terminal_app, name="terminal")
-queue_app = typer.Typer(no_args_is_help=True, help="终端遗留交易 · What a broken terminal still owed.")
-app.add_typer(queue_app, name="queue")
-wallet_app = typer.Typer(no_args_is_help=True, help="离线付款码 · Customers whose phones pay without a network.")
-app.add_typer(wallet_app, name="wallet")
-
-Data = Annotated[Path, typer.Option("--data", help="主机目录 · The host's folder.", file_okay=False)]
-Json = Annotated[bool, typer.Option("--json", help="机器可读 · Machine-readable output.")]
-TerminalId = Annotated[str, typer.Argument(help="终端编号, 8 位 · Terminal id, 8 characters.")]
-
-UserNumber = Annotated[int, typer.Argument(help="用户编号 · The user's number.", min=0, max=10**10 - 1)]
-WalletFile = Annotated[Path, typer.Option("--out", help="钱包文件,交给手机 · The wallet, for the phone; a secret.")]
+app.add_typer(queue_commands.app, name="queue")
+app.add_typer(wallet_commands.app, name="wallet")
 
 TERMINAL_ID_LENGTH, MERCHANT_ID_LENGTH, MASTER_KEY_BYTES = 8, 15, 16
-
-
-@contextmanager
-def _in_one_sentence() -> Iterator[None]:
-    """Turn what the host's own errors say into a refusal of the command."""
-    from host_switch.broker_files import BrokerFilesError
-    from host_switch.certificates import CertificateError
-    from host_switch.door import DoorError
-    from host_switch.keys import KeyRoomError
-    from host_switch.process import ProcessError
-    from host_switch.start import HostError
-    from host_switch.store import StoreError
-
-    try:
-        yield
-    except (
-        BrokerFilesError, CertificateError, DoorError, HostError, KeyRoomError, ProcessError, StoreError,
-    ) as error:  # fmt: skip
-        raise typer.TyperException(str(error)) from None
-
-
-def _tell(facts: dict[str, Any], as_json: bool) -> None:
-    """One line for a machine, or for a person."""
-    words = "  ".join(f"{name}={value}" for name, value in facts.items() if value not in ("", None))
-    typer.echo(json.dumps(facts, ensure_ascii=False) if as_json else words)
 
 
 @app.command()
@@ -77,10 +44,10 @@ def run(
     from host_switch import start
 
     def on_ready(listening: int) -> None:
-        _tell({"ready": True, "listen": listen, "port": listening, "issuer": issuer}, as_json)
+        tell({"ready": True, "listen": listen, "port": listening, "issuer": issuer}, as_json)
 
     _log_to_stderr(as_json)
-    with _in_one_sentence():
+    with in_one_sentence():
         address, listening = start.Address.parse(issuer), start.Address(listen, port)
         asyncio.run(start.run(data, listening, address, on_ready=on_ready))
 
@@ -120,11 +87,11 @@ def give_zone_keys(
     """
     from host_switch import start
 
-    with _in_one_sentence():
+    with in_one_sentence():
         joined = start.read_zone_keys(file)
         with start.opened_store(data, to_write=True) as store:
             store.put_secret(start.ZONE_KEYS, joined)
-    _tell({"zone_keys": "loaded"}, as_json)
+    tell({"zone_keys": "loaded"}, as_json)
 
 
 @app.command("certificates")
@@ -141,12 +108,12 @@ def make_certificates(
     """
     from host_switch import certificates
 
-    with _in_one_sentence():
+    with in_one_sentence():
         try:
             certificates.found(data, name)
         except OSError as error:
             raise certificates.CertificateError(f"cannot write in {data}: {error.strerror}") from None
-    _tell({"certificates": str(data / certificates.FOLDER), "names": ", ".join(name)}, as_json)
+    tell({"certificates": str(data / certificates.FOLDER), "names": ", ".join(name)}, as_json)
 
 
 @app.command("broker-config")
@@ -169,9 +136,9 @@ def make_broker_files(
     """
     from host_switch import broker_files
 
-    with _in_one_sentence(), _as_broker_files(out):
+    with in_one_sentence(), _as_broker_files(out):
         broker_files.write(data, out, names=name or (), listen=listen, port=port, user=user)
-    _tell({"broker": str(out / broker_files.CONFIGURATION), "port": port}, as_json)
+    tell({"broker": str(out / broker_files.CONFIGURATION), "port": port}, as_json)
 
 
 @app.command("broker-withdrawn")
@@ -186,9 +153,9 @@ def tell_broker_who_is_shut_out(
     """
     from host_switch import broker_files
 
-    with _in_one_sentence(), _as_broker_files(out):
+    with in_one_sentence(), _as_broker_files(out):
         broker_files.write_withdrawn(data, out)
-    _tell({"withdrawn": str(out / broker_files.WITHDRAWN)}, as_json)
+    tell({"withdrawn": str(out / broker_files.WITHDRAWN)}, as_json)
 
 
 @contextmanager
@@ -215,13 +182,13 @@ def certify_terminal(
     """
     from host_switch import certificates
 
-    _require_terminal(data, terminal)
-    with _in_one_sentence():
+    require_terminal(data, terminal)
+    with in_one_sentence():
         try:
             out.write_bytes(certificates.certify_terminal(data, terminal, request.read_bytes()))
         except OSError as error:
             raise certificates.CertificateError(f"cannot use {error.filename}: {error.strerror}") from None
-    _tell({"terminal": terminal, "certificate": str(out)}, as_json)
+    tell({"terminal": terminal, "certificate": str(out)}, as_json)
 
 
 @terminal_app.command("add")
@@ -242,11 +209,11 @@ def add_terminal(
 
     if len(terminal) != TERMINAL_ID_LENGTH or len(merchant) != MERCHANT_ID_LENGTH:
         raise typer.TyperException("a terminal id has 8 characters and a merchant id 15")
-    with _in_one_sentence():
+    with in_one_sentence():
         master_key = start.master_key_in(master_key_file)
         start.carry_out(data, TerminalRegistered(terminal, merchant, master_key))
     check_value = key_check_value(master_key).hex().upper()
-    _tell({"terminal": terminal, "merchant": merchant, "master_key_check_value": check_value}, as_json)
+    tell({"terminal": terminal, "merchant": merchant, "master_key_check_value": check_value}, as_json)
 
 
 @terminal_app.command("list")
@@ -255,13 +222,13 @@ def list_terminals(data: Data, as_json: Json = False) -> None:
 
     例 / Example: tillgate host terminal list --data ./host
     """
-    for terminal in _books(data).terminals:
+    for terminal in books_of(data).terminals:
         facts = {
             "terminal": terminal.id, "merchant": terminal.merchant, "batch": terminal.batch,
             "signed_on": terminal.keys is not None, "command": _command_names(terminal.commands),
             "reply_timeout_s": terminal.parameters.reply_timeout_s, "merchant_name": terminal.parameters.merchant_name,
         }  # fmt: skip
-        _tell(facts, as_json)
+        tell(facts, as_json)
 
 
 def _command_names(digits: str) -> str:
@@ -284,15 +251,10 @@ def command_terminal(
 
     if command not in COMMANDS:
         raise typer.BadParameter(f"{command} is no command; there are: {', '.join(COMMANDS)}")
-    _require_terminal(data, terminal)
-    with _in_one_sentence():
+    require_terminal(data, terminal)
+    with in_one_sentence():
         start.carry_out(data, CommandGiven(terminal, COMMANDS[command]))
-    _tell({"terminal": terminal, "command": command}, as_json)
-
-
-def _require_terminal(data: Path, terminal: str) -> None:
-    if terminal not in {known.id for known in _books(data).terminals}:
-        raise typer.TyperException(f"no terminal {terminal}: register it with tillgate host terminal add")
+    tell({"terminal": terminal, "command": command}, as_json)
 
 
 @terminal_app.command("parameters")
@@ -317,10 +279,10 @@ def give_parameters(
         parameters.to_bytes()
     except Iso8583Error as error:
         raise typer.BadParameter(error.reason, param_hint="--merchant-name") from None
-    _require_terminal(data, terminal)
-    with _in_one_sentence():
+    require_terminal(data, terminal)
+    with in_one_sentence():
         start.carry_out(data, ParametersGiven(terminal, parameters))
-    _tell({"terminal": terminal, **asdict(parameters)}, as_json)
+    tell({"terminal": terminal, **asdict(parameters)}, as_json)
 
 
 @app.command()
@@ -345,14 +307,14 @@ def downloads(
 
     if kind not in MAXIMA:
         raise typer.BadParameter(f"{kind} is nothing to download; there are: {', '.join(MAXIMA)}")
-    with _in_one_sentence():
+    with in_one_sentence():
         if file is None:
             with start.opened_store(data, to_write=False) as store:
                 items = next((each.items for each in store.downloads() if each.kind == kind), ())
         else:
             items = _download_items(kind, file)
             start.carry_out(data, DownloadGiven(Download(kind, items)))
-    _tell({"kind": kind, "count": len(items)}, as_json)
+    tell({"kind": kind, "count": len(items)}, as_json)
 
 
 def _download_items(kind: str, file: Path) -> tuple[bytes, ...]:
@@ -366,101 +328,6 @@ def _download_items(kind: str, file: Path) -> tuple[bytes, ...]:
         raise typer.BadParameter(f"{file.name} cannot be used: {error}", param_hint="--file") from None
 
 
-@queue_app.command("import")
-def import_queue(
-    data: Data,
-    file: Annotated[Path, typer.Argument(help="封存文件或扫出的文本 · The sealed file, or its scanned codes as text.")],
-    as_json: Json = False,
-) -> None:
-    """导入终端遗留交易 · Book what a terminal could not send; what has been heard of before is not booked again.
-
-    The file is made by tillgate terminal queue export. A host that runs goes on running.
-
-    例 / Example: tillgate host queue import owed.tgq --data ./host
-    """
-    from host_switch import rescue, start
-    from host_switch.events import MessageRescued
-    from iso8583 import Iso8583Error
-    from iso8583.rescue import Rescue
-
-    try:
-        found = Rescue.parse(file.read_bytes())
-    except OSError as error:
-        raise typer.TyperException(f"cannot read {file}: {error.strerror}") from None
-    except Iso8583Error as error:
-        raise typer.TyperException(error.reason) from None
-    _require_terminal(data, found.terminal)
-    refused = 0
-    with _in_one_sentence():
-        for number, sealed in enumerate(found.sealed, 1):
-            outcome = start.carry_out(data, MessageRescued(found.terminal, sealed))
-            refused += outcome.startswith(rescue.REFUSED)
-            _tell({"terminal": found.terminal, "message": number, "of": len(found.sealed), "outcome": outcome}, as_json)
-    if refused:
-        raise typer.TyperException(f"{refused} messages were refused: keep the file, and see above why")
-
-
-@wallet_app.command("add")
-def add_wallet(
-    data: Data,
-    number: UserNumber,
-    name: Annotated[str, typer.Option(help="姓名 · Who it is, for operators.")],
-    account_file: Annotated[Path, typer.Option(help="文件,内含付款账户卡号 · File with the card number that pays.")],
-    out: WalletFile,
-    as_json: Json = False,
-) -> None:
-    """登记用户并发放钱包 · Register a customer, or give a known one another account, and write the phone's wallet.
-
-    例 / Example: tillgate host wallet add 1000000001 --name 王芳 --account-file card.txt --out phone.json --data ./host
-    """
-    from host_switch import wallets
-
-    with _in_one_sentence():
-        user = wallets.give(data, number, out, account=wallets.account_in(account_file), name=name)
-    _tell({"number": number, "handles": len(user.codes.slots), "wallet": str(out)}, as_json)
-
-
-@wallet_app.command("refresh")
-def refresh_wallet(data: Data, number: UserNumber, out: WalletFile, as_json: Json = False) -> None:
-    """手机联网更新 · Give a phone that is online a new seed and new handles; what it had before ends.
-
-    例 / Example: tillgate host wallet refresh 1000000001 --out phone.json --data ./host
-    """
-    from host_switch import wallets
-
-    with _in_one_sentence():
-        user = wallets.give(data, number, out)
-    _tell({"number": number, "handles": len(user.codes.slots), "wallet": str(out)}, as_json)
-
-
-@wallet_app.command("lost")
-def lost_wallet(data: Data, number: UserNumber, as_json: Json = False) -> None:
-    """手机挂失 · A phone is lost: its codes pay nothing any more, until its owner's next phone is refreshed.
-
-    例 / Example: tillgate host wallet lost 1000000001 --data ./host
-    """
-    from host_switch import wallets
-
-    with _in_one_sentence():
-        wallets.take(data, number)
-    _tell({"number": number, "handles": 0}, as_json)
-
-
-@wallet_app.command("list")
-def list_wallets(data: Data, as_json: Json = False) -> None:
-    """列出用户 · List the customers: account, handles given and used, failed tries within the hour, locked or not.
-
-    例 / Example: tillgate host wallet list --data ./host
-    """
-    import time
-
-    from host_switch import wallets
-
-    with _in_one_sentence():
-        for user in wallets.users(data):
-            _tell(wallets.shown(user, time.time()), as_json)
-
-
 @app.command()
 def ledger(data: Data, as_json: Json = False) -> None:
     """账户余额 · Balances, derived from all postings; amounts in minor units, what is owed to us positive.
@@ -469,8 +336,8 @@ def ledger(data: Data, as_json: Json = False) -> None:
     """
     from host_switch.ledger import balances
 
-    for (account, currency), amount in sorted(balances(_books(data).records).items()):
-        _tell({"account": account, "currency": currency, "balance": amount}, as_json)
+    for (account, currency), amount in sorted(balances(books_of(data).records).items()):
+        tell({"account": account, "currency": currency, "balance": amount}, as_json)
 
 
 @app.command()
@@ -481,13 +348,13 @@ def reconcile(data: Data, as_json: Json = False) -> None:
     """
     from host_switch.invariants import VALIDATIONS, breaches
 
-    books = _books(data)
+    books = books_of(data)
     found = breaches(books)
     for breach in found:
-        _tell(asdict(breach), as_json)
+        tell(asdict(breach), as_json)
     open_now = sum(row.due_at is not None for row in books.transactions)
     counts = {"validations": len(VALIDATIONS), "transactions": len(books.transactions), "open": open_now}
-    _tell({**counts, "records": len(books.records), "breaches": len(found)}, as_json)
+    tell({**counts, "records": len(books.records), "breaches": len(found)}, as_json)
     if found:
         raise typer.TyperException(f"{len(found)} breaches: stop this host and keep its folder as it is")
 
@@ -498,9 +365,9 @@ def settle(data: Data, as_json: Json = False) -> None:
 
     例 / Example: tillgate host settle --data ./host
     """
-    for batch in _books(data).batches:
+    for batch in books_of(data).batches:
         facts = {"terminal": batch.terminal, "batch": batch.number, "balanced": batch.balanced}
-        _tell({**facts, "closed": batch.closed_at is not None, "settled_at": batch.settled_at}, as_json)
+        tell({**facts, "closed": batch.closed_at is not None, "settled_at": batch.settled_at}, as_json)
 
 
 @app.command()
@@ -509,9 +376,9 @@ def events(data: Data, as_json: Json = False) -> None:
 
     例 / Example: tillgate host events --data ./host
     """
-    for event in _books(data).events:
+    for event in books_of(data).events:
         facts = {"severity": event.severity, "kind": event.kind, "transaction": str(event.key)}
-        _tell({**facts, "at": event.at, "text": event.text}, as_json)
+        tell({**facts, "at": event.at, "text": event.text}, as_json)
 
 
 @app.command()
@@ -522,13 +389,6 @@ def routes(data: Data, as_json: Json = False) -> None:
     """
     from host_switch import start
 
-    with _in_one_sentence(), start.opened_store(data, to_write=False) as store:
+    with in_one_sentence(), start.opened_store(data, to_write=False) as store:
         ready = store.secret(start.ZONE_KEYS) is not None
-    _tell({"transactions": "all", "channel": "iso_issuer", "zone_keys": "loaded" if ready else "missing"}, as_json)
-
-
-def _books(data: Path) -> Any:
-    from host_switch import start
-
-    with _in_one_sentence(), start.opened_store(data, to_write=False) as store:
-        return store.books()
+    tell({"transactions": "all", "channel": "iso_issuer", "zone_keys": "loaded" if ready else "missing"}, as_json)

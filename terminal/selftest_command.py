@@ -46,7 +46,7 @@ def _test_there(terminal: RunningTerminal, operator: str, pin: str, tell: Tell) 
 
 
 async def _test_alone(folder: Path, tell: Tell) -> Test:
-    from terminal.start import opened  # noqa: PLC0415 - only where there is no terminal that has done it
+    from terminal.start import opened
 
     async with opened(folder) as terminal:
         runner = terminal.runner

@@ -33,7 +33,7 @@ MAY_IMPORT = {  # the packages of ours that each may import: the wire is the con
 
 SHELLS = (  # what meets the world; every other module of terminal, host_switch and paycode is a core and stays pure
     *("host_switch/broker_files.py", "host_switch/certificates.py", "host_switch/channels/*.py"),
-    "host_switch/commands.py",
+    "host_switch/*command*.py",
     *("host_switch/connections.py", "host_switch/door.py"),
     *("host_switch/keys.py", "host_switch/listener.py", "host_switch/process.py", "host_switch/sqlite_*.py"),
     *("host_switch/start.py", "host_switch/wallets.py"),
@@ -58,7 +58,7 @@ WORLD_CALLS = {"breakpoint", "input", "now", "open", "today", "utcnow"}  # nor c
 # Supervision and selftest: whatever a driver fails with, the other devices and the counter go on.
 BROAD_EXCEPT = ("tillgate.py", "host_switch/listener.py", "terminal/devices/supervision.py", "terminal/selftest.py")
 PRINTS = (  # speak on standard output: to a person, or to whoever started the process
-    *("tillgate.py", "*/commands.py", "simulators/demo*.py", "simulators/*_figures.py", "simulators/*_process.py"),
+    *("tillgate.py", "*/*command*.py", "simulators/demo*.py", "simulators/*_figures.py", "simulators/*_process.py"),
     *("bench/*.py", "tests/*.py"),
 )
 CHANCE = ("simulators/*.py", "tests/*.py", "bench/*.py")  # may be random; keys and nonces come from `secrets`

@@ -61,8 +61,8 @@ def dialects(name: str, file: Path | None) -> tuple[Dialect, ...]:
         WrongUseError: there is none of that name.
     """
     if file is not None:
-        from iso8583.table_check import DialectError  # noqa: PLC0415 - TOML is read only where it is asked for
-        from iso8583.toml_dialect import load_dialect_file  # noqa: PLC0415
+        from iso8583.table_check import DialectError
+        from iso8583.toml_dialect import load_dialect_file
 
         try:
             return (load_dialect_file(file),)
