@@ -135,7 +135,7 @@ def _any_answer(before: Any) -> Any:
 
 def _three_tries(before: Any) -> Any:
     def tick(self: Any, now: float) -> Any:
-        tired = [key for key, retry in self._retries.items() if retry.attempts >= 3]
+        tired = [key for key, debt in self.forwarding._debts.items() if debt.tries >= 3]
         given_up = [key for key in tired if self._book.payments[key].state is State.REVERSAL_DUE]
         for key in given_up:
             self._let_go(key)
@@ -148,7 +148,7 @@ def _dropped_when_back(before: Any) -> Any:
     def link_up(self: Any, now: float) -> Any:
         for payment in self._book.unresolved():
             if payment.state is State.ADVICE_DUE:
-                self._retries.pop(payment.key, None)
+                self.forwarding.forget(payment.key)
         return before(self, now)
 
     return link_up
@@ -157,7 +157,8 @@ def _dropped_when_back(before: Any) -> Any:
 def _silence_is_yes(before: Any) -> Any:
     def tick(self: Any, now: float) -> Any:
         owed = [payment for payment in self._book.unresolved() if payment.state is State.ADVICE_DUE]
-        tired = [p for p in owed if p.key in self._retries and self._retries[p.key].attempts >= 2]
+        debts = self.forwarding._debts
+        tired = [p for p in owed if p.key in debts and debts[p.key].tries >= 2]
         believed = [Answered(p.key, approved=True, response_code="00", at=now, amount=p.amount) for p in tired]
         effects = [self._persist(record) for record in believed]
         for payment in tired:

@@ -1,9 +1,11 @@
 """What the host's answer to a payment says: about its amount, its balance, and about goods that are gone already."""
 
 from iso8583 import Iso8583Error, Message
-from iso8583.response_codes import UPLOAD_DONE, Action, meaning
+from iso8583.response_codes import REVERSAL_DONE, UPLOAD_DONE, Action, meaning
 from iso8583.unionpay import Balance54
 from terminal.book import Payment
+from terminal.events import Received
+from terminal.records import Answered
 from terminal.transitions import Happening
 
 PARTIAL = "10"
@@ -21,6 +23,18 @@ def judge_advice(answer: Message, code: str) -> Happening:
     return Happening.DOUBTFUL_REPEAT if action is Action.RETRY_LATER else Happening.ADVICE_REFUSED
 
 
+def judge_reversal(answer: Received) -> Happening:
+    """What the host says of a reversal: done (also: never heard of that payment), or not, which is no end."""
+    done = answer.mac == "good" and answer.message.get(39) in REVERSAL_DONE
+    return Happening.REVERSAL_DONE if done else Happening.REVERSAL_REFUSED
+
+
+def refuses(happening: Happening, answer: Message) -> bool:
+    """Whether the host says no to what is owed to it; *not now* is no such word."""
+    is_refusal = happening in (Happening.ADVICE_REFUSED, Happening.REVERSAL_REFUSED)
+    return is_refusal and meaning(answer.text(39, "")).action is not Action.RETRY_LATER
+
+
 def amount_fits(payment: Payment, answer: Message) -> bool:
     """The amount is that of the request, or a part of it if the answer says so."""
     amount = int(answer.text(4, str(payment.amount)))
@@ -29,9 +43,23 @@ def amount_fits(payment: Payment, answer: Message) -> bool:
     return payment.rules.direction == "none" or amount == payment.amount
 
 
-def balance_in(answer: Message) -> int | None:
-    """The balance that an answer brings; None if it brings none that can be read."""
+def _balance_in(answer: Message) -> int | None:
     try:
         return Balance54.parse(answer.text(54, "")[:20]).amount
     except Iso8583Error:
         return None
+
+
+def answered(
+    payment: Payment, answer: Message | None, approved: bool, now: float, card_waits: bool = False
+) -> Answered:
+    """The record of an answer; `card_waits`: the chip has yet to agree."""
+    assert answer is not None, "the table answers only with an answer"
+    return Answered(
+        payment.key, approved, answer.text(39, ""), now,
+        amount=int(answer.get(4, f"{payment.amount:012d}")) if approved else payment.amount,
+        reference=answer.text(37, ""), authorisation=answer.text(38, ""),
+        host_time=answer.text(12, ""), host_date=answer.text(13, ""),
+        issuer=answer.text(44, ""), text=answer.text(63, ""), balance=_balance_in(answer),
+        card_waits=card_waits,
+    )  # fmt: skip

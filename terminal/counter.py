@@ -21,6 +21,9 @@ from terminal.events import (
     CloseByPeople,
     CodeIgnored,
     CodePresented,
+    CourierLost,
+    CourierRefused,
+    CourierUp,
     DevicesSeen,
     DownloadKept,
     DownloadsLoaded,
@@ -39,6 +42,7 @@ from terminal.events import (
     ReprintRequested,
     RoomMeasured,
     SaleRequested,
+    SendNow,
     SettleRequested,
     SlipFailed,
     SlipPrinted,
@@ -54,6 +58,7 @@ from terminal.session import Session
 from terminal.settlement import Settlement
 from terminal.slip_queue import SlipQueue
 
+_PAYMENT_ANSWERS = ("0210", "0230", "0410")
 _MEASUREMENTS = (RoomMeasured, DevicesSeen, DownloadsLoaded)
 
 
@@ -78,6 +83,7 @@ class Counter:
         self.session = Session(self.book, profile)
         self.settlement = Settlement(self.book, profile)
         self.errands = Errands(self.book, profile)
+        self.courier_connected = False
         self.room = risk.Room(free_bytes=0, writable=False)
         self.notice: Notice | None = None
         self.slips = SlipQueue(self.book)
@@ -163,10 +169,10 @@ class Counter:
                 return self.session.keys_lost(event)
             case KeysBack():
                 return self.session.keys_back(now)
-            case LinkUp():
-                return self.session.link_up(now)
-            case LinkLost():
-                return self.session.link_down()
+            case LinkUp() | LinkLost() | CourierUp() | CourierLost() | CourierRefused():
+                return self._line_changed(event, now)
+            case SendNow():
+                return self.payments.send_now(now)
             case RoomMeasured(free_bytes, writable):
                 self.room = risk.Room(free_bytes, writable)
                 return []
@@ -178,12 +184,34 @@ class Counter:
                 self.errands.devices = works
                 return []
 
+    def _line_changed(
+        self, event: LinkUp | LinkLost | CourierUp | CourierLost | CourierRefused, now: float
+    ) -> list[Effect]:
+        match event:
+            case LinkUp():
+                return self.session.link_up(now)
+            case LinkLost():
+                return self.session.link_down()
+            case CourierRefused(key):
+                return self.payments.courier_refused(key, now)
+            case CourierUp() | CourierLost():
+                self.courier_connected = isinstance(event, CourierUp)
+                return []
+
     def _received(self, event: Received, now: float) -> list[Effect]:
+        """The host has spoken. What the courier brings may be a day old, or made under keys that are no more.
+
+        So it neither proves that the line stands, nor orders anything, nor says that keys do not fit: of all that, the
+        line to the host will tell. It is an answer to what is owed, or nothing.
+        """
+        if event.line == "courier":
+            is_answer = event.message.mti in _PAYMENT_ANSWERS
+            return self.payments.received(event, now) if is_answer else []
         self.session.heard(now)
         self.session.heed(event.command)
         self.errands.heed(event.command, now)
         match event.message.mti:
-            case "0210" | "0230" | "0410":
+            case mti if mti in _PAYMENT_ANSWERS:
                 self._mind_the_session(event, now)
                 return self.payments.received(event, now)
             case "0510" | "0330":
@@ -310,12 +338,20 @@ class Counter:
         effects: list[Effect] = []
         if self.session.wants_sign_on and not self.busy:
             effects += self.session.sign_on(now)
+        effects += self._follow_courier(now)
         if self.session.ready and not was_ready:
             self.settlement.link_ready = True
             effects += self.payments.link_up(now) + self.settlement.link_up(now)
         elif was_ready and not self.session.ready:
             effects += self.payments.link_down(now) + self.settlement.link_down()
         return effects + self.errands.follow(self._is_free(), now) + self.slips.follow(now)
+
+    def _follow_courier(self, now: float) -> list[Effect]:
+        """The courier serves while the broker is there and we have keys: without a MAC the host believes nothing."""
+        serves = self.courier_connected and self.session.trusts_keys
+        if serves == ("courier" in self.payments.forwarding.lines):
+            return []
+        return self.payments.line_up("courier", now) if serves else self.payments.courier_down(now)
 
     def _is_free(self) -> bool:
         """Nothing is in anybody's hands, and nothing more important waits: an errand may be run."""

@@ -14,6 +14,8 @@ from terminal.records import Key, Record
 
 MacState = Literal["good", "bad", "absent"]
 Means = Literal["card", "code"]
+Line = Literal["host", "courier"]
+"""The two ways to the host: the connection of the session, and the broker that carries what is owed."""
 
 
 # --- events: what people do -------------------------------------------------------------------------------------------
@@ -230,11 +232,37 @@ class LinkLost:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message from the host: decoded, its MAC checked, with the command digit of its header."""
+    """A message from the host: decoded, its MAC checked, with the command digit of its header.
+
+    What came over the courier may be old: it says something of its payment, and nothing of the session.
+    """
 
     message: Message
     mac: MacState
     command: str = "0"
+    line: Line = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class CourierUp:
+    """The broker carries messages, and would bring us answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class CourierLost:
+    """The connection to the broker is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class CourierRefused:
+    """The broker does not carry this message: nobody may send it, or nobody is there to take it."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class SendNow:
+    """A person wants all that is owed to the host to be sent now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +331,8 @@ Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
     | SettleRequested | CloseByPeople | CardPresented | CodePresented | CodeIgnored | SwipeRefused | MeansFailed
     | CardCompleted | Progress | SlipReady | SlipPrinted | SlipFailed
-    | LinkUp | LinkLost | Received | KeysLoaded | KeysLost | KeysBack | CardErased | DownloadKept | DownloadsLoaded
+    | LinkUp | LinkLost | CourierUp | CourierLost | CourierRefused | SendNow | Received
+    | KeysLoaded | KeysLost | KeysBack | CardErased | DownloadKept | DownloadsLoaded
     | RoomMeasured | DevicesSeen | Tick
 )  # fmt: skip
 
@@ -320,10 +349,15 @@ class Persist:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a message to the host. The link unseals `cards` into it and adds the MAC where the type carries one."""
+    """Send a message to the host, over this line. The shell unseals `cards` into it and adds the MAC that its type has.
+
+    `again_in_s`: after so long it is sent again if no answer ends it: nobody need carry it much longer. 0: it is not.
+    """
 
     message: Message
     cards: tuple[str, ...] = field(default=(), repr=False)
+    line: Line = "host"
+    again_in_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ The rules, each with its test:
 - An approval that comes late changes nothing; it is kept as evidence.
 - A sale that the chip approved offline is owed to the host until that has booked or declined it; only its word ends it.
 - A chip that refuses after the host approved: the sale is reversed.
+- What is owed goes when `forwarding.py` says so, over the line that it names; a sale only over the line to the host.
 - What cannot be asked for any more is closed by two people, by the acquirer's statement. An answer that contradicts
   them after all changes nothing; it is kept as evidence, and calls a person.
 """
@@ -23,9 +24,9 @@ from firmware_config.profile import TerminalProfile
 from iso8583 import Message
 from iso8583.masking import mask_code
 from iso8583.message import response_mti
-from iso8583.response_codes import REVERSAL_DONE, Action, meaning
+from iso8583.response_codes import Action, meaning
 from terminal import host_parameters, messages
-from terminal.answers import APPROVING, amount_fits, balance_in, judge_advice
+from terminal.answers import APPROVING, amount_fits, answered, judge_advice, judge_reversal, refuses
 from terminal.book import Book, Payment
 from terminal.events import (
     AskForMeans,
@@ -35,6 +36,7 @@ from terminal.events import (
     CodePresented,
     CompleteCard,
     Effect,
+    Line,
     Means,
     Original,
     Persist,
@@ -42,9 +44,9 @@ from terminal.events import (
     ReleaseMeans,
     Send,
 )  # fmt: skip
+from terminal.forwarding import Forwarding, Turn, Urgency
 from terminal.records import (
     CARD_ERASED,
-    Answered,
     ApprovedOffline,
     Attention,
     Cancelled,
@@ -62,15 +64,6 @@ from terminal.transitions import TABLE, Act, Happening, State
 
 NO_ANSWER, BAD_MAC, CARD_REFUSED = "98", "A0", "06"
 
-# Seconds until an unanswered reversal or repeat is sent again: soon at first, then ever rarer, but for ever.
-RETRY_S = (5, 10, 20, 40, 80, 160, 320, 640, 1200)
-
-
-@dataclass(slots=True)
-class _Retry:
-    attempts: int
-    at: float
-
 
 class Payments:
     """All payments of the open batch. One of them may be in the customer's hands: the *current* one."""
@@ -79,7 +72,7 @@ class Payments:
         self._book = book
         self._profile = profile
         self._answer_due: dict[Key, float] = {}
-        self._retries: dict[Key, _Retry] = {}
+        self.forwarding = Forwarding()
         self.current: Key | None = None
         self.link_ready = False
 
@@ -146,7 +139,9 @@ class Payments:
     def card_erased(self, key: Key, now: float) -> list[Effect]:
         """A refund that must be repeated and cannot be: only a person can find out what became of it."""
         payment = self._book.payments[key]
-        return [] if payment.attention else [self._persist(Attention(key, CARD_ERASED, now))]
+        self.forwarding.cannot_be_sent(key)
+        called = [] if payment.attention else [self._persist(Attention(key, CARD_ERASED, now))]
+        return called + self.forward(now)
 
     def card_completed(self, event: CardCompleted, now: float) -> list[Effect]:
         """The chip had its last word."""
@@ -159,14 +154,21 @@ class Payments:
     # --- the host's answers -------------------------------------------------------------------------------------------
 
     def received(self, event: Received, now: float) -> list[Effect]:
-        """Take an answer (0210, 0230, 0410). One that fits no payment, or not exactly, is ignored."""
+        """Take an answer (0210, 0230, 0410). One that fits no payment, or not exactly, is ignored.
+
+        An answer makes room for what is owed next.
+        """
         payment = self._payment_of(event.message)
         if payment is None or not self._fits(payment, event.message):
             return []
-        if event.message.mti == "0410":
-            return self._reversal_answered(payment, event, now)
+        if event.line == "courier" and (event.mac != "good" or payment.key in self._answer_due):
+            return []  # the courier brings answers to what is owed: whoever waits at the counter is told by the host
+        happening = judge_reversal(event) if event.message.mti == "0410" else self._judge(payment, event)
+        if event.mac == "good":
+            self.forwarding.answered(payment.key, event.line, now, refused=refuses(happening, event.message))
         reason = NO_ANSWER if event.mac == "good" else BAD_MAC
-        return self._happen(payment, self._judge(payment, event), now, _Facts(answer=event.message, reason=reason))
+        effects = self._happen(payment, happening, now, _Facts(answer=event.message, reason=reason))
+        return effects + self.forward(now)
 
     def _payment_of(self, answer: Message) -> Payment | None:
         return self._book.payments.get(messages.key_in(answer))
@@ -196,25 +198,46 @@ class Payments:
         chip_waits = payment.entry_mode.startswith("05") and payment.rules.direction != "none"
         return Happening.APPROVED_CHIP_WAITS if chip_waits else Happening.APPROVED
 
-    def _reversal_answered(self, payment: Payment, event: Received, now: float) -> list[Effect]:
-        done = event.mac == "good" and event.message.get(39) in REVERSAL_DONE
-        happening = Happening.REVERSAL_DONE if done else Happening.REVERSAL_REFUSED
-        return self._happen(payment, happening, now, _Facts(answer=event.message))
-
     # --- the link and the clock ---------------------------------------------------------------------------------------
 
     def link_up(self, now: float) -> list[Effect]:
         """The host is reachable and signed on: what is due goes out at once, oldest first."""
         self.link_ready = True
-        for retry in self._retries.values():
-            retry.at = now
-        return self.tick(now)
+        return self.line_up("host", now)
 
     def link_down(self, now: float) -> list[Effect]:
         """The line is dead: what was sent on it has no answer any more."""
         self.link_ready = False
         waiting = [p for p in self._book.unresolved() if p.state is State.SENT and p.key in self._answer_due]
-        return [effect for payment in waiting for effect in self._doubt(payment, now)]
+        self.forwarding.line_down("host", now)
+        return [effect for payment in waiting for effect in self._doubt(payment, now)] + self.forward(now)
+
+    def courier_down(self, now: float) -> list[Effect]:
+        """The courier is gone, or cannot be used: what it had is due over the line to the host."""
+        self.forwarding.line_down("courier", now)
+        return self.forward(now)
+
+    def line_up(self, line: Line, now: float) -> list[Effect]:
+        """What is owed can go over this line, too."""
+        self.forwarding.line_up(line, now)
+        return self.tick(now)
+
+    def courier_refused(self, key: Key, now: float) -> list[Effect]:
+        """The broker does not carry this message."""
+        self.forwarding.not_carried(key, "courier", now)
+        return self.forward(now)
+
+    def send_now(self, now: float) -> list[Effect]:
+        """A person does not want to wait until it is time."""
+        self.forwarding.send_now(now)
+        return self.forward(now)
+
+    def forward(self, now: float) -> list[Effect]:
+        """Send what is owed, as far as it is its turn."""
+        effects: list[Effect] = []
+        for turn in self.forwarding.turns(now):
+            effects += self._happen(self._book.payments[turn.key], Happening.RETRY, now, _Facts(turn=turn))
+        return effects
 
     def resume(self, now: float) -> list[Effect]:
         """After a start: nothing is known of what was under way, so it is cancelled, reversed or repeated."""
@@ -223,7 +246,7 @@ class Payments:
             if payment.state is State.STARTED:
                 effects += self._happen(payment, Happening.GIVEN_UP, now, _Facts(reason="restarted"))
             elif payment.state in (State.REVERSAL_DUE, State.ADVICE_DUE):
-                self._retries[payment.key] = _Retry(1, now)
+                self._owe(payment, now, tries=1)
             else:
                 effects += self._doubt(payment, now)
         return effects
@@ -237,22 +260,12 @@ class Payments:
                 effects += self._happen(payment, Happening.GIVEN_UP, now, _Facts(reason="no_means"))
             else:
                 effects += self._doubt(payment, now)
-        if self.link_ready:
-            due = [key for key, retry in self._retries.items() if retry.at <= now]
-            for key in sorted(due, key=self._comes_after_reversals):
-                effects += self._happen(self._book.payments[key], Happening.RETRY, now, _Facts())
-        return effects
-
-    def _comes_after_reversals(self, key: Key) -> bool:
-        """What was sold offline waits until the host has been told what does not stand."""
-        return self._book.payments[key].state is State.ADVICE_DUE
+        return effects + self.forward(now)
 
     def deadline(self) -> float | None:
         """When tick() wants to be called next."""
-        times = list(self._answer_due.values())
-        if self.link_ready:
-            times += [retry.at for retry in self._retries.values()]
-        return min(times, default=None)
+        forward_at = self.forwarding.deadline()
+        return min([*self._answer_due.values(), *([] if forward_at is None else [forward_at])], default=None)
 
     # --- the machine --------------------------------------------------------------------------------------------------
 
@@ -316,7 +329,7 @@ class Payments:
             payment.key, card.entry_mode, card.masked, now, card.sealed, kept, card.chip, card.signature
         )
         self._let_go(payment.key)
-        return [self._persist(approved), ReleaseMeans(), *self._advise(payment.key, now, again=False)]
+        return [self._persist(approved), ReleaseMeans(), *self._owe(payment, now)]
 
     def _act_cancel(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
@@ -325,16 +338,17 @@ class Payments:
 
     def _act_finish(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
-        return [self._persist(_answered(payment, facts, True, now)), ReleaseMeans()]
+        return [self._persist(answered(payment, facts.answer, True, now)), ReleaseMeans()]
 
     def _act_ask_chip(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._answer_due[payment.key] = now + self._profile.limits.card_completion_timeout_s
-        return [self._persist(_answered(payment, facts, True, now, card_waits=True)), _complete(facts, approved=True)]
+        said = self._persist(answered(payment, facts.answer, True, now, card_waits=True))
+        return [said, _complete(facts, approved=True)]
 
     def _act_decline(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
-        answered = self._persist(_answered(payment, facts, False, now))
-        return [answered, _complete(facts, approved=False), ReleaseMeans()]
+        said = self._persist(answered(payment, facts.answer, False, now))
+        return [said, _complete(facts, approved=False), ReleaseMeans()]
 
     def _act_certify(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
@@ -343,26 +357,30 @@ class Payments:
     def _act_reverse(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
         due = self._persist(ReversalDue(payment.key, facts.reason, now))
-        return [due, ReleaseMeans(), *self._try_again(payment, self._reversal(payment.key, again=False), now)]
+        return [due, ReleaseMeans(), *self._owe(payment, now)]
 
-    def _act_reverse_again(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
-        sent_before = self._retries[payment.key].attempts > 0
-        return self._try_again(payment, self._reversal(payment.key, again=sent_before), now)
+    def _act_send_reversal(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
+        turn = _turn(facts)
+        request = messages.reversal(payment.recovery_fields, payment.reason, payment.authorisation, turn.again)
+        return [Send(request, line=turn.line, again_in_s=turn.next_in_s)]
 
     def _act_repeat(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
-        self._let_go(payment.key, keep_retry=True)
-        return self._advise(payment.key, now, again=True)
+        """What was asked for is owed from now on: it has been sent once."""
+        self._stop_waiting(payment.key)
+        return self._owe(payment, now, tries=1)
 
-    def _act_advise(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
-        return self._advise(payment.key, now, again=self._retries[payment.key].attempts > 0)
+    def _act_send_advice(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
+        turn = _turn(facts)
+        request = messages.advice(payment.recovery_fields, payment.rules.mti, turn.again)
+        return [Send(request, (payment.card,) if payment.card else (), turn.line, turn.next_in_s)]
 
     def _act_book_late(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
-        return [self._persist(_answered(payment, facts, True, now))]
+        return [self._persist(answered(payment, facts.answer, True, now))]
 
     def _act_decline_late(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
-        return [self._persist(_answered(payment, facts, False, now))]
+        return [self._persist(answered(payment, facts.answer, False, now))]
 
     def _act_close(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
@@ -388,32 +406,24 @@ class Payments:
         closed = ClosedByPeople(said.key, said.booked, said.statement, said.operator, said.supervisor, now)
         return [self._persist(closed)]
 
-    def _reversal(self, key: Key, again: bool) -> Send:
-        payment = self._book.payments[key]
-        return Send(messages.reversal(payment.recovery_fields, payment.reason, payment.authorisation, again))
-
-    def _advise(self, key: Key, now: float, *, again: bool) -> list[Effect]:
-        payment = self._book.payments[key]
-        request = messages.advice(payment.recovery_fields, payment.rules.mti, again)
-        return self._try_again(payment, Send(request, (payment.card,) if payment.card else ()), now)
-
-    def _try_again(self, payment: Payment, send: Send, now: float) -> list[Effect]:
-        """Send what is due and plan the next try; without a link only plan it."""
-        retry = self._retries.setdefault(payment.key, _Retry(0, now))
-        retry.at = now + RETRY_S[min(retry.attempts, len(RETRY_S) - 1)]
-        if not self.link_ready:
-            return []
-        retry.attempts += 1
-        return [send]
+    def _owe(self, payment: Payment, now: float, *, tries: int = 0) -> list[Effect]:
+        """Enter what is owed into the timetable; it goes at once if it can."""
+        is_reversal = self._book.payments[payment.key].state is State.REVERSAL_DUE
+        urgency = Urgency.REVERSAL if is_reversal else Urgency.ADVICE
+        means = self._book.payments[payment.key].means
+        self.forwarding.owe(payment.key, urgency, means, now, tries=tries)
+        return self.forward(now)
 
     def _current(self) -> Payment | None:
         return self._book.payments[self.current] if self.current else None
 
-    def _let_go(self, key: Key, keep_retry: bool = False) -> None:
-        """The payment no longer holds the counter up."""
+    def _let_go(self, key: Key) -> None:
+        """The payment no longer holds the counter up, and nothing is owed of it."""
+        self._stop_waiting(key)
+        self.forwarding.forget(key)
+
+    def _stop_waiting(self, key: Key) -> None:
         self._answer_due.pop(key, None)
-        if not keep_retry:
-            self._retries.pop(key, None)
         if self.current == key:
             self.current = None
 
@@ -427,23 +437,16 @@ class _Facts:
     chip: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
     people: CloseByPeople | None = None
+    turn: Turn | None = None
 
     @property
     def response_code(self) -> str:
         return self.answer.text(39, "") if self.answer else ""
 
 
-def _answered(payment: Payment, facts: _Facts, approved: bool, now: float, card_waits: bool = False) -> Answered:
-    answer = facts.answer
-    assert answer is not None, "the table answers only with an answer"
-    return Answered(
-        payment.key, approved, facts.response_code, now,
-        amount=int(answer.get(4, f"{payment.amount:012d}")) if approved else payment.amount,
-        reference=answer.text(37, ""), authorisation=answer.text(38, ""),
-        host_time=answer.text(12, ""), host_date=answer.text(13, ""),
-        issuer=answer.text(44, ""), text=answer.text(63, ""), balance=balance_in(answer),
-        card_waits=card_waits,
-    )  # fmt: skip
+def _turn(facts: _Facts) -> Turn:
+    assert facts.turn is not None, "the table sends again only when it is its turn"
+    return facts.turn
 
 
 def _complete(facts: _Facts, approved: bool) -> CompleteCard:
@@ -466,9 +469,9 @@ _ACTS: Mapping[Act, Callable[[Payments, Payment, _Facts, float], list[Effect]]] 
     Act.DECLINE: Payments._act_decline,
     Act.CERTIFY: Payments._act_certify,
     Act.REVERSE: Payments._act_reverse,
-    Act.REVERSE_AGAIN: Payments._act_reverse_again,
+    Act.SEND_REVERSAL: Payments._act_send_reversal,
     Act.REPEAT: Payments._act_repeat,
-    Act.ADVISE: Payments._act_advise,
+    Act.SEND_ADVICE: Payments._act_send_advice,
     Act.BOOK_LATE: Payments._act_book_late,
     Act.DECLINE_LATE: Payments._act_decline_late,
     Act.CLOSE: Payments._act_close,

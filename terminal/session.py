@@ -57,6 +57,11 @@ class Session:
         return not (self.ready or self.refusal or self._keys_lost)
 
     @property
+    def trusts_keys(self) -> bool:
+        """There are working keys that nobody has spoken against: also when the line is dead, a courier may use them."""
+        return self._has_keys and not self._sign_on_wanted
+
+    @property
     def wants_sign_on(self) -> bool:
         """The host asked for a new sign-on; it waits for the payment under way to end."""
         return self._sign_on_wanted and self.ready

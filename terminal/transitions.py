@@ -46,7 +46,7 @@ class Happening(StrEnum):
     REVERSAL_DONE = "reversal answered"
     REVERSAL_REFUSED = "reversal refused"
     ADVICE_REFUSED = "advice refused, not declined"
-    RETRY = "time to try again"
+    RETRY = "its turn to be sent"
     PEOPLE_SAY_BOOKED = "two people: booked"
     PEOPLE_SAY_NOT_BOOKED = "two people: not booked"
 
@@ -55,16 +55,16 @@ class Act(StrEnum):
     """What the terminal does about it; `payment.py` has one function for each."""
 
     SEND = "persist and send"
-    SELL_OFFLINE = "persist the approval, print, send the advice"
+    SELL_OFFLINE = "persist the approval, print, owe the advice"
     CANCEL = "persist the cancellation"
     FINISH = "persist the answer and print"
     ASK_CHIP = "persist the answer and ask the chip"
     DECLINE = "persist the answer and tell the chip"
     CERTIFY = "persist the certificate and print"
-    REVERSE = "persist and send the reversal"
-    REVERSE_AGAIN = "send the reversal again"
-    REPEAT = "send again, marked as a repeat"
-    ADVISE = "send the advice, marked as a repeat if it may have been sent"
+    REVERSE = "persist and owe the reversal"
+    SEND_REVERSAL = "send the reversal, marked as a repeat if it may have been sent"
+    REPEAT = "owe the repeat"
+    SEND_ADVICE = "send the advice or repeat, marked as one if it may have been sent"
     BOOK_LATE = "persist the answer"
     DECLINE_LATE = "persist the answer, which calls a person"
     CLOSE = "persist the end"
@@ -92,10 +92,10 @@ TABLE: Mapping[tuple[State, Happening], Move] = {
     (_S.SENT, _H.DOUBTFUL): Move(_S.REVERSAL_DUE, _A.REVERSE),
     (_S.SENT, _H.DOUBTFUL_REPEAT): Move(_S.SENT, _A.REPEAT),
     (_S.SENT, _H.DOUBTFUL_HARMLESS): Move(_S.CANCELLED, _A.CANCEL),
-    (_S.SENT, _H.RETRY): Move(_S.SENT, _A.REPEAT),
+    (_S.SENT, _H.RETRY): Move(_S.SENT, _A.SEND_ADVICE),
     (_S.SENT, _H.PEOPLE_SAY_BOOKED): Move(_S.APPROVED, _A.CLOSE_BY_PEOPLE),
     (_S.SENT, _H.PEOPLE_SAY_NOT_BOOKED): Move(_S.DECLINED, _A.CLOSE_BY_PEOPLE),
-    (_S.ADVICE_DUE, _H.RETRY): Move(_S.ADVICE_DUE, _A.ADVISE),
+    (_S.ADVICE_DUE, _H.RETRY): Move(_S.ADVICE_DUE, _A.SEND_ADVICE),
     (_S.ADVICE_DUE, _H.APPROVED): Move(_S.APPROVED, _A.BOOK_LATE),
     (_S.ADVICE_DUE, _H.DECLINED): Move(_S.DECLINED, _A.DECLINE_LATE),
     (_S.ADVICE_DUE, _H.ADVICE_REFUSED): Move(_S.ADVICE_DUE, _A.CALL),
@@ -104,7 +104,7 @@ TABLE: Mapping[tuple[State, Happening], Move] = {
     (_S.COMPLETING, _H.CHIP_AGREED): Move(_S.APPROVED, _A.CERTIFY),
     (_S.COMPLETING, _H.CHIP_REFUSED): Move(_S.REVERSAL_DUE, _A.REVERSE),
     (_S.COMPLETING, _H.DOUBTFUL): Move(_S.REVERSAL_DUE, _A.REVERSE),
-    (_S.REVERSAL_DUE, _H.RETRY): Move(_S.REVERSAL_DUE, _A.REVERSE_AGAIN),
+    (_S.REVERSAL_DUE, _H.RETRY): Move(_S.REVERSAL_DUE, _A.SEND_REVERSAL),
     (_S.REVERSAL_DUE, _H.REVERSAL_DONE): Move(_S.REVERSED, _A.CLOSE),
     (_S.REVERSAL_DUE, _H.REVERSAL_REFUSED): Move(_S.REVERSAL_DUE, _A.CALL),
     (_S.REVERSAL_DUE, _H.APPROVED): Move(_S.REVERSAL_DUE, _A.NOTE),

@@ -26,7 +26,8 @@ from terminal.events import (
     VoidRequested,
 )  # fmt: skip
 from terminal.events import Original as Sale
-from terminal.payment import _ACTS, RETRY_S, _Facts
+from terminal.forwarding import RETRY_S
+from terminal.payment import _ACTS, _Facts
 from terminal.records import Answered, LateAnswer, ReversalDue, Reversed, Sent, Started
 from terminal.transitions import FINAL, TABLE, Act, Happening, State
 from tests.terminal.rig import CARD, CODE, PAN, Till, answer, from_host, ready_till

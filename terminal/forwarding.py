@@ -1,0 +1,243 @@
+"""What is owed to the host: which of it goes next, when, and over which line. A core: times in, turns out.
+
+The journal is the queue (`terminal.book` says what is due); this is only its timetable, and may be lost at any moment.
+`payment.py` words what is sent, and judges the answers. The rules, each with its test:
+
+- Reversals first, and always: they wait for nobody, and nobody waits for them, so one that is refused for ever stops no
+  advice. Then advices, oldest first. A card has at most one of them unanswered, and in its order; but one that was
+  answered without an end, or three times not at all, lets the others of its card pass.
+- How many advices are unanswered at once is learned per line: one more for each round that is answered, half as many
+  after silence. A line that was silent is the second choice for a while.
+- Advices prefer the courier, reversals the line to the host. Where only one is there, everything goes over that.
+- Silence, or *not now*: again after `RETRY_S`, ever rarer, for ever. A refusal calls a person, and the next try waits
+  for a minute at least. A line that comes up, or a person who presses *send now*, makes all of it due.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from terminal.events import Line
+from terminal.records import Key
+
+# Seconds until what is not answered is sent again: soon at first, then ever rarer, but for ever.
+RETRY_S = (5, 10, 20, 40, 80, 160, 320, 640, 1200)
+REFUSED_S = 60.0
+ANSWER_WITHIN_S = 30.0
+"""After which a try counts as not answered, however long the next one waits."""
+
+WINDOW_FIRST, WINDOW_MIN, WINDOW_MAX = 4.0, 1.0, 64.0
+DOUBTED_S = 300.0
+PASSED_AFTER = 3
+
+
+class Urgency(IntEnum):
+    """What goes before what. Uploads come after both by themselves: no batch is closed while anything is owed."""
+
+    REVERSAL = 0
+    ADVICE = 1
+
+
+_PREFERRED: dict[Urgency, tuple[Line, Line]] = {
+    Urgency.REVERSAL: ("host", "courier"),
+    Urgency.ADVICE: ("courier", "host"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """It is this payment's turn, over this line.
+
+    `again`: it may have been sent before. `next_in_s`: if no answer ends it, it has its next turn then.
+    """
+
+    key: Key
+    line: Line
+    again: bool
+    next_in_s: int
+
+
+@dataclass(slots=True)
+class _Debt:
+    key: Key
+    urgency: Urgency
+    card: str
+    tries: int
+    at: float
+    over: Line | None = None
+    sent_at: float = 0.0
+    silent_at: float = 0.0
+    silences: int = 0
+    was_heard: bool = False
+
+    @property
+    def lets_others_pass(self) -> bool:
+        return self.was_heard or self.silences >= PASSED_AFTER
+
+
+@dataclass(slots=True)
+class _Road:
+    """A line that is up: how many advices it may hold unanswered, and until when it is doubted."""
+
+    window: float = WINDOW_FIRST
+    doubted_until: float = 0.0
+    halved_at: float = field(default=float("-inf"))
+
+
+class _Traffic:
+    """Advices: how many are unanswered over each line, and the cards whose turn it is not."""
+
+    def __init__(self, debts: Iterable[_Debt]) -> None:
+        unanswered = [debt for debt in debts if debt.over is not None and debt.urgency is Urgency.ADVICE]
+        self.advices = Counter(debt.over for debt in unanswered)
+        self.cards = {debt.card for debt in unanswered if debt.card}
+
+    def pass_by(self, debt: _Debt, over: Line | None) -> None:
+        """The next one in order goes, or stays; whoever comes behind it sees that."""
+        if debt.urgency is Urgency.REVERSAL:
+            return
+        if over is not None:
+            self.advices[over] += 1
+        if debt.card and (over is not None or not debt.lets_others_pass):
+            self.cards.add(debt.card)
+
+
+class Forwarding:
+    """The timetable of everything that is owed. Each debt is named by its payment's key."""
+
+    def __init__(self) -> None:
+        self._debts: dict[Key, _Debt] = {}
+        self._roads: dict[Line, _Road] = {}
+        self._looked_at = float("-inf")
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._debts
+
+    def __len__(self) -> int:
+        return len(self._debts)
+
+    @property
+    def lines(self) -> frozenset[Line]:
+        """The lines over which something can go now."""
+        return frozenset(self._roads)
+
+    def under_way(self, line: Line) -> int:
+        """How many wait for an answer over this line."""
+        return sum(debt.over == line for debt in self._debts.values())
+
+    # --- what is owed -------------------------------------------------------------------------------------------------
+
+    def owe(self, key: Key, urgency: Urgency, card: str, now: float, *, tries: int = 0) -> None:
+        """From now on this is owed. What is owed already keeps its time.
+
+        Args:
+            key: of the payment.
+            urgency: of the debt.
+            card: any text that is the same for the same card; empty where none is known, or order does not matter.
+            now: when it is due.
+            tries: how often it may have been sent already.
+        """
+        self._debts.setdefault(key, _Debt(key, urgency, card, tries, now))
+
+    def forget(self, key: Key) -> None:
+        """It is not owed (any more)."""
+        self._debts.pop(key, None)
+
+    def answered(self, key: Key, line: Line, now: float, *, refused: bool = False) -> None:
+        """The host has answered, over this line; if that was the end, `forget` follows.
+
+        `refused`: it said no, and a person is called; else it was a yes, or *not now*.
+        """
+        debt = self._debts.get(key)
+        if debt is None:
+            return
+        if (road := self._roads.get(line)) is not None:
+            road.doubted_until = 0.0
+            if debt.over == line:
+                road.window = min(WINDOW_MAX, road.window + 1 / road.window)
+        debt.over, debt.silences, debt.was_heard = None, 0, True
+        if refused:
+            debt.at = max(debt.at, now + REFUSED_S)
+
+    def not_carried(self, key: Key, line: Line, now: float) -> None:
+        """The line itself has refused to carry it: the next try is over another one at once, if there is one."""
+        debt = self._debts.get(key)
+        if debt is not None and debt.over == line:
+            self._missed(debt, now)
+            debt.at = now if len(self._roads) > 1 else debt.at
+
+    def cannot_be_sent(self, key: Key) -> None:
+        """Nothing has gone out: what it would need is gone. It keeps its turns, and stands in nobody's way."""
+        if (debt := self._debts.get(key)) is not None:
+            debt.over, debt.was_heard = None, True
+
+    # --- lines and time -----------------------------------------------------------------------------------------------
+
+    def line_up(self, line: Line, now: float) -> None:
+        """There is a line (again): all that waits is due."""
+        self._roads[line] = _Road()
+        self.send_now(now)
+
+    def line_down(self, line: Line, now: float) -> None:
+        """The line is gone: what was under way over it is due over another."""
+        self._roads.pop(line, None)
+        for debt in self._debts.values():
+            if debt.over == line:
+                debt.over, debt.at = None, now
+
+    def send_now(self, now: float) -> None:
+        """Everything is due, but for what has just been sent."""
+        for debt in self._debts.values():
+            if debt.over is None:
+                debt.at = now
+
+    def turns(self, now: float) -> list[Turn]:
+        """Whose turn it is; each that is named counts as sent."""
+        self._looked_at = now
+        for debt in self._debts.values():
+            if debt.over is not None and debt.silent_at <= now:
+                self._missed(debt, now)
+        by_urgency = sorted(self._debts.values(), key=lambda debt: debt.urgency)  # and, as they came, oldest first
+        traffic = _Traffic(self._debts.values())
+        return [self._sent(debt, line, now) for debt in by_urgency if (line := self._line_for(debt, traffic, now))]
+
+    def deadline(self) -> float | None:
+        """When turns() wants to be called next. What is due and waits for another wants nothing by itself."""
+        times = [debt.silent_at for debt in self._debts.values() if debt.over is not None]
+        if self._roads:
+            times += [debt.at for debt in self._debts.values() if debt.over is None and debt.at > self._looked_at]
+        return min(times, default=None)
+
+    def _line_for(self, debt: _Debt, traffic: "_Traffic", now: float) -> Line | None:
+        """Over which line it goes now, if it does; called in the order of `turns`, once for each."""
+        if debt.over is not None:
+            return None
+        there = [line for line in _PREFERRED[debt.urgency] if line in self._roads]
+        line = min(there, key=lambda line: self._roads[line].doubted_until > now, default=None)
+        if line is None or debt.at > now:
+            goes = False
+        else:
+            goes = debt.urgency is Urgency.REVERSAL or (
+                debt.card not in traffic.cards and traffic.advices[line] < int(self._roads[line].window)
+            )
+        traffic.pass_by(debt, line if goes else None)
+        return line if goes else None
+
+    def _sent(self, debt: _Debt, line: Line, now: float) -> Turn:
+        pause_s = RETRY_S[min(debt.tries, len(RETRY_S) - 1)]
+        turn = Turn(debt.key, line, debt.tries > 0, pause_s)
+        debt.tries += 1
+        debt.over, debt.sent_at, debt.at = line, now, now + pause_s
+        debt.silent_at = now + min(pause_s, ANSWER_WITHIN_S)
+        return turn
+
+    def _missed(self, debt: _Debt, now: float) -> None:
+        """No answer in time. What was sent before the line was slowed down slows it down no further."""
+        road = self._roads.get(debt.over) if debt.over is not None else None
+        if road is not None:
+            road.doubted_until = now + DOUBTED_S
+            if debt.sent_at >= road.halved_at:
+                road.window, road.halved_at = max(WINDOW_MIN, road.window / 2), now
+        debt.over = None
+        debt.silences += 1
