@@ -25,6 +25,7 @@ from terminal.devices import (
     PinPadFault,
 )  # fmt: skip
 from terminal.emv.contactless import ContactlessKernel
+from terminal.emv.flags import Ttq
 from terminal.emv.kernel import ContactKernel
 from terminal.emv.offline_pin import padding_bytes, verify_command
 from terminal.emv.parameters import SHIPPED, Application, DownloadedParameters, SaleFacts, TerminalParameters
@@ -307,13 +308,18 @@ class CardDialogue:
             methods |= _OFFLINE_PINS
         if not self._offline_amount_max:
             return replace(known, capabilities=bytes((first, methods, last)))
-        capabilities = bytes((first, methods & ~_ONLINE_PIN, last))
-        return replace(known, capabilities=capabilities, applications=self._for_offline(known.applications))
+        told = (Ttq.parse(known.transaction_qualifiers) | Ttq.OFFLINE_ONLY) & ~Ttq.ONLINE_PIN
+        return replace(
+            known, capabilities=bytes((first, methods & ~_ONLINE_PIN, last)),
+            transaction_qualifiers=told.to_bytes(4, "big"), applications=self._for_offline(known.applications),
+        )  # fmt: skip
 
     def _for_offline(self, applications: tuple[Application, ...]) -> tuple[Application, ...]:
         """While no host can be asked, the shop's own limit is the floor below which a chip may approve."""
-        floor = self._offline_amount_max + 1
-        return tuple(replace(application, floor_limit=floor) for application in applications)
+        limit = self._offline_amount_max
+        return tuple(
+            replace(application, floor_limit=limit + 1, contactless_floor_limit=limit) for application in applications
+        )
 
 
 async def _with_tapped_card(reader: CardReader) -> CardReader:

@@ -284,7 +284,7 @@ class Runner:
         self._codes_wanted = "code" in effect.means or effect.offline  # where none is taken, that is said in words
         stripe = None if effect.offline else self._stripe_dialogue()
         inquiry = effect.means == ("card",) and not effect.offline
-        contactless = None if effect.offline or inquiry else self.devices.contactless_reader
+        contactless = None if inquiry else self.devices.contactless_reader
         if self.devices.card_reader is None and contactless is None and stripe is None:
             return
         previous = self._dialogue_task

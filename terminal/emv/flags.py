@@ -81,6 +81,7 @@ class Ttq(IntFlag):
 
     FULL_PBOC = 0x40 << 24
     QPBOC = 0x20 << 24
+    OFFLINE_ONLY = 0x08 << 24
     ONLINE_PIN = 0x04 << 24
     SIGNATURE = 0x02 << 24
     ONLINE_REQUIRED = 0x80 << 16

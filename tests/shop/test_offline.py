@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from host_switch.events import CallChannel
 from simulators.issuer import default_accounts
+from terminal.events import Send
 from terminal.records import ApprovedOffline
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import OPENING_BALANCE, Refused, Shop, View, shop
+from tests.shop.test_stripe import waits_at
+from tests.shop.test_taps import tapped, tapping_shop
 
 SETTINGS = "[offline]\nsale_amount_max = 5000\ntotal_amount_max = 9000\n"
 
@@ -111,4 +115,48 @@ async def test_a_refund_of_what_was_sold_offline(tmp_path: Path) -> None:
         assert not sale["voidable"] and sale["refundable"]
         assert (await s.refund(sale["key"], 500))["state"] == "approved"
         assert s.balance_of("offline") == OPENING_BALANCE - 2000
+        await s.prove()
+
+
+@in_a_loop
+async def test_a_tap_sells_through_an_outage_and_the_bank_books_it_afterwards(tmp_path: Path) -> None:
+    async with tapping_shop(tmp_path, settings=SETTINGS) as (s, field):
+        sent = []
+        s.on_effect = lambda effect: sent.append(effect.message) if isinstance(effect, Send) else None
+        asked = []
+        s.on_host_effect = lambda effect: asked.append(effect.call) if isinstance(effect, CallChannel) else None
+        await cut(s)
+        key = await s.charge(2500, offline=True)
+        await s.until(waits_at("card_or_code"))
+        await field.enter(tapped())
+        payment = await s.until_payment(
+            key, lambda payment: payment["state"] == "advice due" and not payment["receipt_due"]
+        )
+        assert payment["tapped"] and payment["means"].endswith("0066")
+        await field.leave()
+        for words in ("离线交易/OFFLINE", "挥卡 TAPPED", "0066 C"):
+            assert words in s.slips[-1]
+        assert (await back(s, key))["state"] == "approved"
+        (advice,) = (message for message in sent if message.mti == "0200")
+        assert (advice[22], advice[23], advice[60][:2], advice[60][11:13]) == ("072", "001", "36", "60")
+        (call,) = asked
+        assert call.entry_mode == "072"
+        assert s.balance_of("contactless") == OPENING_BALANCE - 2500
+        assert (await s.settle())["balanced"]
+        await s.prove()
+
+
+@in_a_loop
+async def test_a_terminal_that_dies_when_a_tap_is_durable_still_sends_it(tmp_path: Path) -> None:
+    async with tapping_shop(tmp_path, settings=SETTINGS) as (s, field):
+        await cut(s)
+        s.crash_at_record(ApprovedOffline)
+        key = await s.charge(2500, offline=True)
+        await s.until(waits_at("card_or_code"))
+        await field.enter(tapped())
+        await s.has_crashed()
+        await field.leave()
+        await s.restart_terminal(ready=False)
+        assert (await back(s, key))["state"] == "approved"
+        assert s.balance_of("contactless") == OPENING_BALANCE - 2500
         await s.prove()

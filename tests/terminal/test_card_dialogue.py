@@ -14,6 +14,8 @@ from terminal.card_dialogue import CardDialogue
 from terminal.devices import CardGone, DeviceHealth, PinBypassed, PinCancelled
 from terminal.emv import NoAnswer
 from terminal.emv.ca_keys import parse_ca_keys
+from terminal.emv.flags import Ttq
+from terminal.emv.known_cards import KnownCards
 from terminal.emv.parameters import DownloadedParameters
 from terminal.events import CardPresented, Event, MeansFailed, Progress
 from tests.terminal.emv.authority import certified
@@ -340,11 +342,15 @@ def test_card_that_is_pulled_out_while_it_is_asked_for_pays_nothing_nor_does_the
 OFFLINE = load_card("offline")
 
 
-def sell_offline(card: Card, offline_amount_max: int = 5000) -> list[Event]:
+def sell_offline(
+    card: Card | TappedCard, offline_amount_max: int = 5000, downloaded: DownloadedParameters = DOWNLOADED
+) -> list[Event]:
     """Run the dialogue of a sale of 12.34 yuan for which no host can be asked."""
     events: list[Event] = []
+    slot, field = (Empty(), Reader(card)) if isinstance(card, TappedCard) else (Reader(card), None)
     dialogue = CardDialogue(
-        Reader(card), Pad(), lambda pan: "sealed", events.append, DOWNLOADED, offline_amount_max=offline_amount_max
+        slot, Pad(), lambda pan: "sealed", events.append, downloaded, contactless_reader=field,
+        offline_amount_max=offline_amount_max,
     )  # fmt: skip
     asyncio.run(asyncio.wait_for(dialogue.run(PROFILE, 1234, "156", "000001", inquiry=False), 20))
     assert not dialogue.waits_for_host
@@ -370,3 +376,93 @@ def test_the_shops_limit_is_the_floor_below_which_a_chip_may_approve() -> None:
 
 def test_while_there_is_a_host_the_same_chip_asks_it() -> None:
     assert not presented(run(Reader(Card(OFFLINE)), Pad())).approved_offline
+
+
+CONTACTLESS = load_card("contactless")
+
+
+def test_a_tapped_card_approves_offline_with_its_certificate_in_the_order_of_the_advice() -> None:
+    card = presented(sell_offline(TappedCard(CONTACTLESS)))
+    assert (card.approved_offline, card.entry_mode, card.pin_block, card.sequence) == (True, "072", None, "001")
+    chip = parse_tlv(card.chip_data)
+    assert list(chip) == [
+        0x9F26, 0x9F27, 0x9F10, 0x9F37, 0x9F36, 0x95, 0x9A, 0x9C, 0x9F02, 0x5F2A, 0x82, 0x9F1A, 0x9F03, 0x9F33, 0x9F35,
+        0x9F1E, 0x84, 0x9F09, 0x9F41, 0x8A,
+    ]  # fmt: skip
+    assert (chip[0x9F27], chip[0x8A], chip[0x95]) == (b"\x40", b"Y1", bytes(5))
+    assert chip[0x9F26].hex().upper() == card.chip["TC"]
+
+
+def told_offline(card: TappedCard, limit: int = 5000) -> Ttq:
+    """What a card that is tapped for an offline sale of 12.34 yuan is told."""
+    told: list[bytes] = []
+
+    class Listening(TappedCard):
+        def process(self, apdu: bytes) -> bytes:
+            told.extend([apdu[7:11]] if apdu[1] == 0xA8 else [])
+            return super().process(apdu)
+
+    sell_offline(Listening(card.personalisation), limit)
+    (qualifiers,) = told
+    return Ttq.parse(qualifiers)
+
+
+def test_a_tapped_card_is_told_that_nobody_can_be_asked() -> None:
+    told = told_offline(TappedCard(CONTACTLESS))
+    assert Ttq.OFFLINE_ONLY & told
+    assert not (Ttq.ONLINE_PIN | Ttq.ONLINE_REQUIRED) & told
+
+
+def test_above_the_shops_limit_a_tapped_card_must_ask_its_bank() -> None:
+    assert presented(sell_offline(TappedCard(CONTACTLESS), 1234)).approved_offline
+    assert sell_offline(TappedCard(CONTACTLESS), 1233)[-1] == MeansFailed("card_host_unreachable")
+
+
+@pytest.mark.parametrize(
+    ("card", "reason"),
+    [
+        (TappedCard(CONTACTLESS, decision="ARQC"), "card_host_unreachable"),
+        (TappedCard(CONTACTLESS, decision="AAC"), "card_declined_by_card"),
+        (TappedCard(CONTACTLESS, qualifiers=bytes.fromhex("8000")), "card_declined_by_terminal"),
+        (TappedCard(replace(CONTACTLESS, expiry="251231")), "card_not_authentic"),
+    ],
+    ids=["it wants its bank", "it declines", "it wants its PIN", "another date than certified"],
+)
+def test_a_tap_that_may_not_be_approved_offline_sells_nothing(card: TappedCard, reason: str) -> None:
+    events = sell_offline(card)
+    assert events[-1] == MeansFailed(reason)
+    assert not any(isinstance(event, CardPresented) for event in events)
+
+
+def test_a_card_that_cannot_be_tapped_is_inserted_in_the_same_offline_sale() -> None:
+    slot, events = Empty(), list[Event]()
+
+    def report(event: Event) -> None:
+        events.append(event)
+        if event == INSERT:
+            slot.put_in(Card(OFFLINE))
+
+    dialogue = CardDialogue(
+        slot, Pad(), lambda pan: "sealed", report, DOWNLOADED, offline_amount_max=5000,
+        contactless_reader=Reader(TappedCard(load_card("insert_instead"))),
+    )  # fmt: skip
+    asyncio.run(asyncio.wait_for(dialogue.run(PROFILE, 1234, "156", "000001", inquiry=False), 20))
+    assert events[:-1] == [ASKED, TAP, INSERT, CARD]
+    assert presented(events).approved_offline and presented(events).entry_mode == "052"
+
+
+def test_without_the_authoritys_keys_no_tap_is_believed() -> None:
+    assert sell_offline(TappedCard(CONTACTLESS), downloaded=DownloadedParameters())[-1] == MeansFailed(
+        "card_not_authentic"
+    )
+
+
+def test_a_blocked_card_sells_nothing_by_tap_either() -> None:
+    blocked = KnownCards(str.encode, frozenset({CONTACTLESS.pan.encode()}))
+    events = sell_offline(TappedCard(CONTACTLESS), downloaded=replace(DOWNLOADED, known_cards=blocked))
+    assert events[-1] == MeansFailed("card_declined_by_terminal")
+
+
+def test_a_tap_whose_holder_signs_says_so() -> None:
+    card = presented(sell_offline(TappedCard(CONTACTLESS, qualifiers=bytes.fromhex("4000"))))
+    assert card.approved_offline and card.signature

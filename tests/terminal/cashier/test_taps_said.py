@@ -11,6 +11,7 @@ from terminal.events import BalanceRequested, SaleRequested
 from terminal.events import Progress as Stage
 from tests.terminal.cashier.test_panels import EN, READY, moment, progress, view
 from tests.terminal.rig import CARD, ready_till
+from tests.terminal.test_offline import cut_off
 
 TAPPED = "contactless_reader"
 
@@ -64,3 +65,12 @@ def test_only_an_inserted_card_must_stay_until_the_bank_has_answered(entry_mode:
     till.sell(2500, replace(CARD, entry_mode=entry_mode))
     assert said in progress(till).headline.detail
     assert "Leave" not in str(screen(view(till), "", till.now).lines)
+
+
+def test_while_the_line_is_dead_a_tap_is_asked_for_too() -> None:
+    till = cut_off()
+    till.on(SaleRequested("a", 2500, "01", offline=True))
+    devices = READY | {TAPPED: DeviceHealth("ready")}
+    found = panel(view(till, devices), moment(till), EN, str)
+    assert isinstance(found, Progress) and found.headline.word == "Insert or tap the card: offline sale"
+    assert dict(screen(view(till, devices), "", till.now).lines)["en"] == "Insert or tap your card"
