@@ -22,6 +22,8 @@ ScannerPrefix = Annotated[str, Field(pattern=r"^[!-~]{1,8}$")]
 ScannerSuffix = Annotated[str, Field(pattern=r"^[\x00-\x20#$%&*;|~]{1,4}$")]
 
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
+Amount = Annotated[int, Field(ge=0, le=999_999_999_999)]
+BatchCount = Annotated[int, Field(ge=0, le=BATCH_COUNT_MAX)]
 
 
 class ProfileError(Exception):
@@ -77,16 +79,50 @@ class Limits(_Part):
     card_completion_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0
 
 
+class SchemeCaps(_Part):
+    """How much of `Offline` the cards of one scheme may take; where nothing is said, the general caps alone bound it.
+
+    `sale_amount_max` of 0: no card of this scheme is taken offline.
+    """
+
+    sale_amount_max: Amount | None = None
+    total_amount_max: Amount | None = None
+    count_max: BatchCount | None = None
+
+
+class Schemes(_Part):
+    """The schemes that a chip is told by, by the first five bytes of its application's name; `other` is the rest."""
+
+    unionpay: SchemeCaps = SchemeCaps()
+    visa: SchemeCaps = SchemeCaps()
+    mastercard: SchemeCaps = SchemeCaps()
+    amex: SchemeCaps = SchemeCaps()
+    jcb: SchemeCaps = SchemeCaps()
+    discover: SchemeCaps = SchemeCaps()
+    other: SchemeCaps = SchemeCaps()
+
+
 class Offline(_Part):
     """How much may be sold while no host can be reached; the shop bears what the bank declines later.
 
-    `sale_amount_max` of 0: nothing at all. The oldest sale that the bank has not answered may be `age_max_s` old.
+    Only sales that the bank has not answered count. `sale_amount_max` of 0: nothing at all is sold. The oldest may be
+    `age_max_s` old. One card may take `card_count_max` sales over `card_amount_max`, an operator may sell for
+    `operator_amount_max`, and within any hour at most `hour_amount_max` is sold; without these two the total bounds
+    them. `lists_age_max_s`: when the black list, or a set of keys or applications that was downloaded, is older, all
+    amounts and counts are halved; at twice that age, or without a black list, nothing is sold. Without it, lists may
+    be of any age.
     """
 
-    sale_amount_max: Annotated[int, Field(ge=0, le=999_999_999_999)] = 0
-    total_amount_max: Annotated[int, Field(ge=0, le=999_999_999_999)] = 200_000
-    count_max: Annotated[int, Field(ge=0, le=BATCH_COUNT_MAX)] = 50
+    sale_amount_max: Amount = 0
+    total_amount_max: Amount = 200_000
+    count_max: BatchCount = 50
     age_max_s: Annotated[int, Field(gt=0, le=30 * 86_400)] = 86_400
+    card_amount_max: Amount = 100_000
+    card_count_max: BatchCount = 3
+    operator_amount_max: Amount | None = None
+    hour_amount_max: Amount | None = None
+    lists_age_max_s: Annotated[int, Field(gt=0, le=366 * 86_400)] | None = None
+    schemes: Schemes = Schemes()
 
 
 class Devices(_Part):

@@ -18,7 +18,7 @@ from simulators.observed import Finding, Findings, Name, Observed, Quiet, Stands
 from terminal.book import Book
 from terminal.downloads import KINDS
 from terminal.events import CompleteCard
-from terminal.records import SETTLEMENT_TRACE, BatchClosed, ClosedByPeople, Key
+from terminal.records import SETTLEMENT_TRACE, ApprovedOffline, BatchClosed, ClosedByPeople, Key
 from terminal.slips import Slip
 from terminal.transitions import State
 
@@ -63,6 +63,17 @@ def queues_are_bounded(book: Book, limits: Limits, offline: Offline) -> Findings
     asked = len(book.unresolved()) - owed.count
     if len(book.payments) > limits.open_payments_max < asked:
         yield Finding("I10", book.batch, f"{asked} payments are open")
+
+
+def card_has_not_taken_too_much(observed: Observed, record: ApprovedOffline, offline: Offline) -> Findings:
+    """I10: no card has taken more offline, that the bank has not answered, than one card may."""
+    terminal = record.key.terminal
+    taken = [
+        seen.amount for name, seen in observed.open.items()
+        if name[0] == terminal and seen.given_away and seen.card_token == record.card_token
+    ]  # fmt: skip
+    if len(taken) > offline.card_count_max or sum(taken) > offline.card_amount_max:
+        yield Finding("I10", str(record.key), f"one card has taken {len(taken)} offline sales over {sum(taken)}")
 
 
 def sent_is_durable(observed: Observed, terminal: str, message: Message) -> Findings:

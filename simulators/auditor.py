@@ -35,6 +35,7 @@ from simulators.audit_checks import (
     answer_is_stored,
     book_is_what_records_say,
     call_is_stored,
+    card_has_not_taken_too_much,
     chip_hears_what_is_durable,
     download_is_durable,
     entry_is_balanced,
@@ -91,6 +92,7 @@ class Auditor:
         elif isinstance(record, ApprovedOffline):
             self.sales += 1
             self._happened("offline sale")
+            self.complain(card_has_not_taken_too_much(self.observed, record, self._offline))
         elif isinstance(record, Answered) and not record.approved and self._was_given_away(record.key):
             self._happened("offline sale declined later")
         elif isinstance(record, LateAnswer) and record.response_code == "00":

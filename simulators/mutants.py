@@ -17,7 +17,7 @@ from host_switch import events as host
 from host_switch import lifecycle
 from host_switch.records import Entry, Leg, Outcome, Transaction
 from terminal.events import DownloadKept, Print, PrintNow
-from terminal.records import Answered, Reversed, SignedOn, Started
+from terminal.records import Answered, ApprovedOffline, Reversed, SignedOn, Started
 from terminal.settlement import Step
 from terminal.transitions import Act, Happening, Move, State
 
@@ -168,6 +168,10 @@ def _silence_is_yes(before: Any) -> Any:
     return tick
 
 
+def _without_its_card(before: Any) -> Any:
+    return lambda book, record: before(book, replace(record, card_token=""))
+
+
 def _key_lost_on_the_way(before: Any) -> Any:
     """A repeat under a fresh trace number: to the host it is another sale."""
 
@@ -275,7 +279,11 @@ _AT_THE_TERMINAL = (
     Bug("drops offline sales when the line is back", Change("terminal.payment:Payments.link_up", _dropped_when_back)),
     Bug("takes silence for the bank's yes", Change("terminal.payment:Payments.tick", _silence_is_yes)),
     Bug("tells nobody what the bank declined later", Change("terminal.book:DECLINED_LATER", _is(""))),
-    Bug("sells offline without an end", Change("terminal.risk:refusal_of_offline_sale", _allowed)),
+    Bug("sells offline without an end", Change("terminal.offline_caps:refusal_of_sale", _allowed)),
+    Bug(
+        "forgets what a card has already taken offline",
+        Change("terminal.book:_APPLY", _without_its_card, ApprovedOffline),
+    ),
     Bug("sends an offline sale before it persists", Change(_PAYMENT_ACTS, _last_first, Act.SELL_OFFLINE)),
     Bug("sends an offline sale again under another name", Change("terminal.messages:advice", _key_lost_on_the_way)),
     Bug("prints before it persists", Change("terminal.counter:Counter.handle", _print_first)),

@@ -63,6 +63,7 @@ class Seen:
     chip_asked: bool = False
     reversal_due: bool = False
     card: str = ""
+    card_token: str = ""
     stands: Stands = "open"
 
     @property
@@ -221,7 +222,7 @@ def _moved(observed: Observed, seen: Seen, record: Record) -> str:  # noqa: C901
 def _given_away(observed: Observed, seen: Seen, record: ApprovedOffline) -> str:
     wrong = "sold offline, but sent before" if seen.sent else ""
     uncertified = record.recovery_fields["55"] not in observed.certificates
-    seen.sent, seen.given_away, seen.card = True, True, record.card
+    seen.sent, seen.given_away, seen.card, seen.card_token = True, True, record.card, record.card_token
     return wrong or ("sold offline, but no chip has approved it" if uncertified else "")
 
 

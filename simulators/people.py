@@ -5,7 +5,7 @@ back twice, run out of paper. How often is in `Habits`; every choice is drawn fr
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from random import Random
 
@@ -127,11 +127,22 @@ class Hands:
             self._terminal.handle(MeansFailed("card_removed"))
         elif wanted.offline and self._chance.random() < self._habits.chip_refuses:
             self._terminal.handle(MeansFailed("card_host_unreachable"))
+        elif wanted.offline:
+            self._pay_offline(self._card(wanted))
         elif "code" in wanted.means and self._chance.random() < self._habits.code:
             self._hand_over(CodePresented(f"62{self._chance.randrange(10**17):017d}"))
         else:
-            self._presented = not wanted.offline  # a chip that approves by itself waits for nobody
+            self._presented = True
             self._hand_over(self._card(wanted))
+
+    def _pay_offline(self, card: CardPresented) -> None:
+        """Ask the counter before the chip approves; a chip that has approved by itself waits for nobody."""
+        counted, refusal = self._terminal.refusal_of_offline_card(card.pan)
+        if refusal:
+            self._world.happened["card refused offline"] += 1
+            self._terminal.handle(MeansFailed(refusal))
+        else:
+            self._hand_over(replace(card, token=counted.token, scheme=counted.scheme))
 
     def _hand_over(self, means: CardPresented | CodePresented) -> None:
         self._auditor.customer_presented(means)

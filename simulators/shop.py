@@ -34,6 +34,7 @@ from terminal.key_store import KeyStore
 
 MERCHANT = "898110053110001"
 OFFLINE = Offline(sale_amount_max=20_000, total_amount_max=30_000, count_max=4, age_max_s=2 * 86_400)
+EACH_CARD_ONCE = OFFLINE.model_copy(update={"card_count_max": 1})
 VAULT, VAULT_AFTER_TAMPERING = "vault.json", "vault_after_tampering.json"
 
 
@@ -49,10 +50,10 @@ def world_folder() -> Iterator[Path]:
 
 
 @lru_cache
-def _profile(terminal_id: str, limits: Limits, host: HostEndpoint) -> TerminalProfile:
+def _profile(terminal_id: str, limits: Limits, offline: Offline, host: HostEndpoint) -> TerminalProfile:
     return TerminalProfile(
         terminal_id=terminal_id, merchant_id=MERCHANT, merchant_name_zh="测试商户", merchant_name_en="TEST MERCHANT",
-        limits=limits, offline=OFFLINE, host=host,
+        limits=limits, offline=offline, host=host,
     )  # fmt: skip
 
 
@@ -70,17 +71,18 @@ class Shop:
 
     def __init__(
         self, chance: Chance, random: Random, habits: Habits, limits: Limits, folder: Path,
-        *, true_to_life: bool = False, past: Past | None = None, trace: Trace | None = None,
+        *, offline: Offline = OFFLINE, true_to_life: bool = False, past: Past | None = None, trace: Trace | None = None,
     ) -> None:  # fmt: skip
         self.random = random
         self.habits = habits
         self.world = World(chance, trace)
-        self.auditor = Auditor(limits, OFFLINE, self._count)
+        self.auditor = Auditor(limits, offline, self._count)
         if past:
             self.world.now, self.auditor.observed = past.now, past.observed.copy()
         self.lines = Lines(self.world)
         self.terminals: list[TerminalNode] = []
         self._limits = limits
+        self._offline = offline
         self._vault = folder / VAULT
         self.vault_after_tampering = folder / VAULT_AFTER_TAMPERING
         self._disk = Path(mkdtemp(dir=folder)) if true_to_life else None
@@ -120,7 +122,7 @@ class Shop:
 
     def add_terminal(self, host: HostEndpoint) -> TerminalNode:
         """Put up one more terminal, and register it at the host."""
-        profile = _profile(f"1000000{len(self.terminals) + 1}", self._limits, host)
+        profile = _profile(f"1000000{len(self.terminals) + 1}", self._limits, self._offline, host)
         registered = TerminalRegistered(profile.terminal_id, MERCHANT, MASTER_KEY)
         (facts,) = self.host.store.facts_for([registered])
         self.host.store.commit([decide(registered, facts, self.world.now)])

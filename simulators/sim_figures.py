@@ -46,6 +46,7 @@ MUST_HAPPEN = (
     "chip refuses after approval",
     "offline sale",
     "offline sale declined later",
+    "card refused offline",
     "keys erased",
     "closed by people",
     "clock jump",

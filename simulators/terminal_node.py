@@ -56,6 +56,7 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.journal import JournalUnwritable
 from terminal.key_store import KeyStore
+from terminal.offline_caps import OfflineCard
 from terminal.printing import NOTED_S
 from terminal.records import Key, Record, ReversalDue, Sent
 from terminal.steady_clock import SteadyClock
@@ -368,6 +369,11 @@ class TerminalNode:
     def seal(self, pan: str) -> str:
         """Seal a card number for the journal, as the card dialogue does."""
         return self._vault.seal(pan)
+
+    def refusal_of_offline_card(self, pan: str) -> tuple[OfflineCard, str]:
+        """What the card dialogue asks before a chip may approve: by what the card counts, and why it may not pay."""
+        card = OfflineCard(self._vault.token(pan), "unionpay")
+        return card, self.counter.refusal_of_offline_card(card)
 
     # --- slips --------------------------------------------------------------------------------------------------------
 

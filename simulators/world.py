@@ -24,7 +24,7 @@ from simulators.issuer import Mood
 from simulators.lines import HEAD_BYTES, parsed
 from simulators.observed import Finding, name_of
 from simulators.people import Cashier, Habits, Office
-from simulators.shop import Shop
+from simulators.shop import EACH_CARD_ONCE, OFFLINE, Shop
 from simulators.terminal_node import TerminalNode
 from terminal.records import Key
 
@@ -34,6 +34,7 @@ SETTLE_WITHIN_S = 3_600.0
 FLIGHT_MAX_S = 90.0  # after which no packet and no answer of a slow issuer is under way any more
 FAULTS_SLOW_DOWN = 1.03
 TRUE_TO_LIFE_EVERY = 20  # one seed of so many runs on SQLite, so that the simulated disk cannot drift from a true one
+EACH_CARD_ONCE_EVERY = 3  # one seed of so many lets each card pay offline once
 
 CORE_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
 
@@ -98,9 +99,11 @@ class SeededWorld:
         self.habits = Habits(pace_s=self.random.choice((4.0, 20.0)))
         limits = Limits(batch_count_max=self.random.choice((8, 40, 900)), open_payments_max=20)
         true_to_life = seed % TRUE_TO_LIFE_EVERY == TRUE_TO_LIFE_EVERY - 1
+        offline = EACH_CARD_ONCE if seed % EACH_CARD_ONCE_EVERY == 0 else OFFLINE
         self.shop = Shop(
-            self.weather, self.random, self.habits, limits, folder, true_to_life=true_to_life, trace=trace
-        )
+            self.weather, self.random, self.habits, limits, folder, offline=offline, true_to_life=true_to_life,
+            trace=trace,
+        )  # fmt: skip
         self.world, self.lines, self.auditor = self.shop.world, self.shop.lines, self.shop.auditor
         self.host, self.issuer, self.terminals = self.shop.host, self.shop.issuer, self.shop.terminals
         self.cashiers = [self._cashier() for _ in range(self.random.randrange(3, 6))]

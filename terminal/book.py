@@ -59,6 +59,8 @@ class Payment:
     recovery_fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     chip: Mapping[str, str] = field(default_factory=dict)
     signature: bool = False
+    card_token: str = ""
+    scheme: str = ""
     response_code: str = ""
     reference: str = ""
     authorisation: str = ""
@@ -156,8 +158,12 @@ class Book:
 
     def offline(self) -> Owed:
         """What was sold offline and is not at the bank yet: the money that the shop may lose."""
-        owed = [payment for payment in self.payments.values() if payment.state is State.ADVICE_DUE]
+        owed = self.owed()
         return Owed(len(owed), sum(p.amount for p in owed), min((p.at for p in owed), default=None))
+
+    def owed(self) -> list[Payment]:
+        """The sales of which `offline` is the sum."""
+        return [payment for payment in self.payments.values() if payment.state is State.ADVICE_DUE]
 
     def totals(self) -> Totals:
         """Sum up the approved payments of the batch."""
@@ -194,6 +200,7 @@ class Book:
         self._update(
             r.key, state=State.ADVICE_DUE, entry_mode=r.entry_mode, means=r.means, card=r.card,
             recovery_fields=r.recovery_fields, chip=r.chip, signature=r.signature,
+            card_token=r.card_token, scheme=r.scheme,
         )  # fmt: skip
         self._slip_due(r.key)
 

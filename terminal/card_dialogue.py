@@ -32,8 +32,10 @@ from terminal.emv.parameters import SHIPPED, Application, DownloadedParameters, 
 from terminal.emv.steps import (
     Answer,
     AskPin,
+    CardChecked,
     CardData,
     CardRemoved,
+    CheckCard,
     CheckDocument,
     ChooseApplication,
     DocumentChecked,
@@ -51,6 +53,7 @@ from terminal.emv.steps import (
 from terminal.events import CardCompleted, CardPresented, Event, MeansFailed, Progress
 from terminal.key_frames import VaultError
 from terminal.magnetic_stripe import Stripe
+from terminal.offline_caps import OfflineCard, scheme_of
 from terminal.stripe_dialogue import StripeDialogue, StripeNotTaken
 
 MUTE_MAX = 3
@@ -68,17 +71,31 @@ class _Choice:
     chosen: "asyncio.Future[int | None]"
 
 
+@dataclass(frozen=True, slots=True)
+class OfflineTerms:
+    """How a chip may approve by itself, because no host can be asked.
+
+    `amount_max`: up to so much. `token_of` makes of a card number what stands for it; `refusal_of` says why a card may
+    not pay, and is asked before its chip may approve; of a tapped card, which decides at once, before it is believed. An
+    empty text: it may.
+    """
+
+    amount_max: int
+    token_of: Callable[[str], str]
+    refusal_of: Callable[[OfflineCard], str]
+
+
 class CardDialogue:
     """Reads one card for one payment. `answer` gives it the host's word, `choose` the cardholder's.
 
     `contactless_reader`: where a card may be tapped, too. `stripe`: where a card may be swiped, too.
-    `offline_amount_max`: no host can be asked, and the chip may approve by itself up to so much; 0 while there is one.
+    `offline`: how the chip may approve by itself; None while there is a host to ask.
     """
 
     def __init__(
         self, reader: CardReader, pin_pad: PinPad | None, seal: Callable[[str], str], report: Callable[[Event], None],
         downloaded: DownloadedParameters = SHIPPED, *, contactless_reader: CardReader | None = None,
-        stripe: StripeDialogue | None = None, offline_amount_max: int = 0,
+        stripe: StripeDialogue | None = None, offline: OfflineTerms | None = None,
     ) -> None:  # fmt: skip
         self._downloaded = downloaded
         self._reader = reader
@@ -86,8 +103,10 @@ class CardDialogue:
         self._read = reader
         self._pin_pad = pin_pad
         self._seal = seal
-        self._offline_amount_max = offline_amount_max
         self._mute = 0
+        self._offline = offline
+        self._offline_card = OfflineCard("", "")
+        self._refusal = ""
         self._report = report
         self._stripe = stripe
         self._choice: _Choice | None = None
@@ -213,6 +232,8 @@ class CardDialogue:
                 return await self._verify_offline_pin(step)
             case CheckDocument():  # not among this counter's capabilities, so that no card comes to it
                 return DocumentChecked(False)
+            case CheckCard(pan, aid):
+                return self._check_card(pan, aid)
             case GoOnline(card):
                 return await self._go_online(card)
             case Finished():
@@ -271,8 +292,15 @@ class CardDialogue:
             return CardRemoved()
         return OfflinePinResult("presented", int.from_bytes(answer[-2:], "big"))
 
+    def _check_card(self, pan: str, aid: str) -> CardChecked:
+        """Ask the counter before the chip is asked: what it has approved, it has counted."""
+        assert self._offline is not None, "cards are checked only where they pay offline"
+        self._offline_card = OfflineCard(self._offline.token_of(pan), scheme_of(aid))
+        self._refusal = self._offline.refusal_of(self._offline_card)
+        return CardChecked(not self._refusal)
+
     async def _go_online(self, card: CardData) -> OnlineAnswer | NoAnswer:
-        if self._offline_amount_max:
+        if self._offline:
             return NoAnswer()
         self._online = asyncio.get_running_loop().create_future()
         self._report(self._presented(card))
@@ -289,11 +317,12 @@ class CardDialogue:
         if self._online is not None:
             if self._read is not self._contactless_reader:  # a tapped card had its last word before the host's
                 self._report(CardCompleted(outcome.kind == "approved", dict(outcome.receipt)))
-        elif self._offline_amount_max and outcome.kind == "approved" and outcome.card is not None:
-            sold = self._presented(outcome.card)
-            self._report(replace(sold, chip_data=outcome.f55, chip=dict(outcome.receipt), approved_offline=True))
+        elif self._offline and outcome.kind == "approved" and outcome.card is not None:
+            card = self._offline_card
+            sold = replace(self._presented(outcome.card), chip_data=outcome.f55, chip=dict(outcome.receipt))
+            self._report(replace(sold, approved_offline=True, token=card.token, scheme=card.scheme))
         else:
-            self._report(MeansFailed(f"card_{outcome.reason}"))
+            self._report(MeansFailed(self._refusal or f"card_{outcome.reason}"))
 
     def _parameters(self, profile: TerminalProfile) -> TerminalParameters:
         known = TerminalParameters(
@@ -301,25 +330,27 @@ class CardDialogue:
             terminal_id=profile.terminal_id, ifd_serial=profile.terminal_id, currency=profile.currency,
             applications=self._downloaded.applications, ca_keys=self._downloaded.ca_keys,
             known_cards=self._downloaded.known_cards,
-            offline_sales=bool(self._offline_amount_max),
+            offline_sales=self._offline is not None, checks_cards=self._offline is not None,
         )  # fmt: skip
         first, methods, last = known.capabilities
         if isinstance(self._pin_pad, OfflinePinPad):
             methods |= _OFFLINE_PINS
-        if not self._offline_amount_max:
+        if self._offline is None:
             return replace(known, capabilities=bytes((first, methods, last)))
         told = (Ttq.parse(known.transaction_qualifiers) | Ttq.OFFLINE_ONLY) & ~Ttq.ONLINE_PIN
         return replace(
             known, capabilities=bytes((first, methods & ~_ONLINE_PIN, last)),
-            transaction_qualifiers=told.to_bytes(4, "big"), applications=self._for_offline(known.applications),
+            transaction_qualifiers=told.to_bytes(4, "big"),
+            applications=_for_offline(known.applications, self._offline.amount_max),
         )  # fmt: skip
 
-    def _for_offline(self, applications: tuple[Application, ...]) -> tuple[Application, ...]:
-        """While no host can be asked, the shop's own limit is the floor below which a chip may approve."""
-        limit = self._offline_amount_max
-        return tuple(
-            replace(application, floor_limit=limit + 1, contactless_floor_limit=limit) for application in applications
-        )
+
+def _for_offline(applications: tuple[Application, ...], amount_max: int) -> tuple[Application, ...]:
+    """While no host can be asked, the shop's own limit is the floor below which a chip may approve."""
+    return tuple(
+        replace(application, floor_limit=amount_max + 1, contactless_floor_limit=amount_max)
+        for application in applications
+    )
 
 
 async def _with_tapped_card(reader: CardReader) -> CardReader:

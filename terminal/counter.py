@@ -7,9 +7,9 @@ every event, carries the effects out in order, and calls again with Tick when `d
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from firmware_config.profile import TerminalProfile
+from firmware_config.profile import Offline, TerminalProfile
 from iso8583.response_codes import Action, meaning
-from terminal import risk
+from terminal import offline_caps, risk
 from terminal.book import Book, Payment
 from terminal.errands import Errands
 from terminal.events import (
@@ -51,6 +51,7 @@ from terminal.events import (
     Tick,
     VoidRequested,
 )  # fmt: skip
+from terminal.offline_caps import OfflineCard
 from terminal.payment import Payments
 from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.records import Key, Record
@@ -85,6 +86,10 @@ class Counter:
         self.errands = Errands(self.book, profile)
         self.courier_connected = False
         self.room = risk.Room(free_bytes=0, writable=False)
+        self.lists_at: float | None = None
+        """When the oldest of the lists that serve was downloaded; None without a black list."""
+        self.now = 0.0
+        """The time that it was told last. Only for who asks between two events; decisions are told the time."""
         self.notice: Notice | None = None
         self.slips = SlipQueue(self.book)
         self.stage = ""
@@ -92,6 +97,7 @@ class Counter:
 
     def resume(self, now: float) -> list[Effect]:
         """Take up what a restart has interrupted."""
+        self.now = now
         return self.payments.resume(now) + self.slips.follow(now)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
@@ -99,7 +105,7 @@ class Counter:
 
         From a measurement, or what was read of a file, nothing follows: who brings it need not look for effects.
         """
-        was_ready = self.session.ready
+        was_ready, self.now = self.session.ready, now
         effects = self._decide(event, now)
         return effects if isinstance(event, _MEASUREMENTS) else effects + self._follow(was_ready, now)
 
@@ -133,9 +139,7 @@ class Counter:
                 self._say_refusal(event)
                 return []
             case CardPresented() | CodePresented():
-                self._forget_refusal()
-                self.stage = "host"
-                return self.payments.presented(event, now)
+                return self._presented(event, now)
             case CardCompleted():
                 return self.payments.card_completed(event, now)
             case MeansFailed(reason):
@@ -179,6 +183,7 @@ class Counter:
             case DownloadKept():
                 return self.errands.kept(event, now)
             case DownloadsLoaded():
+                self.lists_at = event.lists_at
                 return self.errands.loaded(event, now)
             case DevicesSeen(works):
                 self.errands.devices = works
@@ -236,6 +241,19 @@ class Counter:
         elif event.mac != "good" or action is Action.SIGN_ON:
             self.session.ask_for_sign_on()
 
+    def _presented(self, event: CardPresented | CodePresented, now: float) -> list[Effect]:
+        """Take a card or a code. Of a card that its chip let pay offline, whoever presents it must have asked before.
+
+        If not, what the chip approved beyond the card's caps is not sold all the same.
+        """
+        self._forget_refusal()
+        self.stage = "host"
+        if isinstance(event, CardPresented) and event.approved_offline and self.payments.sells_offline:
+            refusal = self.refusal_of_offline_card(OfflineCard(event.token, event.scheme))
+            if refusal:
+                return self.payments.cancel(refusal, now)
+        return self.payments.presented(event, now)
+
     def _payment_requested(
         self, event: SaleRequested | BalanceRequested | VoidRequested | RefundRequested, now: float
     ) -> list[Effect]:
@@ -265,8 +283,9 @@ class Counter:
         self, event: SaleRequested | BalanceRequested | VoidRequested | RefundRequested, now: float
     ) -> str:
         if isinstance(event, SaleRequested) and event.offline and not self.session.ready:
-            owed, limits = self.book.offline(), self.profile.offline
-            return self.refusal_of_offline() or risk.refusal_of_offline_sale(event.amount, owed, limits, now)
+            owed, caps = self.book.owed(), self.offline_caps
+            refusal = self.refusal_of_offline()
+            return refusal or offline_caps.refusal_of_sale(event.amount, event.operator, owed, caps, now)
         general = risk.refusal_of_payment(
             self.book, self.profile.limits, self.room, self.session.ready and not self.session.wants_sign_on, self.busy
         )
@@ -289,9 +308,23 @@ class Counter:
     def refusal_of_offline(self) -> str:
         """Why nothing can be sold without the host now; the page asks, too, before it offers it."""
         profile, out_of_reach = self.profile, self.session.host_is_out_of_reach
+        too_old = offline_caps.lists_are_too_old(profile.offline, self.lists_at, self.now)
         return risk.refusal_of_offline(
-            self.book, profile.limits, profile.offline, self.room, out_of_reach, self.busy
+            self.book, profile.limits, profile.offline, self.room, out_of_reach, self.busy, too_old
         )
+
+    @property
+    def offline_caps(self) -> Offline:
+        """How much may be sold without the host, as the age of the lists allows now."""
+        return offline_caps.in_force(self.profile.offline, self.lists_at, self.now)
+
+    def refusal_of_offline_card(self, card: OfflineCard) -> str:
+        """Why this card may not pay without the host; asked before its chip may approve, and again when it has."""
+        current = self.payments.current
+        if current is None or not self.payments.sells_offline:
+            return "cancelled"
+        amount = self.book.payments[current].amount
+        return offline_caps.refusal_of_card(amount, card, self.book.owed(), self.offline_caps)
 
     def _is_voided(self, sale: Original) -> bool:
         """Voided in an earlier batch, as the shell found, or in this one, as the book knows."""

@@ -12,6 +12,7 @@ finds the old or the new one.
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,9 @@ from terminal.vault import Keys
 FILE_MAX: Final = 256 * 1024
 """64 keys of 248 bytes, or 999 fingerprints, take less than a third of it."""
 
+LONG_AGO: Final = 0.0
+"""When a set came whose file does not say it: an earlier program has written it."""
+
 log = structlog.get_logger()
 
 
@@ -39,12 +43,16 @@ class DownloadStore:
         self._folder = folder
         self._keys = keys
 
-    def keep(self, download: Download) -> None:
-        """Make a set durable, in place of the one before. Raises OSError or VaultError: then all is as it was."""
+    def keep(self, download: Download, at: float) -> None:
+        """Make a set durable, in place of the one before; it came `at` this time (UTC seconds).
+
+        Raises OSError or VaultError: then all is as it was.
+        """
         items: Sequence[bytes] = download.items
         if download.kind == "black_list":
             items = [self._keys.fingerprint(card.decode("ascii")) for card in items]
-        content = json.dumps({"kind": download.kind, "items": [item.hex() for item in items]}).encode("ascii")
+        kept = {"kind": download.kind, "at": at, "items": [item.hex() for item in items]}
+        content = json.dumps(kept).encode("ascii")
         signature = self._keys.sign(_digest(content))
         write_durably(self._file(download.kind), signature.hex().encode("ascii") + b"\n" + content)
 
@@ -71,7 +79,9 @@ class DownloadStore:
         kept = json.loads(content)
         if kept["kind"] != kind:
             raise ValueError("it is the file of another kind")
-        return KINDS[kind].put(before, map(bytes.fromhex, kept["items"]), self._keys.fingerprint)
+        after = KINDS[kind].put(before, map(bytes.fromhex, kept["items"]), self._keys.fingerprint)
+        at = float(kept.get("at", LONG_AGO))
+        return replace(after, downloaded_at={**before.downloaded_at, kind: at})
 
     def _file(self, kind: str) -> Path:
         return self._folder / f"{kind}.download"

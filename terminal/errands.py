@@ -10,7 +10,7 @@ The rules, each with its test:
 - A host that goes on asking after it has been obeyed is not obeyed again before a rest.
 
 - What a download brings counts only under a good MAC (`terminal.downloads`); without one it is as if it had not come.
-- A set whose file cannot be trusted is asked for without being told.
+- A set whose file cannot be trusted is asked for without being told; so is one that is too old for offline sales.
 
 To add one: a row in `ERRANDS`, with one step for each message that it sends.
 """
@@ -34,6 +34,7 @@ RETRY_S = (5, 10, 30, 60, 300, 900, 3600)
 # Seconds for which a digit is not heeded: after the errand was done, and after it was given up.
 REST_S, REST_AFTER_REFUSAL_S = 300, 3600
 SHOWN_AFTER_TRIES = 3
+NEVER = float("-inf")
 DONE, KEPT = "", "kept"  # nothing follows; or what does waits for the disk
 QUESTION_MAX = 999_999
 WAIT_MAX_S = 99  # field 62 has two digits for it
@@ -87,6 +88,7 @@ class Errands:
         self._remembered: tuple[str, ...] = ()
         self._failing: dict[str, None] = {}
         self._refused: tuple[str, ...] = ()
+        self._kept_at: Mapping[str, float] = {}
         self._question = 0
         self.devices: Mapping[str, bool] = {}
 
@@ -105,7 +107,7 @@ class Errands:
 
     def loaded(self, event: DownloadsLoaded, now: float) -> list[Effect]:
         """What was downloaded has been read; what cannot be trusted is fetched again, as soon as may be."""
-        self._refused = event.refused
+        self._refused, self._kept_at = event.refused, event.at
         for digit, errand in ERRANDS.items():
             if errand.download in event.refused:
                 self._wanted.setdefault(digit, _Wanted(now))
@@ -122,6 +124,7 @@ class Errands:
             self._under_way = None
         if not free or self._under_way is not None:
             return []
+        self._want_what_is_old(now)
         due = [digit for digit, wanted in self._wanted.items() if wanted.at <= now]
         return self._begin(due[0], now) if due else []
 
@@ -161,6 +164,16 @@ class Errands:
         return min((wanted.at for wanted in self._wanted.values()), default=None) if self._free else None
 
     # --- the machine --------------------------------------------------------------------------------------------------
+
+    def _want_what_is_old(self, now: float) -> None:
+        """Of keys and applications, only what was downloaded grows old; a black list is missed from the start."""
+        maximum = self._profile.offline.lists_age_max_s
+        if maximum is None:
+            return
+        for digit, errand in ERRANDS.items():
+            at = self._kept_at.get(errand.download, NEVER if errand.download == "black_list" else now)
+            if now - at >= maximum and now >= self._rests_until.get(digit, now):
+                self._wanted.setdefault(digit, _Wanted(now))
 
     def _begin(self, digit: str, now: float) -> list[Effect]:
         wanted, errand = self._wanted[digit], ERRANDS[digit]

@@ -127,7 +127,8 @@ class CardPresented:
     Lives only until the request is sent: `pan`, the tracks and `pin_block` are never persisted, and never shown.
     `sealed` is the card number, encrypted by the vault; `masked` its first six and last four. A stripe has neither
     `sequence` nor chip data, but maybe a `track3`; `chip_failed`: it is used because the card's chip could not be.
-    `approved_offline`: the chip has had its last word already, and `chip_data` holds its certificate.
+    `approved_offline`: the chip has had its last word already, and `chip_data` holds its certificate; `token` (a keyed
+    fingerprint) and `scheme` tell whose caps it counts against.
     """
 
     pan: str = field(repr=False)
@@ -145,6 +146,8 @@ class CardPresented:
     chip: Mapping[str, str] = field(default_factory=dict)
     reversal_chip_data: bytes = field(default=b"", repr=False)
     approved_offline: bool = False
+    token: str = ""
+    scheme: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,9 +320,18 @@ class DownloadKept:
 
 @dataclass(frozen=True, slots=True)
 class DownloadsLoaded:
-    """What was downloaded has been read from its files; what of it could not be trusted, by kind."""
+    """What was downloaded has been read from its files; what of it could not be trusted, by kind.
+
+    `at`: when each kind came (UTC seconds) of which a set serves that was downloaded.
+    """
 
     refused: tuple[str, ...] = ()
+    at: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def lists_at(self) -> float | None:
+        """When the oldest of these sets came; None without a black list, which no shipped set stands in for."""
+        return min(self.at.values()) if "black_list" in self.at else None
 
 
 @dataclass(frozen=True, slots=True)

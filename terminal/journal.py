@@ -27,8 +27,8 @@ from terminal.records import (
     to_entry,
 )  # fmt: skip
 
-SCHEMA_VERSION = 4
-"""Raised for a new type of record, too: a program that does not know it must not open the journal."""
+SCHEMA_VERSION = 5
+"""Raised for a new type of record, too, or a new entry in one: a program that does not know it must not open it."""
 
 GENESIS = bytes(32)
 
@@ -99,7 +99,7 @@ class Journal:
             self._bring_up_to_date(_SCHEMA + _SINCE_VERSION_2, SCHEMA_VERSION)
         elif version == 1:
             self._bring_up_to_date(_SINCE_VERSION_2, 2)
-        elif version == 3:
+        elif version in (3, 4):
             self._bring_up_to_date("", SCHEMA_VERSION)
         elif version not in (2, SCHEMA_VERSION):
             raise JournalError(

@@ -126,7 +126,10 @@ class KeyStore:
         return hmac.compare_digest(self.sign(data), signature)
 
     def fingerprint(self, pan: str) -> bytes:
-        """How a card number stands in the black list, 32 bytes: without a key, all card numbers could be tried."""
+        """What stands for a card number in the black list and beside offline sales, 32 bytes.
+
+        Without a key, all card numbers could be tried.
+        """
         return self._derived_mac(_BLACK_LIST, pan.encode("ascii"))
 
     def seal_for_host(self, terminal: str, frame: bytes) -> bytes:

@@ -326,8 +326,9 @@ class Payments:
         assert isinstance(card, CardPresented), "only a chip approves offline"
         kept = messages.recovery_fields(messages.offline_sale(payment, card, self._profile), payment.rules.recovery)
         approved = ApprovedOffline(
-            payment.key, card.entry_mode, card.masked, now, card.sealed, kept, card.chip, card.signature
-        )
+            payment.key, card.entry_mode, card.masked, now, card.sealed, kept, card.chip, card.signature, card.token,
+            card.scheme,
+        )  # fmt: skip
         self._let_go(payment.key)
         return [self._persist(approved), ReleaseMeans(), *self._owe(payment, now)]
 

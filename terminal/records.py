@@ -75,7 +75,9 @@ class Sent:
 class ApprovedOffline:
     """The chip has approved without the host: the goods may go, and the sale is owed to the host until it answers.
 
-    `recovery_fields` are those of the advice, without card number and MAC; everything else is as in `Sent`.
+    `recovery_fields` are those of the advice, without card number and MAC; everything else is as in `Sent`. By
+    `card_token` (a keyed fingerprint) and `scheme` it counts against the caps of its card and of its scheme; records
+    from before there were such caps lack both.
     """
 
     key: Key
@@ -86,6 +88,8 @@ class ApprovedOffline:
     recovery_fields: Mapping[str, str]
     chip: Mapping[str, str] = field(default_factory=dict)
     signature: bool = False
+    card_token: str = ""
+    scheme: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from firmware_config.profile import Limits, Offline
-from terminal.book import Book, Owed, Payment
+from terminal.book import Book, Payment
 from terminal.events import CloseByPeople
 from terminal.slips import hide_cards
 from terminal.transitions import State
@@ -34,24 +34,16 @@ def refusal_of_payment(book: Book, limits: Limits, room: Room, ready: bool, busy
     )
 
 
-def refusal_of_offline(book: Book, limits: Limits, offline: Offline, room: Room, out_of_reach: bool, busy: bool) -> str:
-    """Say why nothing can be sold without the host now, whatever the amount; `refusal_of_offline_sale` asks on."""
+def refusal_of_offline(
+    book: Book, limits: Limits, caps: Offline, room: Room, out_of_reach: bool, busy: bool, lists_too_old: bool = False
+) -> str:
+    """Say why nothing can be sold without the host now, whatever the amount; `offline_caps.refusal_of_sale` asks on."""
     return _first(
         *_reasons_of_the_counter(book, limits, room, busy),
-        ("offline_not_allowed", not offline.sale_amount_max),
+        ("offline_not_allowed", not caps.sale_amount_max),
         ("offline_refused", not out_of_reach),
         ("offline_batch_unknown", not book.batch_is_known),
-    )
-
-
-def refusal_of_offline_sale(amount: int, owed: Owed, offline: Offline, now: float) -> str:
-    """Say why this amount cannot be sold without the host: what the shop may lose is bounded in every way."""
-    return _first(
-        ("amount_zero", amount <= 0),
-        ("offline_amount", amount > offline.sale_amount_max),
-        ("offline_count", owed.count >= offline.count_max),
-        ("offline_total", owed.amount + amount > offline.total_amount_max),
-        ("offline_age", owed.since is not None and now - owed.since >= offline.age_max_s),
+        ("offline_lists", lists_too_old),
     )
 
 

@@ -15,7 +15,7 @@ import structlog
 from firmware_config.profile import TerminalProfile
 from iso8583 import Iso8583Error, Message
 from terminal import messages
-from terminal.card_dialogue import CardDialogue
+from terminal.card_dialogue import CardDialogue, OfflineTerms
 from terminal.counter import Counter, Notice
 from terminal.devices import CardReader, DeviceHealth, PinPadFault, Scan, Scanned
 from terminal.devices.card_reader_empty import EmptyCardReader
@@ -289,9 +289,12 @@ class Runner:
             return
         previous = self._dialogue_task
         reader, pin_pad = self.devices.card_reader or EmptyCardReader(), self.devices.pin_pad
+        terms = OfflineTerms(
+            self.profile.offline.sale_amount_max, self._vault.token, self.counter.refusal_of_offline_card
+        )
         dialogue = CardDialogue(
             reader, pin_pad, self._vault.seal, self.post, self.emv, contactless_reader=contactless, stripe=stripe,
-            offline_amount_max=self.profile.offline.sale_amount_max if effect.offline else 0,
+            offline=terms if effect.offline else None,
         )  # fmt: skip
         run = partial(dialogue.run, self.profile, effect.amount, effect.currency, effect.key.trace, inquiry)
         readers = [reader, *filter(None, [self.devices.contactless_reader])]
@@ -337,17 +340,17 @@ class Runner:
     def _keep(self, download: Download) -> None:
         """Write what was downloaded, and let it serve from the next payment on."""
         try:
-            self._downloads.keep(download)
+            self._downloads.keep(download, self._clock.now())
         except (OSError, VaultError) as error:
             log.error("download_not_kept", kind=download.kind, reason=type(error).__name__)
             self.post(DownloadKept(download.kind, kept=False))
             return
-        self._load_downloads()
+        self.counter.handle(self._load_downloads(), self._clock.now())
         self.post(DownloadKept(download.kind))
 
     def _load_downloads(self) -> DownloadsLoaded:
         self.emv, refused = self._downloads.load()
-        return DownloadsLoaded(refused)
+        return DownloadsLoaded(refused, self.emv.downloaded_at)
 
     async def _load_keys(self, keys: bytes) -> None:
         try:

@@ -18,6 +18,9 @@ __all__ = ["CardLost", "Keys", "PinKey", "Vault", "VaultError"]
 
 REPEATED_REFUND = "0221"
 
+TOKEN_DIGITS = 32
+"""Half of a fingerprint: no two cards of a batch have the same."""
+
 
 class CardLost(VaultError):
     """A message cannot be what it repeats: its card number was sealed by keys that have been erased since."""
@@ -102,6 +105,10 @@ class Vault:
     def seal(self, pan: str) -> str:
         """Encrypt a card number for the journal, hexadecimal."""
         return self._keys.seal(pan).hex()
+
+    def token(self, pan: str) -> str:
+        """What stands for a card where its sales are added up: a keyed fingerprint, hexadecimal. Raises VaultError."""
+        return self._keys.fingerprint(pan).hex()[:TOKEN_DIGITS]
 
     def has_lost(self, sealed: str) -> bool:
         """Whether this card number was sealed by keys that have been erased since: nobody can unseal it any more."""

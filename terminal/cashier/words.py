@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from iso8583.response_codes import Action, meaning
 from terminal.cashier.texts import Money, Texts
+from terminal.offline_caps import CARD_USED, card_used
 from terminal.transitions import State
 
 View = Mapping[str, Any]
@@ -170,12 +171,19 @@ def story(payment: View, texts: Texts, limit: Money) -> tuple[str, ...]:
             action = meaning(code).action
             sentences = (texts.sentence(code), money, "" if action is Action.DECLINE else texts(f"action.{action}"))
         case State.CANCELLED:
-            sentences = (texts.either("reason", payment["reason"], limit=limit), money)
+            sentences = (_why_cancelled(payment, texts, limit), money)
         case State.REVERSAL_DUE | State.REVERSED:
             sentences = (texts.either("reversal_reason", payment["reason"]), money, attention(payment, texts))
         case _:
             sentences = (money,)
     return tuple(sentence for sentence in sentences if sentence)
+
+
+def _why_cancelled(payment: View, texts: Texts, limit: Money) -> str:
+    if used := card_used(payment["reason"]):
+        count, amount = used
+        return texts(f"reason.{CARD_USED}", count=count, amount=texts.money(amount, payment["currency"]))
+    return texts.either("reason", payment["reason"], limit=limit)
 
 
 def is_receipt_due(view: View, payment: View, now: float) -> bool:

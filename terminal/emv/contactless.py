@@ -16,7 +16,7 @@ from terminal.emv.dol import fill_dol, parse_dol
 from terminal.emv.endings import after_fault, host_said, outcome
 from terminal.emv.faults import CardError, CustomerCancelledError, MalformedError
 from terminal.emv.flags import Ctq, Ttq, Tvr
-from terminal.emv.kernel import OFFLINE_APPROVED, OFFLINE_DECLINED, Progression, process
+from terminal.emv.kernel import OFFLINE_APPROVED, OFFLINE_DECLINED, Progression, may_pay, process
 from terminal.emv.offline_authentication import card_key, open_dynamic
 from terminal.emv.parameters import SaleFacts, TerminalParameters
 from terminal.emv.reading import check_application, number_of, read_application
@@ -128,6 +128,8 @@ def _check_approval(session: CardSession) -> Flow[Outcome]:
             return (yield from _request(session))
         return _declined(session, "declined_by_terminal", "EXPIRY")
     if session.parameters.known_cards.is_blocked(number_of(session.card)):
+        return _declined(session, "declined_by_terminal", "PAN")
+    if not (yield from may_pay(session)):
         return _declined(session, "declined_by_terminal", "PAN")
     if not (yield from verify_tap(session)):
         return _declined(session, "declined_by_terminal", "CARD_QUALIFIERS")

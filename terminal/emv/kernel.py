@@ -21,11 +21,22 @@ from terminal.emv.faults import CardError, CustomerCancelledError, NotAuthenticE
 from terminal.emv.flags import Tsi, Tvr
 from terminal.emv.offline_authentication import authenticate_offline
 from terminal.emv.parameters import SaleFacts, TerminalParameters
-from terminal.emv.reading import check_application, initiate, read_application
+from terminal.emv.reading import check_application, initiate, number_of, read_application
 from terminal.emv.restrictions import check_restrictions
 from terminal.emv.risk_management import manage_risk
 from terminal.emv.selection import choose, list_candidates, nothing_to_open, open_application
-from terminal.emv.steps import Answer, Finished, Flow, GoOnline, NoAnswer, OnlineAnswer, Outcome, Step
+from terminal.emv.steps import (
+    Answer,
+    CardChecked,
+    CheckCard,
+    Finished,
+    Flow,
+    GoOnline,
+    NoAnswer,
+    OnlineAnswer,
+    Outcome,
+    Step,
+)  # fmt: skip
 from terminal.emv.tags import Tag
 
 OFFLINE_APPROVED, OFFLINE_DECLINED = b"Y1", b"Z1"
@@ -79,9 +90,20 @@ def process(session: CardSession) -> Flow[Outcome]:
     check_application(session.card)
     yield from authenticate_offline(session)
     check_restrictions(session)
+    if not (yield from may_pay(session)):  # before the customer is asked for a PIN in vain
+        return (yield from _decide(session, permitted=False))
     yield from verify_cardholder(session)
     yield from manage_risk(session)
     return (yield from _decide(session))
+
+
+def may_pay(session: CardSession) -> Flow[bool]:
+    """Ask whether this card may still pay without its issuer, where the parameters want that."""
+    if not session.parameters.checks_cards:
+        return True
+    answer = yield CheckCard(number_of(session.card), session.card[Tag.DF_NAME].hex().upper())
+    assert isinstance(answer, CardChecked), "CheckCard is answered with CardChecked"
+    return answer.permitted
 
 
 def _open_card(session: CardSession) -> Flow[None]:
@@ -94,8 +116,8 @@ def _open_card(session: CardSession) -> Flow[None]:
     raise nothing_to_open(session)
 
 
-def _decide(session: CardSession) -> Flow[Outcome]:
-    requested = first_request(session)
+def _decide(session: CardSession, *, permitted: bool = True) -> Flow[Outcome]:
+    requested = first_request(session) if permitted else Cryptogram.AAC
     if requested is Cryptogram.AAC and session.combined_key:  # what is declined is not signed
         session.tvr |= Tvr.ODA_NOT_PERFORMED
     try:

@@ -4,7 +4,8 @@ Defaults are the widely used UnionPay parameters (download 380). A later downloa
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from terminal.emv.ca_keys import CaKey
 from terminal.emv.flags import Tvr
@@ -56,11 +57,15 @@ UNIONPAY_APPLICATIONS = tuple(Application(bytes.fromhex(f"A0000003330101{kind}")
 
 @dataclass(frozen=True, slots=True)
 class DownloadedParameters:
-    """What the host sets of all this: the authorities' keys (370), the applications (380) and the black list (390)."""
+    """What the host sets of all this: the authorities' keys (370), the applications (380) and the black list (390).
+
+    `downloaded_at`: when each kind came that did (UTC seconds); what was shipped is not in it.
+    """
 
     ca_keys: tuple[CaKey, ...] = ()
     applications: tuple[Application, ...] = UNIONPAY_APPLICATIONS
     known_cards: KnownCards = NO_CARDS
+    downloaded_at: Mapping[str, float] = field(default_factory=dict)
 
 
 SHIPPED = DownloadedParameters()
@@ -74,7 +79,8 @@ class TerminalParameters:
     The default capabilities are the honest ones of a counter whose PIN pad does not speak with cards: key entry, stripe
     and chip; online PIN, signature and no CVM; SDA, DDA and CDA. Without `ca_keys` every authentication fails.
     `transaction_qualifiers` (9F66) are what a tapped card is told before the amount is known: qPBOC, online PIN,
-    signature, fDDA version 01. Without `offline_sales` a tapped card is always asked to go online. Tapped cards whose
+    signature, fDDA version 01. Without `offline_sales` a tapped card is always asked to go online. With `checks_cards`
+    the shell is asked of every card whether it may pay, before its chip is asked to approve. Tapped cards whose
     numbers begin with one of `pin_free_prefixes` need no verification up to `pin_free_amount_max`, in minor units.
     Raises ValueError for what would not fit its tag.
     """
@@ -95,6 +101,7 @@ class TerminalParameters:
     known_cards: KnownCards = NO_CARDS
     transaction_qualifiers: bytes = b"\x26\x00\x00\x80"
     offline_sales: bool = True
+    checks_cards: bool = False
     pin_free_amount_max: int = 0
     pin_free_prefixes: tuple[str, ...] = ()
 

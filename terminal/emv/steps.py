@@ -2,8 +2,8 @@
 
 The shell answers `Transmit` with the response APDU as bytes or with `CardRemoved`, `ChooseApplication` with an index or
 with None when the customer gave up, `AskPin` with `PinResult`, `VerifyOfflinePin` with `OfflinePinResult` or
-`CardRemoved`, `CheckDocument` with `DocumentChecked`, `GoOnline` with `OnlineAnswer` or `NoAnswer`. `Finished` wants no
-answer.
+`CardRemoved`, `CheckDocument` with `DocumentChecked`, `CheckCard` with `CardChecked`, `GoOnline` with `OnlineAnswer` or
+`NoAnswer`. `Finished` wants no answer.
 """
 
 from collections.abc import Generator, Mapping
@@ -153,6 +153,14 @@ class CheckDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckCard:
+    """Ask whether this card may pay without its issuer; only asked if the terminal's parameters say so. `aid`: hex."""
+
+    pan: str = field(repr=False)
+    aid: str
+
+
+@dataclass(frozen=True, slots=True)
 class GoOnline:
     """The card wants the issuer's decision: send the request."""
 
@@ -166,7 +174,7 @@ class Finished:
     outcome: Outcome
 
 
-Step = Transmit | ChooseApplication | AskPin | VerifyOfflinePin | CheckDocument | GoOnline | Finished
+Step = Transmit | ChooseApplication | AskPin | VerifyOfflinePin | CheckDocument | CheckCard | GoOnline | Finished
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -211,6 +219,13 @@ class DocumentChecked:
 
 
 @dataclass(frozen=True, slots=True)
+class CardChecked:
+    """Whether the card may pay without its issuer; if not, its chip is asked to decline."""
+
+    permitted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OnlineAnswer:
     """The host's answer: field 39, whether the payment machine takes it as an approval, and field 55 if there was one.
 
@@ -232,7 +247,10 @@ class NoAnswer:
     """No answer came, or nothing could be sent."""
 
 
-Answer = bytes | CardRemoved | int | None | PinResult | OfflinePinResult | DocumentChecked | OnlineAnswer | NoAnswer
+Answer = (
+    bytes | CardRemoved | int | None | PinResult | OfflinePinResult | DocumentChecked | CardChecked | OnlineAnswer
+    | NoAnswer
+)  # fmt: skip
 
 T = TypeVar("T")
 Flow = Generator[Step, Answer, T]

@@ -32,6 +32,17 @@ def test_what_is_said_is_read(tmp_path):
     assert (read.host.address, read.host.port, read.limits.sale_amount_max) == ("10.0.0.1", 9000, 100)
 
 
+def test_offline_caps_are_read_by_scheme_and_what_is_not_said_bounds_nothing_more(tmp_path):
+    text = "[offline]\nsale_amount_max = 5000\ncard_count_max = 1\n[offline.schemes.visa]\nsale_amount_max = 0\n"
+    offline = profile(tmp_path, NEEDED + text).offline
+    assert (offline.sale_amount_max, offline.card_count_max, offline.schemes.visa.sale_amount_max) == (5000, 1, 0)
+    assert offline.schemes.unionpay.sale_amount_max is None and offline.lists_age_max_s is None
+
+
+def test_nothing_is_sold_offline_unless_the_profile_says_how_much(tmp_path):
+    assert profile(tmp_path, NEEDED).offline.sale_amount_max == 0
+
+
 def test_what_a_scanner_puts_around_a_code_is_read(tmp_path):
     read = profile(tmp_path, NEEDED + '[devices]\nscanner_prefixes = ["]C0"]\nscanner_suffixes = ["\\t", "\\r\\n"]\n')
     assert read.devices.scanner_prefixes == ("]C0",) and read.devices.scanner_suffixes == ("\t", "\r\n")

@@ -65,6 +65,28 @@ async def test_a_limit_is_said_before_the_card_is_read_and_what_is_sold_counts(t
 
 
 @in_a_loop
+async def test_a_card_that_has_taken_its_part_is_refused_even_after_a_restart_and_its_chip_approves_nothing(
+    tmp_path: Path,
+) -> None:
+    async with shop(tmp_path, settings=f"{SETTINGS}card_count_max = 1\n") as s:
+        await cut(s)
+        s.crash_at_record(ApprovedOffline)
+        first = await s.charge(1000, offline=True)
+        await s.present("offline", pin="")
+        await s.has_crashed()
+        await s.take_card()
+        await s.restart_terminal(ready=False)
+        key = await s.charge(500, offline=True)
+        await s.present("offline", pin="")
+        payment = await s.until_final(key)
+        await s.take_card()
+        assert (payment["state"], payment["reason"]) == ("cancelled", "offline_card_used_1_1000")
+        assert (await back(s, first))["state"] == "approved"
+        assert s.balance_of("offline") == OPENING_BALANCE - 1000
+        await s.prove()
+
+
+@in_a_loop
 async def test_the_bank_declines_later_and_people_are_told(tmp_path: Path) -> None:
     accounts = [replace(a, refuse="51") if a.number.endswith("223") else a for a in default_accounts(OPENING_BALANCE)]
     async with shop(tmp_path, settings=SETTINGS, accounts=accounts) as s:

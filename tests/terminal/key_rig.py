@@ -28,7 +28,9 @@ def new_vault(folder: Path) -> Path:
 def keep_test_ca_keys(folder: Path) -> None:
     """As if a terminal had downloaded the key of the test cards' authority."""
     keys = KeyStore(folder / "vault.json")
-    DownloadStore(folder, keys).keep(Download("ca_keys", items_of("ca-keys", CA_KEYS_FILE.read_text("utf-8"))))
+    DownloadStore(folder, keys).keep(
+        Download("ca_keys", items_of("ca-keys", CA_KEYS_FILE.read_text("utf-8"))), at=0.0
+    )
     keys.close()
 
 

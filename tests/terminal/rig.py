@@ -42,7 +42,10 @@ STRIPE = CardPresented(
     entry_mode="021", pin_block=bytes.fromhex("02635C2F1B247C28"),
 )
 CERTIFICATE = bytes.fromhex("9F2608E59D6F475599E75D9F2701408A025933")  # of a chip that approved by itself (Y3)
-OFFLINE_CARD = replace(CARD, chip_data=CERTIFICATE, pin_block=None, entry_mode="052", approved_offline=True)
+OFFLINE_CARD = replace(
+    CARD, chip_data=CERTIFICATE, pin_block=None, entry_mode="052", approved_offline=True,
+    token="0f1e2d3c4b5a69788796a5b4c3d2e1f0", scheme="unionpay",
+)  # fmt: skip
 KEYS = WorkingKeys62.wrap(bytes.fromhex("11111111111111112222222222222222"), bytes(range(16)), bytes(range(8)))
 
 

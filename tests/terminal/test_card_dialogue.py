@@ -10,7 +10,7 @@ import pytest
 from firmware_config.profile import TerminalProfile
 from iso8583.tlv import parse_tlv
 from simulators.cards import CA_KEYS_FILE, Card, Personalisation, TappedCard, load_card
-from terminal.card_dialogue import CardDialogue
+from terminal.card_dialogue import CardDialogue, OfflineTerms
 from terminal.devices import CardGone, DeviceHealth, PinBypassed, PinCancelled
 from terminal.emv import NoAnswer
 from terminal.emv.ca_keys import parse_ca_keys
@@ -18,6 +18,7 @@ from terminal.emv.flags import Ttq
 from terminal.emv.known_cards import KnownCards
 from terminal.emv.parameters import DownloadedParameters
 from terminal.events import CardPresented, Event, MeansFailed, Progress
+from terminal.offline_caps import OfflineCard
 from tests.terminal.emv.authority import certified
 
 PROFILE = TerminalProfile(
@@ -340,20 +341,29 @@ def test_card_that_is_pulled_out_while_it_is_asked_for_pays_nothing_nor_does_the
 # --- no host can be asked ---------------------------------------------------------------------------------------------
 
 OFFLINE = load_card("offline")
+GENERATE_AC, AAC = 0xAE, 0x00
 
 
 def sell_offline(
-    card: Card | TappedCard, offline_amount_max: int = 5000, downloaded: DownloadedParameters = DOWNLOADED
-) -> list[Event]:
-    """Run the dialogue of a sale of 12.34 yuan for which no host can be asked."""
+    card: Card | TappedCard, amount_max: int = 5000, refusal: str = "", reader: Reader | None = None,
+    downloaded: DownloadedParameters = DOWNLOADED,
+) -> list[Event]:  # fmt: skip
+    """Run the dialogue of a sale of 12.34 yuan for which no host can be asked; `refusal` is what the counter says."""
     events: list[Event] = []
-    slot, field = (Empty(), Reader(card)) if isinstance(card, TappedCard) else (Reader(card), None)
+    asked: list[OfflineCard] = []
+
+    def refusal_of(card: OfflineCard) -> str:
+        asked.append(card)
+        return refusal
+
+    terms = OfflineTerms(amount_max, lambda pan: f"token of {pan[-4:]}", refusal_of)
+    slot, field = (Empty(), Reader(card)) if isinstance(card, TappedCard) else (reader or Reader(card), None)
     dialogue = CardDialogue(
-        slot, Pad(), lambda pan: "sealed", events.append, downloaded, contactless_reader=field,
-        offline_amount_max=offline_amount_max,
+        slot, Pad(), lambda pan: "sealed", events.append, downloaded, contactless_reader=field, offline=terms
     )  # fmt: skip
     asyncio.run(asyncio.wait_for(dialogue.run(PROFILE, 1234, "156", "000001", inquiry=False), 20))
     assert not dialogue.waits_for_host
+    assert asked in ([], [OfflineCard(f"token of {card.personalisation.pan[-4:]}", "unionpay")])
     return events
 
 
@@ -372,6 +382,27 @@ def test_a_chip_that_wants_its_bank_ends_in_words(card: Personalisation) -> None
 def test_the_shops_limit_is_the_floor_below_which_a_chip_may_approve() -> None:
     assert sell_offline(Card(OFFLINE), 1233)[-1] == MeansFailed("card_host_unreachable")
     assert presented(sell_offline(Card(OFFLINE), 1234)).approved_offline
+
+
+def test_a_card_that_has_taken_its_part_is_refused_in_words_and_its_chip_approves_nothing() -> None:
+    reader = Reader(Card(OFFLINE))
+    events = sell_offline(Card(OFFLINE), refusal="offline_card_used_3_4500", reader=reader)
+    assert events[-1] == MeansFailed("offline_card_used_3_4500")
+    kinds = [command[2] & 0xC0 for command in reader.commands if command[1] == GENERATE_AC]
+    assert kinds == [AAC], "asked once, and to decline"
+    assert Progress("pin") not in events
+
+
+def test_a_tapped_card_that_has_taken_its_part_is_not_believed() -> None:
+    events = sell_offline(TappedCard(CONTACTLESS), refusal="offline_card_used_3_4500")
+    assert events[-1] == MeansFailed("offline_card_used_3_4500")
+
+
+def test_what_was_sold_counts_against_its_card_and_scheme() -> None:
+    card = presented(sell_offline(Card(OFFLINE)))
+    assert (card.token, card.scheme) == ("token of 0223", "unionpay")
+    tapped = presented(sell_offline(TappedCard(CONTACTLESS)))
+    assert tapped.token == f"token of {CONTACTLESS.pan[-4:]}"
 
 
 def test_while_there_is_a_host_the_same_chip_asks_it() -> None:
@@ -443,7 +474,8 @@ def test_a_card_that_cannot_be_tapped_is_inserted_in_the_same_offline_sale() -> 
             slot.put_in(Card(OFFLINE))
 
     dialogue = CardDialogue(
-        slot, Pad(), lambda pan: "sealed", report, DOWNLOADED, offline_amount_max=5000,
+        slot, Pad(), lambda pan: "sealed", report, DOWNLOADED,
+        offline=OfflineTerms(5000, lambda pan: pan[-4:], lambda _: ""),
         contactless_reader=Reader(TappedCard(load_card("insert_instead"))),
     )  # fmt: skip
     asyncio.run(asyncio.wait_for(dialogue.run(PROFILE, 1234, "156", "000001", inquiry=False), 20))

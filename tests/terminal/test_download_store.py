@@ -1,5 +1,7 @@
 """What was downloaded, on disk: signed, whole, old or new; and never a card number."""
 
+import hashlib
+import json
 import os
 import signal
 from dataclasses import replace
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from terminal.download_store import DownloadStore, shipped
+from terminal.download_store import LONG_AGO, DownloadStore, shipped
 from terminal.downloads import Download
 from terminal.emv.parameters import UNIONPAY_APPLICATIONS
 from terminal.key_link import KeyLink
@@ -19,6 +21,7 @@ KEYS = Download("ca_keys", (KEY_WIRE,))
 APPLICATIONS = Download("applications", (APPLICATION_WIRE,))
 BLACK_LIST = Download("black_list", tuple(card.encode() for card in CARDS))
 OTHER_CARD = "6299990000000025"
+AT = 1_700_000_000.0
 
 
 def store_in(folder: Path) -> DownloadStore:
@@ -35,7 +38,7 @@ def test_before_the_first_download_what_was_shipped_serves(tmp_path):
 
 def test_what_was_kept_is_in_force_after_a_restart(tmp_path):
     for download in (KEYS, APPLICATIONS, BLACK_LIST):
-        store_in(tmp_path).keep(download)
+        store_in(tmp_path).keep(download, AT)
     in_force, refused = store_in(tmp_path).load()
     assert refused == ()
     assert [(key.rid, key.index, key.expires) for key in in_force.ca_keys] == [
@@ -45,8 +48,19 @@ def test_what_was_kept_is_in_force_after_a_restart(tmp_path):
     assert [in_force.known_cards.is_blocked(card) for card in (*CARDS, OTHER_CARD)] == [True, True, False]
 
 
+def test_each_set_knows_when_it_came_and_one_of_an_earlier_program_came_long_ago(tmp_path):
+    store = store_in(tmp_path)
+    store.keep(BLACK_LIST, AT)
+    store.keep(KEYS, AT - 86_400)
+    assert store_in(tmp_path).load()[0].downloaded_at == {"ca_keys": AT - 86_400, "black_list": AT}
+    content = json.dumps({"kind": "black_list", "items": []}).encode()
+    signature = KeyStore(tmp_path / "vault.json").sign(hashlib.sha256(content).digest())
+    (tmp_path / "black_list.download").write_bytes(signature.hex().encode() + b"\n" + content)
+    assert store_in(tmp_path).load()[0].downloaded_at["black_list"] == LONG_AGO
+
+
 def test_no_card_number_is_on_disk_or_shown(tmp_path):
-    store_in(tmp_path).keep(BLACK_LIST)
+    store_in(tmp_path).keep(BLACK_LIST, AT)
     written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     shown = repr(BLACK_LIST) + repr(store_in(tmp_path).load())
     for card in CARDS:
@@ -55,7 +69,7 @@ def test_no_card_number_is_on_disk_or_shown(tmp_path):
 
 def test_full_black_list_goes_to_its_file_and_back(tmp_path):
     cards = [f"629999{number:010d}" for number in range(999)]
-    store_in(tmp_path).keep(Download("black_list", tuple(card.encode() for card in cards)))
+    store_in(tmp_path).keep(Download("black_list", tuple(card.encode() for card in cards)), AT)
     known = store_in(tmp_path).load()[0].known_cards
     assert len(known.blocked) == 999 and known.is_blocked(cards[998])
 
@@ -77,7 +91,7 @@ def test_full_black_list_goes_to_its_file_and_back(tmp_path):
     ],
 )  # fmt: skip
 def test_file_that_was_changed_or_cut_is_refused_and_the_shipped_serves(tmp_path, download, damage):
-    store_in(tmp_path).keep(download)
+    store_in(tmp_path).keep(download, AT)
     file = tmp_path / f"{download.kind}.download"
     file.write_bytes(damage(file.read_bytes()))
     assert store_in(tmp_path).load() == (shipped(), (download.kind,))
@@ -85,23 +99,23 @@ def test_file_that_was_changed_or_cut_is_refused_and_the_shipped_serves(tmp_path
 
 def test_file_of_another_vault_is_refused(tmp_path):
     """After tampering, or new keys: nobody can say any more who wrote it."""
-    store_in(tmp_path).keep(BLACK_LIST)
+    store_in(tmp_path).keep(BLACK_LIST, AT)
     (tmp_path / "vault.json").unlink()
     in_force, refused = store_in(tmp_path).load()
     assert refused == ("black_list",) and not in_force.known_cards.is_blocked(CARDS[0])
-    store_in(tmp_path).keep(BLACK_LIST)
+    store_in(tmp_path).keep(BLACK_LIST, AT)
     assert store_in(tmp_path).load()[1] == ()
 
 
 def test_file_in_the_place_of_another_kind_is_refused(tmp_path):
-    store_in(tmp_path).keep(BLACK_LIST)
+    store_in(tmp_path).keep(BLACK_LIST, AT)
     (tmp_path / "black_list.download").rename(tmp_path / "applications.download")
     assert store_in(tmp_path).load()[1] == ("applications",)
 
 
 def test_one_file_that_is_refused_takes_no_other_with_it(tmp_path):
     for download in (KEYS, BLACK_LIST):
-        store_in(tmp_path).keep(download)
+        store_in(tmp_path).keep(download, AT)
     (tmp_path / "ca_keys.download").write_bytes(b"")
     in_force, refused = store_in(tmp_path).load()
     assert refused == ("ca_keys",) and in_force.known_cards.is_blocked(CARDS[0])
@@ -113,31 +127,31 @@ def test_file_that_is_no_file_is_refused(tmp_path):
 
 
 def test_without_a_key_process_nothing_is_judged(tmp_path):
-    store_in(tmp_path).keep(KEYS)
+    store_in(tmp_path).keep(KEYS, AT)
     assert DownloadStore(tmp_path, KeyLink(tmp_path / "vault.json")).load() == (shipped(), ())
 
 
 def test_full_disk_leaves_the_set_before(tmp_path, monkeypatch):
     store = store_in(tmp_path)
-    store.keep(BLACK_LIST)
+    store.keep(BLACK_LIST, AT)
 
     def full(_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        store.keep(replace(BLACK_LIST, items=()))
+        store.keep(replace(BLACK_LIST, items=()), AT)
     assert store_in(tmp_path).load()[0].known_cards.is_blocked(CARDS[0])
 
 
 @pytest.mark.parametrize("after", range(7))
 def test_kill_at_any_point_leaves_the_old_set_or_the_new(tmp_path, after):
     """A process of its own is killed after so many calls of the system; the last of these it survives."""
-    store_in(tmp_path).keep(BLACK_LIST)
+    store_in(tmp_path).keep(BLACK_LIST, AT)
     child = os.fork()
     if not child:
         _die_after(after)
-        store_in(tmp_path).keep(Download("black_list", (OTHER_CARD.encode(),)))
+        store_in(tmp_path).keep(Download("black_list", (OTHER_CARD.encode(),)), AT)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) is (after < 6)

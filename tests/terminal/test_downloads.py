@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from firmware_config.profile import HostEndpoint
+from firmware_config.profile import HostEndpoint, Offline
 from iso8583 import Message
 from iso8583.unionpay_fields.field62_downloads import Application62, BlackList62, List62, Name62
 from terminal.downloads import Download, application, ca_key
@@ -20,6 +20,7 @@ from terminal.events import (
     MacState,
     Received,
     SaleRequested,
+    Tick,
 )  # fmt: skip
 from tests.iso8583.downloads import APPLICATION, APPLICATION_WIRE, CARDS, KEY, KEY_WIRE, RID, VECTORS
 from tests.terminal.rig import PROFILE, Till, from_host, ready_till
@@ -294,6 +295,24 @@ def test_what_was_read_again_and_found_good_is_shown_no_more():
     till.on(DownloadsLoaded(("ca_keys", "black_list")))
     till.on(DownloadsLoaded())
     assert till.counter.errands.orders == ()
+
+
+def test_set_that_is_too_old_for_offline_sales_is_fetched_without_being_told():
+    till = Till(profile=PROFILE.model_copy(update={"offline": Offline(lists_age_max_s=86_400)}))
+    till.on(DownloadsLoaded(at={"black_list": till.now - 86_399, "applications": till.now - 86_400}))
+    till.sign_on()
+    assert codes(till.effects) == ["0820/382"], "of keys, what was shipped does not grow old"
+
+
+def test_a_black_list_that_offline_sales_need_is_fetched_if_there_was_never_one():
+    till = Till(profile=PROFILE.model_copy(update={"offline": Offline(lists_age_max_s=86_400)})).sign_on()
+    assert codes(till.effects) == ["0800/390"]
+    brought(till, CARD_LIST)
+    till.on(DownloadsLoaded(at={"black_list": till.now}))
+    till.on(DownloadKept("black_list"))
+    brought(till, b"")
+    assert "0800/390" not in codes(till.on(Tick(), after_s=59)), "it is there, and new"
+    assert "0800/390" in codes(till.on(Tick(), after_s=86_400)), "until it is old"
 
 
 # --- what the kernel gets ---------------------------------------------------------------------------------------------

@@ -107,10 +107,11 @@ def test_journal_of_the_first_version_is_brought_up_to_date(journal):
         assert reopened._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
 
 
-def test_journal_is_raised_to_what_its_newest_records_need(journal):
+@pytest.mark.parametrize("version", [3, 4])
+def test_journal_is_raised_to_what_its_newest_records_need(journal, version):
     """An older program that met a record of a type that it does not know would stop in the midst of a day."""
     filled(journal)
-    journal._db.executescript("PRAGMA user_version = 3;")
+    journal._db.executescript(f"PRAGMA user_version = {version};")
     with closing(Journal(journal.path)) as reopened:
         assert reopened._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
 

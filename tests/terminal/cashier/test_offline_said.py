@@ -9,11 +9,11 @@ from terminal.cashier.sales import sales
 from terminal.cashier.strip import alerts, strip
 from terminal.cashier.texts import texts_in
 from terminal.devices import DeviceHealth
-from terminal.events import SaleRequested
+from terminal.events import MeansFailed, SaleRequested
 from terminal.printing import slip_of
 from terminal.view import view_of
 from tests.terminal.rig import Till, answer, from_host
-from tests.terminal.test_offline import LIMITS, back_online, cut_off, newest, sell, sold
+from tests.terminal.test_offline import LIMITS, back_online, charge, cut_off, newest, sell, sold
 
 EN = texts_in("en")
 READY = {name: DeviceHealth("ready") for name in ("card_reader", "pin_pad", "scanner", "printer")}
@@ -73,6 +73,16 @@ def test_the_customer_and_the_cashier_are_asked_for_a_card_alone():
     assert isinstance(found, Progress) and found.headline.word == "Insert the card: offline sale"
     assert "payment codes can't be taken" in found.headline.detail
     assert dict(screen(view_of(till.counter, READY), "", till.now).lines)["en"] == "Insert your card"
+
+
+def test_a_card_that_has_taken_its_part_is_told_how_much_that_was():
+    till = sold()
+    charge(till)
+    till.on(MeansFailed("offline_card_used_1_2500"))
+    found = shown(till)
+    assert isinstance(found, Result) and not found.slip
+    assert "used for 1 offline sales already, ¥25.00 in all" in found.story[0]
+    assert "not been charged" in found.story[1]
 
 
 def test_the_result_is_amber_and_says_what_it_means_for_the_money():

@@ -25,6 +25,7 @@ from terminal.emv.faults import CardReason
 from terminal.emv.steps import Reason
 from terminal.errands import ERRANDS, REMEMBERED
 from terminal.key_frames import SENTENCES
+from terminal.offline_caps import CARD_USED
 from terminal.session import SessionState
 from terminal.settlement import Step
 from terminal.slip_queue import NO_PRINTER, NO_SLIP
@@ -99,7 +100,8 @@ SLIPS = {NO_PRINTER, NO_SLIP} | arguments("printing.py", "SlipFailed", "PrinterT
 CARDS = {f"card_{reason}" for reason in {*get_args(CardReason), *get_args(get_args(Reason)[-1])} - AFTER_THE_HOST}
 FACTS: dict[str, set[str]] = {
     "reason.": (
-        returned("risk.py") - set(TYPES) - {"debit", "credit", "none"}
+        returned("offline_caps.py", "refusal_of_sale", "refusal_of_card") | {CARD_USED}
+        | returned("risk.py") - set(TYPES) - {"debit", "credit", "none"}
         | arguments("counter.py", "_say", "cancel") | returned("counter.py", "_unauthorised")
         | arguments("payment.py", "cancel") | keywords("payment.py", "_Facts", "reason")
         | returned("payment.py", "_act_cancel")

@@ -20,7 +20,9 @@ from simulators.cards import (
 from terminal.emv import (
     Answer,
     AskPin,
+    CardChecked,
     CardRemoved,
+    CheckCard,
     CheckDocument,
     ChooseApplication,
     ContactKernel,
@@ -97,6 +99,7 @@ class Counter:
     host: Callable[[Card | TappedCard], OnlineAnswer | NoAnswer] = issuer_answer
     offline_pins: list[str | OfflinePinResult] = field(default_factory=list)
     document: bool = True
+    permits: bool = True
     by_radio: bool = False
     steps: list[Step] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
@@ -124,6 +127,8 @@ class Counter:
                 return self.verify(step)
             case CheckDocument():
                 return DocumentChecked(self.document)
+            case CheckCard():
+                return CardChecked(self.permits)
             case GoOnline():
                 return self.host(self.card)
         raise AssertionError(step)

@@ -14,12 +14,23 @@ from simulators.issuer import ZONE_PIN_KEY, Issuer, default_accounts
 from terminal.devices import CardGone
 from terminal.devices.card_reader_vpcd import VpcdCardReader
 from terminal.downloads import application
-from terminal.emv import KnownCards, OnlineAnswer, Outcome, PinResult, TerminalParameters
+from terminal.emv import (
+    AskPin,
+    CheckCard,
+    GoOnline,
+    KnownCards,
+    OnlineAnswer,
+    Outcome,
+    PinResult,
+    TerminalParameters,
+    Transmit,
+)  # fmt: skip
 from terminal.emv.flags import Tvr
 from tests.terminal.emv.authority import CHAIN
 from tests.terminal.emv.rig import FACTS, PARAMETERS, Counter
 
 PIN = "123456"
+GENERATE_AC = 0xAE
 APPROVED = ("approved", "approved_online", "", "00")
 ENDS = {
     "good": APPROVED,
@@ -121,6 +132,25 @@ def test_black_listed_card_is_declined_by_a_terminal_that_has_what_the_demo_serv
     for name, ending in (("black_listed", ("declined", "declined_by_terminal")), ("good", APPROVED[:2])):
         _, outcome = sold(Card(load_card(name)), served)
         assert (outcome.kind, outcome.reason) == ending
+
+
+@pytest.mark.parametrize("name", [name for name, end in ENDS.items() if end[0] not in ("card_error", "use_stripe")])
+def test_a_card_that_may_not_pay_offline_is_asked_to_decline_and_for_nothing_else(name: str) -> None:
+    checking = replace(PARAMETERS, checks_cards=True)
+    sale = Counter(Card(load_card(name)), checking, permits=False)
+    outcome = sale.run()
+    assert (outcome.kind, outcome.reason, outcome.response_code) == ("declined", "declined_by_terminal", "Z1")
+    asked = [step.apdu for step in sale.steps if isinstance(step, Transmit) and step.apdu[1] == GENERATE_AC]
+    assert [apdu[2] for apdu in asked] == [0x00] and "AAC" in outcome.receipt
+    (checked,) = (step for step in sale.steps if isinstance(step, CheckCard))
+    assert checked.pan == load_card(name).pan and checked.pan not in repr(checked)
+    assert not [step for step in sale.steps if isinstance(step, AskPin | GoOnline)]
+
+
+@pytest.mark.parametrize("name", ["good", "offline"])
+def test_a_card_that_may_pay_goes_on_as_ever(name: str) -> None:
+    _, outcome = sold(Card(load_card(name)), replace(PARAMETERS, checks_cards=True))
+    assert (outcome.kind, outcome.reason) == APPROVED[:2]
 
 
 def test_a_silent_card_is_given_up_by_the_reader() -> None:

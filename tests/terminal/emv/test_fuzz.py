@@ -10,7 +10,9 @@ from simulators.cards import Card, Personalisation, TappedCard
 from terminal.emv import (
     Answer,
     AskPin,
+    CardChecked,
     CardRemoved,
+    CheckCard,
     CheckDocument,
     ChooseApplication,
     ContactKernel,
@@ -32,7 +34,7 @@ from terminal.emv.steps import OutcomeKind, Reason
 from tests.terminal.emv.rig import FACTS, GOLDEN, GOOD, PARAMETERS, Counter, issuer_answer
 
 STEPS_MAX = COMMANDS_MAX + 40
-ALL_METHODS = replace(PARAMETERS, capabilities=b"\xe0\xf9\xc8")
+ALL_METHODS = replace(PARAMETERS, capabilities=b"\xe0\xf9\xc8", checks_cards=True)
 TAPPED = replace(GOLDEN, counter=7)
 STATUSES = [b"\x90\x00", b"\x61\x10", b"\x6c\x08", b"\x69\x85", b"\x6a\x82", b"\x6a\x83", b"\x62\x83", b"\x63\xc0"]
 HOSTS = st.one_of(
@@ -92,6 +94,8 @@ def drive(data: st.DataObject, transmit: st.SearchStrategy[Answer] | Counter) ->
                 answer = data.draw(OFFLINE_PINS)
             case CheckDocument():
                 answer = DocumentChecked(data.draw(st.booleans()))
+            case CheckCard():
+                answer = CardChecked(data.draw(st.booleans()))
             case GoOnline():
                 answer = data.draw(HOSTS)
         step = kernel.resume(answer)
