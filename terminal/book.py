@@ -61,6 +61,7 @@ class Payment:
     signature: bool = False
     card_token: str = ""
     scheme: str = ""
+    verified_by: str = ""
     response_code: str = ""
     reference: str = ""
     authorisation: str = ""
@@ -193,14 +194,14 @@ class Book:
     def _sent(self, r: Sent) -> None:
         self._update(
             r.key, state=State.SENT, type=r.type, entry_mode=r.entry_mode, means=r.means, card=r.card,
-            recovery_fields=r.recovery_fields, chip=r.chip, signature=r.signature,
+            recovery_fields=r.recovery_fields, chip=r.chip, signature=r.signature, verified_by=r.verified_by,
         )  # fmt: skip
 
     def _approved_offline(self, r: ApprovedOffline) -> None:
         self._update(
             r.key, state=State.ADVICE_DUE, entry_mode=r.entry_mode, means=r.means, card=r.card,
             recovery_fields=r.recovery_fields, chip=r.chip, signature=r.signature,
-            card_token=r.card_token, scheme=r.scheme,
+            card_token=r.card_token, scheme=r.scheme, verified_by=r.verified_by,
         )  # fmt: skip
         self._slip_due(r.key)
 

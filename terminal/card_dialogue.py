@@ -75,9 +75,9 @@ class _Choice:
 class OfflineTerms:
     """How a chip may approve by itself, because no host can be asked.
 
-    `amount_max`: up to so much. `token_of` makes of a card number what stands for it; `refusal_of` says why a card may
-    not pay, and is asked before its chip may approve; of a tapped card, which decides at once, before it is believed. An
-    empty text: it may.
+    `amount_max`: up to so much. `token_of` makes of a card number what stands for it. `refusal_of` says why a card may
+    not pay, "" if it may; it is asked before a chip may approve, and before a tapped card, which decides at once, is
+    believed.
     """
 
     amount_max: int
@@ -311,6 +311,7 @@ class CardDialogue:
             pan=card.pan, sealed=self._seal(card.pan), masked=card.masked, expiry=card.expiry, sequence=card.psn,
             track2=card.track2, chip_data=card.f55, entry_mode=card.entry_mode, pin_block=card.pin_block,
             signature=card.cvm == "signature", chip=dict(card.receipt), reversal_chip_data=card.reversal_f55,
+            verified_by=card.cvm,
         )  # fmt: skip
 
     def _conclude(self, outcome: Outcome) -> None:

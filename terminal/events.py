@@ -129,6 +129,7 @@ class CardPresented:
     `sequence` nor chip data, but maybe a `track3`; `chip_failed`: it is used because the card's chip could not be.
     `approved_offline`: the chip has had its last word already, and `chip_data` holds its certificate; `token` (a keyed
     fingerprint) and `scheme` tell whose caps it counts against.
+    `verified_by`: how a chip had its holder verified, in the kernel's words, such as ``device`` or ``not_needed``.
     """
 
     pan: str = field(repr=False)
@@ -148,6 +149,7 @@ class CardPresented:
     approved_offline: bool = False
     token: str = ""
     scheme: str = ""
+    verified_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,6 +307,7 @@ class Payments:
         sent = Sent(
             payment.key, payment.type, request.text(22), means, now, card, kept,
             chip=event.chip if event else {}, signature=event.signature if event else False,
+            verified_by=event.verified_by if event else "",
         )  # fmt: skip
         in_force = host_parameters.in_force(self._profile, self._book.parameters)
         self._answer_due[payment.key] = now + in_force.host.reply_timeout_s
@@ -327,7 +328,7 @@ class Payments:
         kept = messages.recovery_fields(messages.offline_sale(payment, card, self._profile), payment.rules.recovery)
         approved = ApprovedOffline(
             payment.key, card.entry_mode, card.masked, now, card.sealed, kept, card.chip, card.signature, card.token,
-            card.scheme,
+            card.scheme, card.verified_by,
         )  # fmt: skip
         self._let_go(payment.key)
         return [self._persist(approved), ReleaseMeans(), *self._owe(payment, now)]

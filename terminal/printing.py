@@ -150,7 +150,8 @@ def slip_of(
         original_voucher=back.key.trace if back else "", original_reference_no=back.reference if back else "",
         original_date=back.host_date if back else "",
         response_texts=_offline(payment) + _by_statement(payment), ic_lines=tuple(payment.chip.items()),
-        signature_needed=payment.signature, duplicate=duplicate,
+        signature_needed=payment.signature, small_amount=payment.verified_by == "not_needed",
+        device_verified=payment.verified_by == "device", duplicate=duplicate,
     )  # fmt: skip
 
 

@@ -29,9 +29,10 @@ _DECLARATION = (
     "本人确认以上交易,同意将其计入本卡账户",
     "I ACKNOWLEDGE SATISFACTORY RECEIPT OF RELATIVE GOODS/SERVICES",
 )
-_SMALL_AMOUNT = (
-    "交易金额未超过免密免签限额,无需输入密码和签名",
-    "AMOUNT BELOW THE NO-PIN NO-SIGNATURE LIMIT: NEITHER PIN NOR SIGNATURE NEEDED",
+_NEITHER_NEEDED = ("免密免签:无需密码,无需签名", "NO PIN AND NO SIGNATURE NEEDED")
+_DEVICE_VERIFIED = (
+    "已在持卡人设备上验证,免密免签",
+    "VERIFIED ON CARDHOLDER'S DEVICE: NO PIN AND NO SIGNATURE NEEDED",
 )
 _FAULT_ADVICE = (
     "该笔交易的结果未知,冲正未获确认,客户可能已被扣款。请勿就此笔再次收款,凭此单联系收单机构核实。",
@@ -161,8 +162,14 @@ def _ic(slip: Slip) -> list[Line]:
 def _foot(slip: Slip) -> list[Line]:
     if slip.copy == "fault":
         return [Rule("="), *map(Text, _FAULT_ADVICE)]
-    notice: list[Line] = [Rule(), *map(Text, _SMALL_AMOUNT)] if slip.small_amount else []
-    return notice + (_cardholder_foot(slip) if slip.copy == "cardholder" else _signature(slip))
+    return _exemption(slip) + (_cardholder_foot(slip) if slip.copy == "cardholder" else _signature(slip))
+
+
+def _exemption(slip: Slip) -> list[Line]:
+    """Why nobody signs, and no PIN was entered."""
+    if slip.device_verified:
+        return [Rule(), *map(Text, _DEVICE_VERIFIED)]
+    return [Rule(), *map(Text, _NEITHER_NEEDED)] if slip.small_amount else []
 
 
 def _signature(slip: Slip) -> list[Line]:

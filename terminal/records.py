@@ -58,6 +58,7 @@ class Sent:
 
     `recovery_fields` are the fields of the reversal or of the repeat, without card number and MAC.
     `means` is the masked card number or code, `card` the sealed card number, `chip` what the slip shows of the chip.
+    `verified_by` is how a chip had its holder verified, in the kernel's words; empty of stripes and codes.
     """
 
     key: Key
@@ -69,6 +70,7 @@ class Sent:
     recovery_fields: Mapping[str, str] = field(default_factory=dict)
     chip: Mapping[str, str] = field(default_factory=dict)
     signature: bool = False
+    verified_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class ApprovedOffline:
     signature: bool = False
     card_token: str = ""
     scheme: str = ""
+    verified_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,9 @@ class Slip:
 
     `amount` is signed, in minor units of `currency` (ISO 4217 numeric): negative for voids and refunds. `card` is
     masked. `expiry` is YYMM; `original_date` is MMDD or YYYYMMDD. `ic_lines` are (name, value) pairs in print order,
-    such as ``("ARQC", "…")``. `small_amount` states that neither PIN nor signature was needed (双免). What is an empty
-    string is not printed.
+    such as ``("ARQC", "…")``. `small_amount` states that neither PIN nor signature was needed (双免), and
+    `device_verified` that it was not because a device of the holder's had verified the holder. What is an empty string
+    is not printed.
 
     Raises ValueError for a card that is not masked, an unknown currency, or a date of another form.
     """
@@ -85,6 +86,7 @@ class Slip:
     ic_lines: tuple[tuple[str, str], ...] = ()
     signature_needed: bool = False
     small_amount: bool = False
+    device_verified: bool = False
     duplicate: bool = False
     test: bool = False
     qr_payload: str = ""

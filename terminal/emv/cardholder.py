@@ -116,7 +116,10 @@ def _perform(session: CardSession, rule: CvmRule) -> Flow[int]:
     if code == _SIGNATURE:
         session.cvm = "signature"
         return _UNKNOWN
-    return _SUCCESSFUL if code == _NO_CVM else _FAILED
+    if code == _NO_CVM:
+        session.cvm = "not_needed"
+        return _SUCCESSFUL
+    return _FAILED
 
 
 def _offline_pin(session: CardSession, code: int) -> Flow[int]:

@@ -14,7 +14,7 @@ from iso8583.masking import mask_pan
 from terminal.emv.certificates import RsaKey
 from terminal.emv.faults import CardReason
 
-Cvm = Literal["online_pin", "offline_pin", "signature", "document", "device", "none"]
+Cvm = Literal["online_pin", "offline_pin", "signature", "document", "device", "not_needed", "none"]
 """How the customer proved to be the holder; ``device``: to his telephone (CDCVM)."""
 OutcomeKind = Literal[
     "approved", "declined", "reverse", "card_error", "try_another_interface", "use_stripe", "cancelled",

@@ -103,6 +103,7 @@ def verify_tap(session: CardSession) -> Flow[bool]:
         session.cvm = "device"
         return True
     if _is_pin_free(session):
+        session.cvm = "not_needed"
         return True
     if wanted is None:  # it leaves the choice to the terminal, if that wants anything
         wanted = Ctq.ONLINE_PIN | Ctq.SIGNATURE if Ttq.VERIFICATION_REQUIRED & told else Ctq.NONE
@@ -111,7 +112,10 @@ def verify_tap(session: CardSession) -> Flow[bool]:
     if Ctq.SIGNATURE & wanted and Ttq.SIGNATURE & told:
         session.cvm = "signature"
         return True
-    return not (wanted & (Ctq.ONLINE_PIN | Ctq.SIGNATURE) or Ttq.VERIFICATION_REQUIRED & told)
+    if wanted & (Ctq.ONLINE_PIN | Ctq.SIGNATURE) or Ttq.VERIFICATION_REQUIRED & told:
+        return False
+    session.cvm = "not_needed"
+    return True
 
 
 def _is_pin_free(session: CardSession) -> bool:

@@ -88,7 +88,18 @@ async def test_a_tap_ends_as_a_slip_and_the_issuer_has_checked_its_cryptogram(tm
         for slip in s.slips:
             assert "0066 C" in slip
             assert "挥卡 TAPPED" in slip
+            assert "NO PIN AND NO SIGNATURE NEEDED" in slip
         await field.leave()
+        await s.prove()
+
+
+@in_a_loop
+async def test_a_tap_whose_holder_was_verified_by_a_device_says_so_on_the_slip(tmp_path):
+    async with tapping_shop(tmp_path) as (s, field):
+        key = await charged(s)
+        await field.enter(TappedCard(load_card(CARD), qualifiers=bytes.fromhex("0080")))
+        await s.until_final(key)
+        assert all("VERIFIED ON CARDHOLDER'S DEVICE" in slip for slip in s.slips)
         await s.prove()
 
 

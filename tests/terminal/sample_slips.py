@@ -82,6 +82,7 @@ CONTACTLESS_TEST = replace(
     small_amount=True,
     test=True,
 )
+VERIFIED_ON_DEVICE = replace(CONTACTLESS_TEST, copy="merchant", small_amount=False, device_verified=True, test=False)
 FAULT = replace(CHIP_SALE, copy="fault", auth_no="", reference_no="", ic_lines=())
 
 SETTLEMENT = SettlementSlip(
@@ -114,6 +115,7 @@ SLIPS = {
     "refund": REFUND,
     "qr_sale": QR_SALE,
     "contactless_test": CONTACTLESS_TEST,
+    "verified_on_device": VERIFIED_ON_DEVICE,
     "fault": FAULT,
 }
 SETTLEMENTS = {"settlement": SETTLEMENT, "settlement_unbalanced": SETTLEMENT_UNBALANCED}

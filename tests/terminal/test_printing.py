@@ -22,7 +22,10 @@ from terminal.events import (
 )
 from terminal.journal import Journal
 from terminal.printing import JOBS_MAX, Printing, slip_of
+from terminal.receipts import slip_lines
 from terminal.records import SETTLEMENT_TRACE, ParametersTaken
+from terminal.slip_layout import plain_text
+from terminal.slips import Copy
 from tests.terminal.rig import CARD, CODE, PROFILE, Till, answer, from_host, ready_till, settle_answer
 from tests.terminal.test_payment import approved_sale, refund_of, void_of
 from tests.terminal.test_settlement import upload_answer
@@ -221,3 +224,18 @@ def test_hosts_clock_is_shown_with_the_nearest_year(ours, date, clock, shown):
     payment: Payment = replace(approved_sale(ready_till()), at=ours.timestamp(), host_date=date, host_time=clock)
     slip = slip_of(PROFILE, payment, None, "merchant", duplicate=False)
     assert slip.local_time.strftime("%Y-%m-%d %H:%M:%S") == shown
+
+
+@pytest.mark.parametrize(
+    ("verified_by", "said"),
+    [("not_needed", "免密免签:无需密码,无需签名"), ("device", "已在持卡人设备上验证,免密免签"), ("online_pin", ""),
+     ("none", ""), ("", "")],
+)  # fmt: skip
+@pytest.mark.parametrize("copy", ["merchant", "cardholder"])
+def test_a_slip_says_why_nobody_signs_where_the_kernel_has_said_so(verified_by: str, said: str, copy: Copy) -> None:
+    till = ready_till()
+    till.sell(2500, replace(CARD, verified_by=verified_by))
+    (payment,) = till.counter.book.payments.values()
+    text = plain_text(slip_lines(slip_of(PROFILE, payment, None, copy, duplicate=False)), 32)
+    assert ("免密免签" in text) == bool(said)
+    assert said in text

@@ -27,7 +27,7 @@ def sale(rules: str, pin: PinResult = ENTERED, parameters: TerminalParameters = 
         ("0203", BYPASSED, "none", "020301", Tvr.PIN_NOT_ENTERED | Tvr.CVM_NOT_SUCCESSFUL),
         ("4203", BYPASSED, "none", "420301", Tvr.PIN_NOT_ENTERED | Tvr.CVM_NOT_SUCCESSFUL),
         ("1E00", ENTERED, "signature", "1E0000", Tvr.NONE),
-        ("1F00", ENTERED, "none", "1F0002", Tvr.NONE),
+        ("1F00", ENTERED, "not_needed", "1F0002", Tvr.NONE),
         ("0000", ENTERED, "none", "000001", Tvr.CVM_NOT_SUCCESSFUL),
         ("40001F00", ENTERED, "none", "400001", Tvr.CVM_NOT_SUCCESSFUL),
         ("41001E00", ENTERED, "signature", "1E0000", Tvr.PIN_PAD_MISSING),
@@ -37,7 +37,7 @@ def sale(rules: str, pin: PinResult = ENTERED, parameters: TerminalParameters = 
         ("69001E00", ENTERED, "signature", "1E0000", Tvr.CVM_UNKNOWN),
         ("29001E00", ENTERED, "none", "290001", Tvr.CVM_UNKNOWN | Tvr.CVM_NOT_SUCCESSFUL),
         ("1E011E041E05", ENTERED, "none", "3F0001", Tvr.CVM_NOT_SUCCESSFUL),
-        ("1E0A1F00", ENTERED, "none", "1F0002", Tvr.NONE),
+        ("1E0A1F00", ENTERED, "not_needed", "1F0002", Tvr.NONE),
     ],
 )
 def test_rules(rules: str, pin: PinResult, cvm: str, results: str, findings: Tvr) -> None:

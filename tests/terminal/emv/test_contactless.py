@@ -64,7 +64,7 @@ def test_golden_tap(version: str) -> None:
     assert (final[0x9F26].hex().upper(), final[0x9F27], final[0x95]) == (QPBOC["TC"], b"\x40", bytes(5))
     assert (outcome.receipt["TC"], outcome.receipt["TSI"]) == (QPBOC["TC"], "0000")
     assert outcome.card is not None
-    assert (outcome.card.entry_mode, outcome.card.cvm, outcome.card.psn) == ("072", "none", "001")
+    assert (outcome.card.entry_mode, outcome.card.cvm, outcome.card.psn) == ("072", "not_needed", "001")
     assert outcome.f55.endswith(build_tlv({0x8A: b"Y1"}))
 
 
@@ -305,7 +305,7 @@ def test_ending(case: Case) -> None:
 @pytest.mark.parametrize(
     ("chip", "cvm", "entry_mode", "pin_block"),
     [("8000", "online_pin", "071", PIN_BLOCK), ("4000", "signature", "072", None), ("0080", "device", "072", None),
-     ("0000", "none", "072", None)],
+     ("0000", "not_needed", "072", None)],
 )  # fmt: skip
 def test_how_the_holder_was_verified_is_sent(chip: str, cvm: str, entry_mode: str, pin_block: bytes | None) -> None:
     sale = Counter(TappedCard(CARD, decision="ARQC", **qualifying(chip)), ONLINE, TAP)
