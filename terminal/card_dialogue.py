@@ -24,6 +24,7 @@ from terminal.devices import (
     PinPad,
     PinPadFault,
 )  # fmt: skip
+from terminal.devices.card_reader_empty import EmptyCardReader
 from terminal.emv.contactless import ContactlessKernel
 from terminal.emv.flags import Ttq
 from terminal.emv.kernel import ContactKernel
@@ -159,6 +160,8 @@ class CardDialogue:
             outcome = await self._converse(contactless, ContactlessKernel(parameters, facts()))
             if outcome.kind != "try_another_interface":
                 return outcome
+            if isinstance(self._reader, EmptyCardReader):
+                return await self._swiped_instead()
             self._report(Progress("insert_instead"))
             presented = await self._presented_or_stripe(None)
         if isinstance(presented, Stripe):
@@ -168,6 +171,13 @@ class CardDialogue:
         if self._stripe is None or outcome.kind != "use_stripe":
             return outcome
         return await self._stripe_of_failed_chip(self._stripe)
+
+    async def _swiped_instead(self) -> Stripe:
+        """Of a tapped card that is to be inserted where none can be; raise CardGone where its stripe is not taken."""
+        if self._stripe is None or not self._stripe.takes_chip_cards:
+            raise CardGone("no_card_slot")
+        self._report(Progress("swipe_only"))
+        return await self._stripe.taken()
 
     async def _stripe_of_failed_chip(self, stripe: StripeDialogue) -> Stripe:
         stripe.chip_failed()

@@ -60,6 +60,9 @@ from terminal.settlement import Settlement
 from terminal.slip_queue import SlipQueue
 
 _PAYMENT_ANSWERS = ("0210", "0230", "0410")
+MISSED = {"choose": "no_choice"}
+"""What did not come in time, by the stage at which the payment waited; at every other it was a card or a code."""
+
 _MEASUREMENTS = (RoomMeasured, DevicesSeen, DownloadsLoaded)
 
 
@@ -125,7 +128,8 @@ class Counter:
             case Received():
                 return self._received(event, now)
             case Tick():
-                effects = self.payments.tick(now) + self.session.tick(now) + self.settlement.tick(now)
+                missed = MISSED.get(self.stage, "no_means")
+                effects = self.payments.tick(now, missed) + self.session.tick(now) + self.settlement.tick(now)
                 return effects + self.errands.tick(now)
             case SaleRequested() | BalanceRequested() | VoidRequested() | RefundRequested():
                 return self._payment_requested(event, now)

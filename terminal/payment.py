@@ -251,13 +251,13 @@ class Payments:
                 effects += self._doubt(payment, now)
         return effects
 
-    def tick(self, now: float) -> list[Effect]:
-        """Do what time asks for: give up waiting, and try again what is due."""
+    def tick(self, now: float, missed: str = "no_means") -> list[Effect]:
+        """Do what time asks for: give up waiting, because of what was `missed`, and try again what is due."""
         effects: list[Effect] = []
         for key in [key for key, at in self._answer_due.items() if at <= now]:
             payment = self._book.payments[key]
             if payment.state is State.STARTED:
-                effects += self._happen(payment, Happening.GIVEN_UP, now, _Facts(reason="no_means"))
+                effects += self._happen(payment, Happening.GIVEN_UP, now, _Facts(reason=missed))
             else:
                 effects += self._doubt(payment, now)
         return effects + self.forward(now)

@@ -39,6 +39,11 @@ class StripeDialogue:
         self._known_cards = known_cards
         self._refused = 0
 
+    @property
+    def takes_chip_cards(self) -> bool:
+        """Whether a card that has a chip may be swiped now."""
+        return self._chip is not Chip.NOT_TRIED
+
     def chip_failed(self) -> None:
         """The chip of the customer's card was tried, and nothing could be begun with it: its stripe may be taken."""
         self._chip = Chip.FAILED

@@ -18,7 +18,7 @@ RESULT_STAYS_S = 600
 
 _STAGES = {
     **dict.fromkeys(("card_or_code", "remove_card", "tap", "insert_instead", "insert_chip"), 0),
-    **dict.fromkeys(("insert_again", "use_stripe", "card"), 0),
+    **dict.fromkeys(("insert_again", "use_stripe", "swipe_only", "card"), 0),
     "pin": 1, "host": 2, "chip": 3,
 }  # fmt: skip
 _STAGE_ICONS = {"pin": "pin", "host": "bank"}

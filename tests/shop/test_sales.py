@@ -251,7 +251,7 @@ async def test_nobody_chooses_in_time(tmp_path):
     async with shop(tmp_path, settings="[limits]\nmeans_timeout_s = 1.0") as s:
         key = await asked_which_pays(s)
         payment = await s.until_final(key)
-        assert (payment["state"], payment["reason"]) == ("cancelled", "no_means")
+        assert (payment["state"], payment["reason"]) == ("cancelled", "no_choice")
         await s.take_card()
         await s.prove()
 

@@ -12,6 +12,7 @@ from iso8583.tlv import parse_tlv
 from simulators.cards import CA_KEYS_FILE, Card, Personalisation, TappedCard, load_card
 from terminal.card_dialogue import CardDialogue, OfflineTerms
 from terminal.devices import CardGone, DeviceHealth, PinBypassed, PinCancelled
+from terminal.devices.card_reader_empty import EmptyCardReader
 from terminal.emv import NoAnswer
 from terminal.emv.ca_keys import parse_ca_keys
 from terminal.emv.flags import Ttq
@@ -244,6 +245,16 @@ def test_a_card_that_cannot_pay_by_tap_is_inserted_in_the_same_payment(card: Car
     assert [event for event in events if event in (ASKED, TAP, INSERT, CARD)] == [ASKED, TAP, INSERT, CARD]
     assert [event.pan for event in events if isinstance(event, CardPresented)] == [load_card("good").pan]
     assert not any(isinstance(event, MeansFailed) for event in events)
+
+
+def test_where_no_card_can_be_inserted_a_card_that_must_be_ends_the_payment_at_once_in_words() -> None:
+    events = list[Event]()
+    dialogue = CardDialogue(
+        EmptyCardReader(), Pad(), lambda pan: "sealed", events.append, DOWNLOADED,
+        contactless_reader=Reader(TappedCard(load_card("insert_instead"))),
+    )  # fmt: skip
+    asyncio.run(asyncio.wait_for(dialogue.run(PROFILE, 1234, "156", "000001", inquiry=False), 20))
+    assert events == [ASKED, TAP, MeansFailed("no_card_slot")]
 
 
 def test_two_chips_of_one_payment_are_told_different_numbers() -> None:

@@ -19,6 +19,7 @@ from terminal.events import (
     MeansFailed,
     Persist,
     Print,
+    Progress,
     RefundRequested,
     ReleaseMeans,
     SaleRequested,
@@ -289,6 +290,17 @@ def test_customer_who_presents_nothing_frees_the_counter():
     till.on(SaleRequested("a", 2500, "01"))
     till.wait(61)
     assert the_payment(till).reason == "no_means" and not till.counter.busy
+
+
+def test_customer_who_chooses_no_account_is_not_said_to_have_presented_nothing():
+    till = ready_till()
+    till.on(SaleRequested("a", 2500, "01"))
+    till.on(Progress("choose", ("PBOC DEBIT", "PBOC CREDIT")))
+    till.wait(61)
+    assert the_payment(till).reason == "no_choice" and not till.counter.busy
+    till.on(SaleRequested("b", 2500, "01"))
+    till.wait(61)
+    assert [payment.reason for payment in till.counter.book.payments.values()] == ["no_choice", "no_means"]
 
 
 def test_line_that_died_while_the_card_was_read_sends_nothing():

@@ -236,6 +236,14 @@ def test_what_is_mute_in_the_field_of_the_contactless_reader_is_waited_out() -> 
     assert card.entry_mode.startswith("07")
 
 
+def test_where_chips_are_only_tapped_a_card_that_must_be_inserted_is_swiped() -> None:
+    field = Reader(TappedCard(load_card("insert_instead")))
+    events = run(swiped(CHIP_CARD), tapped=field, pad=OnlinePad(), reads_chips=False, at="swipe_only")
+    assert events[:3] == [ASKED, Progress("tap"), Progress("swipe_only")]
+    assert presented(events).entry_mode == "021"
+    assert run(swiped(CHIP_CARD), tapped=field, at="tap")[-1] == MeansFailed("no_card_slot")
+
+
 def test_a_card_without_chip_after_a_chip_that_failed_is_no_fallback() -> None:
     events = run(swipe_with("101"), reader=Reader(Card(load_card("broken_chip"))), at="use_stripe")
     assert Progress("use_stripe") in events

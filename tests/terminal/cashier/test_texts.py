@@ -14,7 +14,7 @@ import pytest
 
 from iso8583.response_codes import RESPONSE_CODES, Action
 from iso8583.transactions import TYPES
-from terminal import magnetic_stripe, payment, selftest
+from terminal import counter, magnetic_stripe, payment, selftest
 from terminal.cashier import words
 from terminal.cashier.texts import LANGUAGES, Texts, texts_in
 from terminal.cashier.words import FAMILIES
@@ -110,7 +110,8 @@ FACTS: dict[str, set[str]] = {
         | {magnetic_stripe.INSERT_CHIP} | arguments("stripe_dialogue.py", "StripeNotTaken")
         | returned("stripe_dialogue.py", "_refusal_of")
         | returned("operators.py", "check") - {"supervisor", "cashier"}
-        | arguments("card_dialogue.py", "MeansFailed") | CARDS | reasons_of_devices("CardGone", "throw_out")
+        | arguments("card_dialogue.py", "MeansFailed", "CardGone") | CARDS | reasons_of_devices("CardGone", "throw_out")
+        | {"no_means", *counter.MISSED.values()}
         | {f"printer_{reason}" for reason in PRINTER | SLIPS}
         | said_by("cashier/counter_test.py") | arguments("runner.py", "Notice")
         | said_by("cashier/routes.py") | returned("cashier/till.py", "carry_out")
