@@ -49,6 +49,8 @@ def counter(
     ] = 9804,
     printer_port: Annotated[int, typer.Option(help="打印机端口 · Port of the printer.")] = 9803,
     cashier: Annotated[str, typer.Option(help="收银页面地址 · Address of the cashier's page, to link to.")] = "",
+    bank: Annotated[Path | None, typer.Option(help="主机目录，供手机联网 · Host's folder, for the phone.")] = None,
+    bank_control_port: Annotated[int, typer.Option(help="发卡行控制端口 · The issuer's control port.")] = 9801,
     as_json: Json = False,
 ) -> None:
     """运行柜台设备 · Run the devices of one counter and their page until Ctrl-C.
@@ -62,6 +64,7 @@ def counter(
 
     from simulators.counter.devices import Places
     from simulators.counter.process import CounterError, pad_key, serve
+    from simulators.wallet.issuing import phone_online
 
     def on_ready() -> None:
         facts = {"ready": True, "page": f"http://127.0.0.1:{page_port}/", "printer_port": printer_port}
@@ -69,7 +72,7 @@ def counter(
 
     try:
         places = Places(data, reader_port, contactless_port, printer_port)
-        asyncio.run(serve(places, page_port, pad_key(data), cashier, on_ready))
+        asyncio.run(serve(places, page_port, pad_key(data), cashier, on_ready, phone_online(bank, bank_control_port)))
     except CounterError as error:
         raise typer.TyperException(str(error)) from None
 

@@ -24,6 +24,7 @@ from simulators.tour.processes import ProcessFailed
 from simulators.tour.setting_up import Shop, reserved_ports, set_up
 from simulators.tour.shop import RunningShop, open_shop
 from simulators.tour.steps import STEPS
+from simulators.wallet import WalletError
 
 app = typer.Typer()
 
@@ -51,7 +52,7 @@ def demo(
     with reserved_ports() as ports:
         try:
             shop = set_up(folder, ports, with_pcscd=with_pcscd)
-        except (HostError, KeyRoomError, StoreError) as error:
+        except (HostError, KeyRoomError, StoreError, WalletError) as error:
             raise typer.TyperException(str(error)) from None
         guide.opening(shop)
         asyncio.run(_until_told_to_stop(_keep_shop(shop, guide, once=once, as_json=as_json)))

@@ -2,20 +2,22 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iso8583.masking import mask_code
 from simulators.cards import Personalisation, TappedCard
-from simulators.counter.phone import Phone
+from simulators.counter.phone import WALLET_FILE, Phone
 from simulators.counter.roll import PaperRoll
 from simulators.counter.slot import CardSlot
 from simulators.pin_pad import VirtualPinPad
 from simulators.printer import PrintedSlip, VirtualPrinter
 from simulators.scanner import VirtualScanner
 from simulators.stripe_reader import VirtualStripeReader
+from simulators.wallet import KINDS, Wallet
+from simulators.wallet.issuing import Online
 
 DECK_ORDER = (
     "good", "golden", "two_accounts", "offline", "insufficient_funds", "lost", "refuses_approvals", "pulled_out",
@@ -48,12 +50,12 @@ class Places:
 class Devices:
     """The devices of one counter. Make them with `plugged_in`."""
 
-    def __init__(self, places: Places, master_key: bytes) -> None:
+    def __init__(self, places: Places, master_key: bytes, online: Online | None = None) -> None:
         self._places = places
         slips = places.folder / SLIPS_FOLDER
         slips.mkdir(parents=True, exist_ok=True)
         self.roll = PaperRoll(slips)
-        self.phone = Phone()
+        self.phone = Phone(Wallet(places.folder / WALLET_FILE), time.time, online)
         self.slot = CardSlot(places.reader_port, self._changed)
         self.field = CardSlot(places.contactless_port, self._changed, TappedCard)
         self.pin_pad = VirtualPinPad(
@@ -69,9 +71,12 @@ class Devices:
         self._change = asyncio.Event()
 
     @classmethod
-    async def plugged_in(cls, places: Places, master_key: bytes) -> "Devices":
-        """Set the devices up. Raises OSError if the printer's port is taken."""
-        devices = cls(places, master_key)
+    async def plugged_in(cls, places: Places, master_key: bytes, online: Online | None = None) -> "Devices":
+        """Set the devices up; `online` is what the phone reaches with a network.
+
+        Raises OSError if the printer's port is taken, WalletError if the phone's file is no wallet.
+        """
+        devices = cls(places, master_key, online)
         await devices.printer.start(places.printer_port)
         devices._powered = True
         return devices
@@ -112,7 +117,7 @@ class Devices:
             "tapped": self.field.inside,
             "deck": [self._card(name) for name in DECK_ORDER],
             "pin_pad": {"display": list(self.pin_pad.display), "asks": self.pin_pad.asks_for_pin},
-            "phone": {"code": mask_code(self.phone.code), "picture": self.phone.picture()},
+            "phone": self.phone.state(),
             "printer": {"power": self._powered, "paper": not printer.roll.empty, "cover_open": printer.cover_open},
             "slips": [
                 {"number": slip.number, "torn": slip.torn, "text": slip.text, "file": str(slip.picture)}
@@ -168,12 +173,25 @@ class Devices:
 
     async def scan(self, _value: str) -> None:
         """Hold the phone under the scanner; then it shows another code."""
+        if not self.phone.code:
+            raise OrderRefused(self.phone.trouble)
         self.scanner.scan(self.phone.code)
         self.phone.show_fresh_code()
 
     async def fresh_code(self, _value: str) -> None:
         """Let the phone show another code."""
         self.phone.show_fresh_code()
+
+    async def airplane(self, value: str) -> None:
+        """``on``: the phone has no network, and makes codes by itself; ``off``: it goes online."""
+        await self.phone.airplane(value != "off")
+
+    async def code_kind(self, value: str) -> None:
+        """In airplane mode, let the phone show ``digits`` or ``signed`` codes."""
+        kind = next((kind for kind in KINDS if kind == value), None)
+        if kind is None:
+            raise OrderRefused(f"no kind {value!r}: there are {', '.join(KINDS)}")
+        self.phone.choose(kind)
 
     async def paper(self, value: str) -> None:
         """``out``: the roll is at its end; ``in``: a new roll is put in."""
@@ -216,6 +234,8 @@ ORDERS: Mapping[str, Callable[[Devices, str], Awaitable[None]]] = {
     "tamper": Devices.tamper,
     "scan": Devices.scan,
     "fresh_code": Devices.fresh_code,
+    "airplane": Devices.airplane,
+    "code_kind": Devices.code_kind,
     "paper": Devices.paper,
     "cover": Devices.cover,
     "power": Devices.power,

@@ -8,6 +8,8 @@ import uvicorn
 
 from simulators.counter.devices import Devices, Places
 from simulators.counter.page import CounterPage
+from simulators.wallet import WalletError
+from simulators.wallet.issuing import Online
 
 PAD_KEY_FILE = "pin_pad_master.hex"
 KEY_BYTES = 16
@@ -29,13 +31,18 @@ def pad_key(folder: Path) -> bytes:
 
 
 async def serve(
-    places: Places, page_port: int, master_key: bytes, cashier_url: str, on_ready: Callable[[], None]
+    places: Places,
+    page_port: int,
+    master_key: bytes,
+    cashier_url: str,
+    on_ready: Callable[[], None],
+    online: Online | None = None,
 ) -> None:
     """Run the devices and their page until SIGTERM or SIGINT. Raises CounterError if a port is taken."""
     try:
         listening = socket.create_server(("127.0.0.1", page_port))
-        devices = await Devices.plugged_in(places, master_key)
-    except OSError as error:
+        devices = await Devices.plugged_in(places, master_key, online)
+    except (OSError, WalletError) as error:
         raise CounterError(f"the devices cannot be plugged in: {error}") from None
     config = uvicorn.Config(
         CounterPage(devices, cashier_url).app(), log_config=None, access_log=False, lifespan="off",

@@ -6,7 +6,9 @@ ports may have changed.
 
 import json
 import os
+import secrets
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -15,14 +17,26 @@ from pathlib import Path
 from host_switch import certificates as host_certificates
 from host_switch import start as host
 from host_switch.download_files import items_of
-from host_switch.events import DownloadGiven, TerminalRegistered
+from host_switch.events import DownloadGiven, PhoneGiven, TerminalRegistered
 from host_switch.records import Download
+from paycode.digits import SEED_BYTES
 from simulators import pcscd
-from simulators.cards import DOWNLOADS
+from simulators.cards import DOWNLOADS, load_card
 from simulators.counter.devices import SLIPS_FOLDER
+from simulators.counter.phone import WALLET_FILE
 from simulators.counter.process import PAD_KEY_FILE
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY
 from simulators.tour.processes import Part
+from simulators.wallet import Wallet
+from simulators.wallet.issuing import (
+    ISSUER_KEY_FILE,
+    PHONE_CARD,
+    PHONE_USER,
+    PHONE_USER_NAME,
+    certified,
+    digits_from,
+    issuer_key,
+)
 from terminal import certificates
 from terminal.key_store import KeyStore
 from terminal.operators import Operators, Role
@@ -122,7 +136,8 @@ class Shop:
         counting = (
             "tillgate", "sim", "counter", "--page-port", ports.counter, "--reader-port", ports.card_reader,
             "--contactless-port", ports.contactless_reader, "--printer-port", ports.printer,
-            "--cashier", f"http://{LOOPBACK}:{ports.page}/",
+            "--cashier", f"http://{LOOPBACK}:{ports.page}/", "--bank", str(self.host),
+            "--bank-control-port", ports.issuer_control,
         )  # fmt: skip
         reading = ("simulators.pcscd", "--port", ports.card_reader)
         finding = pcscd.environment(self.pcscd) if self.with_pcscd else {}
@@ -141,7 +156,8 @@ def set_up(folder: Path, ports: Ports, *, with_pcscd: bool = False) -> Shop:
     with_pcscd: its cards go into virtual readers behind a pcscd of its own, one for the slot and one for taps.
 
     Raises:
-        HostError, KeyRoomError, StoreError, OSError: the folder cannot be used; another shop runs in it, for example.
+        HostError, KeyRoomError, StoreError, WalletError, OSError: the folder cannot be used; another shop runs in it,
+            for example.
     """
     if with_pcscd:
         slot, field = pcscd.free_ports()
@@ -154,6 +170,7 @@ def set_up(folder: Path, ports: Ports, *, with_pcscd: bool = False) -> Shop:
     if not (shop.terminal / "vault.json").exists():
         # The vault comes last: with it, everything before it has been done.
         _lay_down_downloads(shop.host)
+        _give_phone(shop)
         _register(shop)
         _certify(shop)
         _add_operators(shop.terminal)
@@ -172,6 +189,16 @@ def _lay_down_downloads(folder: Path) -> None:
     """The customers' cards are test cards: their authority's key, applications and a black list, for new terminals."""
     for kind, file in DOWNLOADS.items():
         host.carry_out(folder, DownloadGiven(Download(kind, items_of(kind, file.read_text("utf-8")))))
+
+
+def _give_phone(shop: Shop) -> None:
+    """The customer's phone was online once: the host knows its user, and it can make both kinds of codes."""
+    now = int(time.time())
+    account = load_card(PHONE_CARD).pan
+    host.carry_out(shop.host, PhoneGiven(PHONE_USER, secrets.token_bytes(SEED_BYTES), now, account, PHONE_USER_NAME))
+    wallet = Wallet(shop.counter / WALLET_FILE)
+    wallet.take_digits(digits_from(shop.host, PHONE_USER))
+    certified(wallet, issuer_key(shop.host / ISSUER_KEY_FILE), now)
 
 
 def _register(shop: Shop) -> None:

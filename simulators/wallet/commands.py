@@ -85,11 +85,11 @@ def refresh(
     例 / Example: tillgate sim wallet refresh --data ./phone --host ./host --number 1000000001
     """
     from simulators.wallet import Wallet
-    from simulators.wallet.issuing import fetch_digits
+    from simulators.wallet.issuing import digits_from
 
     with _in_one_sentence():
         wallet = Wallet(data / FILE)
-        fetch_digits(wallet, host, number, data / "given.json")
+        wallet.take_digits(digits_from(host, number))
     _tell({"handles": wallet.handles_left}, as_json, f"可离线付款 {wallet.handles_left} 次 / codes left")
 
 

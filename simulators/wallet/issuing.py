@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,6 +22,7 @@ from host_switch.start import HostError
 from host_switch.store import StoreError
 from paycode.cose import public_key_of
 from paycode.signed import Terms, certify
+from simulators.cards import load_card
 from simulators.wallet.kept import Wallet, WalletError
 
 KEY_ID: Final = b"\x01\x02\x03\x04"
@@ -51,15 +53,22 @@ def certified(wallet: Wallet, issuer: Ed25519PrivateKey, now: int) -> None:
     wallet.take_certificate(certify(issuer, KEY_ID, public_key_of(key), terms), key)
 
 
-def fetch_digits(wallet: Wallet, host: Path, number: int, beside: Path) -> None:
-    """Let the host in the folder `host` give the phone of a user new digits. Raises WalletError; then all stays."""
+def digits_from(host: Path, number: int) -> bytes:
+    """Let the host in the folder `host` give a user's phone what `Wallet.take_digits` takes. Raises WalletError."""
     try:
-        wallets.give(host, number, beside)
-        wallet.take_digits(beside.read_bytes())
+        with TemporaryDirectory() as folder:
+            given = Path(folder, "given.json")
+            wallets.give(host, number, given)
+            return given.read_bytes()
     except (DoorError, HostError, KeyRoomError, StoreError, OSError) as error:
         raise WalletError(f"联网更新失败 / the phone could not go online: {error}") from None
-    finally:
-        beside.unlink(missing_ok=True)
+
+
+PHONE_USER, PHONE_USER_NAME, PHONE_CARD = 1_000_000_001, "王芳", "good"
+"""The user of the demo's phone at its host, and whose account of the deck it pays from."""
+
+ISSUER_KEY_FILE = "code_issuer.hex"
+"""In the host's folder: the demo's key for signed codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +89,9 @@ class Online:
     control_port: int
     account: str = field(repr=False)
 
-    async def refresh(self, wallet: Wallet, beside: Path, clock: Callable[[], float]) -> None:
+    async def refresh(self, wallet: Wallet, clock: Callable[[], float]) -> None:
         """Fetch everything new. Raises WalletError; what had not been fetched stays as it was."""
-        await asyncio.to_thread(fetch_digits, wallet, self.host, self.number, beside)
+        wallet.take_digits(await asyncio.to_thread(digits_from, self.host, self.number))
         certified(wallet, issuer_key(self.key_file), int(clock()))
         wallet.balance = await self._balance()
 
@@ -97,3 +106,11 @@ class Online:
                     writer.close()
         except (OSError, ValueError, KeyError):
             raise WalletError("银行没有应答,余额未更新 / the bank does not answer: this balance is old") from None
+
+
+def phone_online(host: Path | None, control_port: int) -> Online | None:
+    """What the demo's phone reaches, of the host in a folder; nothing without one."""
+    if host is None:
+        return None
+    account = load_card(PHONE_CARD).pan
+    return Online(host, PHONE_USER, host / ISSUER_KEY_FILE, control_port, account)

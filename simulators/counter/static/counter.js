@@ -8,6 +8,7 @@ function show({ region, html }) {
   const focused = document.activeElement?.id;
   const asked = byId("display")?.closest(".pad")?.dataset.asks;
   byId(region).innerHTML = html;
+  if (region === "phone") countDown();
   if (focused) byId(focused)?.focus({ preventScroll: true });
   const pad = byId("display").closest(".pad");
   // The customer's next keys belong to the PIN pad: Enter must not press the card's button again.
@@ -31,6 +32,17 @@ document.addEventListener("submit", (event) => {
   const value = event.submitter?.name ? event.submitter.value : form.elements.value?.value;
   order(form.getAttribute("action"), value ?? "");
 });
+
+// How long the code on the phone is still good. Without this script the page says that it is a minute at most.
+function countDown() {
+  const left = document.querySelector("[data-until]");
+  if (!left) return;
+  const seconds = Math.ceil(Number(left.dataset.until) - Date.now() / 1000);
+  const text = seconds > 0 ? left.dataset.left.replace("{}", seconds) : left.dataset.over;
+  if (left.textContent !== text) left.textContent = text;
+  left.dataset.expired = String(seconds <= 0);
+}
+setInterval(countDown, 250);
 
 const PAD_KEYS = { Enter: "enter", Escape: "cancel", Backspace: "clear" };
 
