@@ -137,6 +137,10 @@ class Customer:
         """Hold the phone under the scanner."""
         await self._order("scan")
 
+    async def airplane(self, how: str) -> None:
+        """Take the phone's network away (``on``), or give it back (``off``)."""
+        await self._order("airplane", how)
+
     async def paper(self, how: str) -> None:
         """Take the printer's paper ``out``, or put it ``in``."""
         await self._order("paper", how)

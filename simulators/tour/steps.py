@@ -1,4 +1,4 @@
-"""The tour: twelve things that happen in a shop, done through the pages and the devices, each with what came of it.
+"""The tour: thirteen things that happen in a shop, done through the pages and the devices, each with what came of it.
 
 A step is a coroutine function of the tour. It returns what to tell, in Chinese and English; it raises NotSeen or
 PageError when something that should have happened did not. `STEPS` is the tour; every step relies on those before it.
@@ -15,6 +15,7 @@ from simulators.tour.setting_up import CASHIER, CASHIER_PIN, OFFLINE_SALE_MAX, S
 CHIP_SALE, TAPPED_SALE, STRIPE_SALE, SCAN_SALE, PAPERLESS_SALE, KILLED_SALE = 2500, 1650, 1990, 1280, 880, 6000
 REFUND = 500
 CHIP_CARD, TAPPED_CARD, BROKEN_CARD, KILLED_ACCOUNT = "golden", "contactless", "broken_chip", "6299990000000017"
+PHONE_SALE = 720
 OFFLINE_SALE, OFFLINE_CARD, OFFLINE_ACCOUNT = 1500, "offline", "6299990000000223"
 SLIPS_OF_A_SALE = 2
 """One for the merchant and one for the customer."""
@@ -126,6 +127,25 @@ async def scan_sale(tour: Tour) -> Told:
     return Told(
         f"付款码 {payment['means']} 付 ¥{yuan(SCAN_SALE)}，批准。",
         f"Code {payment['means']} paid ¥{yuan(SCAN_SALE)}: approved.",
+        slips,
+    )
+
+
+async def phone_without_network(tour: Tour) -> Told:
+    """The customer's phone has no network: it makes a code by itself, and the host knows whose it is. Once."""
+    before = await tour.customer.last_slip()
+    await tour.customer.airplane("on")
+    await tour.cashier.charge(PHONE_SALE)
+    await _asked_for_means(tour)
+    await tour.customer.show_phone()
+    payment = await tour.paid("a sale by a phone without network is approved")
+    slips = await tour.printed(before)
+    await tour.cashier.next_sale()
+    await tour.customer.airplane("off")
+    return Told(
+        f"手机没有网络，自己生成付款码 {payment['means']}；主机核对后从顾客账户收 ¥{yuan(PHONE_SALE)}，此码不能再用。",
+        f"A phone without network made the code {payment['means']} by itself: the host took ¥{yuan(PHONE_SALE)} from "
+        "its owner's account, and takes that code never again.",
         slips,
     )
 
@@ -275,6 +295,7 @@ STEPS = (
     Step("tapped_sale", "挥卡消费", "Tapped sale", tapped_sale),
     Step("stripe_sale", "芯片坏了，改刷磁条", "Broken chip, then its stripe", stripe_sale),
     Step("scan_sale", "扫码消费", "Sale by payment code", scan_sale),
+    Step("phone_without_network", "手机没网，照样付款", "A phone without network pays", phone_without_network),
     Step("decline", "余额不足", "A decline, with its reason", declined_sale),
     Step("void", "撤销", "Void", voided_sale),
     Step("refund", "部分退货", "Partial refund", partial_refund),

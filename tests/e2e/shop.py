@@ -88,6 +88,19 @@ class RunningShop:
         """Hold the customer's phone under the scanner."""
         self._do(self._devices.scan(""))
 
+    def airplane(self, how: str) -> None:
+        """Take the phone's network away (``on``), or give it back (``off``)."""
+        self._do(self._devices.airplane(how))
+
+    @property
+    def code(self) -> str:
+        """What is on the phone's screen."""
+        return self._call(lambda: self._devices.phone.code)
+
+    def scan_again(self, code: str) -> None:
+        """Hold a picture of a code under the scanner."""
+        self._call(lambda: self._devices.scanner.scan(code))
+
     def unplug_scanner(self) -> None:
         """Pull the scanner's plug."""
         self._call(self._devices.scanner.unplug)
