@@ -66,6 +66,28 @@ class HostEndpoint(_Part):
         return self
 
 
+class CourierEndpoint(_Part):
+    """The broker that carries what is owed to the host, beside the line to it. Without an address there is none.
+
+    `tls`: mutual TLS, with the terminal's certificate. `version`: of MQTT; 5 makes do with 3.1.1 where the broker does.
+    """
+
+    address: str = ""
+    port: PortNumber = 8883
+    tls: bool = False
+    version: Literal[5, 3] = 5
+    keepalive_s: Annotated[int, Field(ge=1, le=600)] = 5
+    """After twice as long without a word, the broker is taken to be gone."""
+    telemetry_s: Annotated[int, Field(ge=60, le=86_400)] = 900
+    """How often the terminal says how it is, if nothing changes."""
+
+    @model_validator(mode="after")
+    def _nothing_in_clear_leaves_the_machine(self) -> Self:
+        if self.address and not self.tls and not is_loopback(self.address):
+            raise ValueError("a broker on another machine needs tls = true, and this terminal a certificate")
+        return self
+
+
 class Limits(_Part):
     """How far the counter may go before it refuses a new sale, in words, before the card is read."""
 
@@ -206,6 +228,7 @@ class TerminalProfile(_Part):
     payment_codes_key: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """Who may set which payment codes there are: an Ed25519 public key; if empty, whoever may write the folder."""
     host: HostEndpoint = HostEndpoint()
+    courier: CourierEndpoint = CourierEndpoint()
     limits: Limits = Limits()
     offline: Offline = Offline()
     devices: Devices = Devices()

@@ -13,7 +13,7 @@ from firmware_config.profile import HostEndpoint
 from iso8583 import Iso8583Error, Message
 from iso8583.framing import FrameBuffer, with_length
 from iso8583.unionpay import Frame, split_frame
-from terminal.events import Event, LinkLost, LinkUp, Received
+from terminal.events import Event, Line, LinkLost, LinkUp, Received
 from terminal.vault import Vault
 
 READ_BYTES = 4096
@@ -78,7 +78,7 @@ class HostLink:
             while data := await reader.read(READ_BYTES):
                 frames.receive(data)
                 while (frame := frames.next_frame()) is not None:
-                    self._report(self._understand(frame))
+                    self._report(received_in(frame, self._vault))
                     self.failures = 0
                 await asyncio.sleep(0)  # let what was reported be decided: a flood must not fill the queue of events
         except OSError as error:  # with TLS 1.3 a host that does not trust us says so here
@@ -90,12 +90,14 @@ class HostLink:
             writer.transport.abort()
             self._report(LinkLost())
 
-    def _understand(self, data: bytes) -> Received:
-        frame = Frame.parse(data)
-        _, _, message_bytes = split_frame(data)
-        return Received(frame.message, self._vault.mac_state(message_bytes, frame.message), frame.command)
-
     async def _pause(self) -> None:
         pause_s = RECONNECT_S[min(self.failures, len(RECONNECT_S) - 1)]
         self.failures += 1
         await asyncio.sleep(pause_s)
+
+
+def received_in(data: bytes, vault: Vault, line: Line = "host") -> Received:
+    """The event that a frame (without its length) is, its MAC checked. Raises Iso8583Error."""
+    frame = Frame.parse(data)
+    _, _, message_bytes = split_frame(data)
+    return Received(frame.message, vault.mac_state(message_bytes, frame.message), frame.command, line)

@@ -8,12 +8,12 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from firmware_config.profile import TerminalProfile
-from iso8583 import Iso8583Error, Message
+from iso8583 import Iso8583Error
 from terminal import messages
 from terminal.card_dialogue import CardDialogue, OfflineTerms
 from terminal.counter import Counter, Notice
@@ -31,6 +31,7 @@ from terminal.events import (
     CodeIgnored,
     CodePresented,
     CompleteCard,
+    CourierUp,
     DownloadKept,
     DownloadsLoaded,
     Effect,
@@ -66,6 +67,9 @@ from terminal.stripe_dialogue import StripeDialogue
 from terminal.vault import CardLost, Vault, VaultError
 from terminal.view import view_of
 
+if TYPE_CHECKING:
+    from terminal.courier import Courier
+
 EVENTS_MAX = 1_000
 ROOM_INTERVAL_S = 1.0
 DEVICES_INTERVAL_S = 1.0
@@ -100,7 +104,8 @@ class Runner:
         self._vault = Vault(keys)
         self._after_effect = after_effect
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_MAX)
-        self._link = HostLink(profile.host, self._vault, self.post, tls)
+        self._link = HostLink(profile.host, self._vault, self.post, tls if profile.host.tls else None)
+        self._courier = _courier_of(profile, self._vault, self.post, tls)
         self.printing = Printing(profile, journal, self.devices.printer, self.post, codes)
         self._dialogue: CardDialogue | None = None
         self._dialogue_task: asyncio.Task[None] | None = None
@@ -188,6 +193,8 @@ class Runner:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._link.run())
+            if self._courier is not None:
+                group.create_task(self._courier.run())
             group.create_task(self.printing.run())
             group.create_task(self._keys.keep(self.post))
             group.create_task(self._watch_room())
@@ -248,8 +255,8 @@ class Runner:
         match effect:
             case Persist(record):
                 self.journal.append(record)
-            case Send(message, cards):
-                self._send(message, cards)
+            case Send():
+                self._send(effect)
             case AskForMeans():
                 self._ask_for_means(effect)
             case ReleaseMeans():
@@ -268,10 +275,15 @@ class Runner:
             case Reconnect():
                 self._link.reconnect()
 
-    def _send(self, message: Message, cards: tuple[str, ...]) -> None:
+    def _send(self, effect: Send) -> None:
+        message = effect.message
         try:
-            pans = self._vault.cards_for(message, cards)
-            self._link.send(self._vault.protect(messages.with_cards(message, pans)))
+            pans = self._vault.cards_for(message, effect.cards)
+            protected = self._vault.protect(messages.with_cards(message, pans))
+            if effect.line == "host":
+                self._link.send(protected)
+            elif self._courier is not None:
+                self._courier.send(protected, effect.again_in_s)
         except CardLost as error:
             log.warning("message_not_sent", mti=message.mti, reason=str(error))
             self.post(CardErased(messages.key_in(message)))
@@ -415,6 +427,8 @@ class Runner:
         self.counter = Counter(self.profile, self.journal.replay(), self.codes)
         self.counter.handle(self._load_downloads(), self._clock.now())
         self._measure()
+        if self._courier is not None and self._courier.is_up:
+            self.post(CourierUp())
         if self._keys.trouble:
             self.counter.session.keys_lost(KeysLost(self._keys.trouble))
 
@@ -428,6 +442,17 @@ class Runner:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("background_failed", error=type(error).__name__)
+
+
+def _courier_of(
+    profile: TerminalProfile, vault: Vault, report: Callable[[Event], None], tls: ssl.SSLContext | None
+) -> "Courier | None":
+    """The way through a broker, where the profile names one; its client is loaded only then."""
+    if not profile.courier.address:
+        return None
+    from terminal.courier import Courier  # noqa: PLC0415
+
+    return Courier(profile, vault, report, tls if profile.courier.tls else None)
 
 
 async def _all_empty(readers: Sequence[CardReader]) -> None:

@@ -46,7 +46,7 @@ async def opened(folder: Path, after_effect: Callable[[Effect], None] = lambda _
     keys opens all the same, out of service: its page says why, and its journal can be read.
     """
     profile = load_profile(folder / "profile.toml")
-    tls = client_context(folder) if profile.host.tls else None
+    tls = client_context(folder) if profile.host.tls or (profile.courier.address and profile.courier.tls) else None
     keys = KeyLink(folder / "vault.json")
     keys.begin()  # it starts while the journal is being read
     try:

@@ -43,6 +43,12 @@ def test_nothing_is_sold_offline_unless_the_profile_says_how_much(tmp_path):
     assert profile(tmp_path, NEEDED).offline.sale_amount_max == 0
 
 
+def test_there_is_a_courier_where_a_broker_is_named(tmp_path):
+    assert not profile(tmp_path, NEEDED).courier.address
+    read = profile(tmp_path, NEEDED + '[courier]\naddress = "mq.example.com"\ntls = true\nversion = 3\n')
+    assert (read.courier.address, read.courier.port, read.courier.version) == ("mq.example.com", 8883, 3)
+
+
 def test_what_a_scanner_puts_around_a_code_is_read(tmp_path):
     read = profile(tmp_path, NEEDED + '[devices]\nscanner_prefixes = ["]C0"]\nscanner_suffixes = ["\\t", "\\r\\n"]\n')
     assert read.devices.scanner_prefixes == ("]C0",) and read.devices.scanner_suffixes == ("\t", "\r\n")
@@ -80,6 +86,9 @@ def test_whether_taps_are_read(tmp_path, entries, reads_taps):
         (NEEDED + "[host]\nport = 70000\n", "host.port"),
         (NEEDED + '[host]\naddress = "10.0.0.1"\n', "needs tls = true"),
         (NEEDED + '[host]\naddress = "pos.example.com"\n', "needs tls = true"),
+        (NEEDED + '[courier]\naddress = "10.0.0.1"\n', "needs tls = true"),
+        (NEEDED + '[courier]\nversion = 4\n', "courier.version"),
+        (NEEDED + '[courier]\nkeepalive_s = 0\n', "courier.keepalive_s"),
         (NEEDED + '[host]\ntpdu = "1234567890"\n', "host.tpdu"),
         (NEEDED + "[limits]\nbatch_count_max = 1000\n", "limits.batch_count_max"),
         (NEEDED + "[limits]\nsale_amount_max = 12.5\n", "limits.sale_amount_max"),

@@ -1,0 +1,302 @@
+"""The line to the host through a broker (MQTT 5, or 3.1.1): carries what is owed, and brings its answers.
+
+Shell code, like `host_link`: it connects, publishes, checks MACs and reports. A broker is a courier: that it has
+acknowledged something proves nothing, and nothing here is kept for later. What cannot be handed over now is dropped,
+and so is what a lost connection had not handed over: the core sends again what is owed.
+
+The payload is a frame as on the line to the host, without its length. Topics are below ``tg/<merchant>/<terminal>``:
+``up/reversal``, ``up/advice``, ``up/upload`` and ``up/telemetry``; ``down/answer``; and ``up/presence``, retained,
+which the broker itself sets to *offline* when we are gone.
+
+The client speaks to the broker in a thread of its own (`paho`), one client for each connection. Its callbacks only pass
+on to the loop what has happened, and so does this module's half of them, `_Ears`.
+"""
+
+import asyncio
+import json
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from firmware_config.profile import TerminalProfile
+from iso8583 import Iso8583Error, Message
+from iso8583.unionpay import Frame
+from terminal import messages
+from terminal.events import CourierLost, CourierRefused, CourierUp, Event
+from terminal.host_link import received_in
+from terminal.records import Key
+from terminal.vault import Vault
+
+CONNECT_WITHIN_S: Final = 5.0
+RECONNECT_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+SESSION_KEPT_S: Final = 86_400
+"""How long the broker keeps our subscription, and answers that we were not there to take."""
+UNDER_WAY_MAX: Final = 64
+ARRIVED_MAX: Final = 64
+PAYLOAD_BYTES_MAX: Final = 4096
+LATE_S: Final = 5
+"""A message is worth carrying so much longer than until it is sent again."""
+
+VERSION_REFUSED: Final = 0x84
+NOBODY_LISTENS: Final = 0x10
+"""Reason codes of MQTT 5; of the second it says that it is no failure, but there nobody has taken the message."""
+
+log = structlog.get_logger()
+
+
+class Courier:
+    """Keeps one connection to the broker, and makes it again when it is lost. Without `tls` it is plain TCP.
+
+    Reports CourierUp when the broker has taken our subscription, CourierLost, CourierRefused, and Received.
+    """
+
+    def __init__(
+        self, profile: TerminalProfile, vault: Vault, report: Callable[[Event], None], tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._profile = profile
+        self._endpoint = profile.courier
+        self._vault = vault
+        self._report = report
+        self._tls = tls
+        self._topic = f"tg/{profile.merchant_id}/{profile.terminal_id}"
+        self._version = self._endpoint.version
+        self._client: Client | None = None
+        self._under_way: dict[int, Key | None] = {}
+        self._under_way_max = UNDER_WAY_MAX
+        self._was_greeted = False
+        self._failures = 0
+        self.is_up = False
+
+    async def run(self) -> None:
+        """Connect, carry, and connect again, until cancelled."""
+        while True:
+            await self._converse()
+            pause_s = RECONNECT_S[min(self._failures, len(RECONNECT_S) - 1)]
+            self._failures += 1
+            await asyncio.sleep(pause_s)
+
+    def send(self, message: Message, again_in_s: int) -> None:
+        """Hand one message over, if it can be done now. Nobody need carry it for long after it is sent again."""
+        suffix = "reversal" if message.mti.startswith("04") else "upload" if message.mti == "0320" else "advice"
+        frame = Frame(self._profile.host.tpdu, self._profile.host.header, message).to_bytes()
+        self._publish(suffix, frame, messages.key_in(message), again_in_s + LATE_S)
+
+    def tell(self, telemetry: Mapping[str, Any], again_in_s: int) -> None:
+        """Hand over how the terminal is: plain values, of which none may be card data."""
+        self._publish("telemetry", json.dumps(telemetry).encode(), None, again_in_s + LATE_S)
+
+    # --- one connection -----------------------------------------------------------------------------------------------
+
+    async def _converse(self) -> None:
+        ears = _Ears(self, asyncio.get_running_loop())
+        client = self._new_client(ears)
+        self._client, self._was_greeted = client, False
+        reached = False
+        connecting = asyncio.ensure_future(asyncio.to_thread(self._connect, client))
+        try:
+            await asyncio.shield(connecting)
+            reached = True
+            client.loop_start()
+            await ears.ended
+        except (OSError, ValueError) as error:
+            if isinstance(error, ssl.SSLError):
+                log.warning("broker_not_trusted", reason=getattr(error, "verify_message", error.reason))
+        finally:
+            if reached and not self._was_greeted:
+                log.warning("broker_hangs_up", version=self._version)  # also if it does not know our certificate
+                self._try_another_version()
+            self._is_lost()
+            await asyncio.wait([connecting])  # the client's thread may still be at it, for CONNECT_WITHIN_S at most
+            await asyncio.to_thread(self._close, client)
+
+    def _new_client(self, ears: "_Ears") -> Client:
+        """One for each connection: what the last had not handed over is gone with it, and not sent when it is stale."""
+        is_5 = self._version == 5
+        client = Client(
+            CallbackAPIVersion.VERSION2, self._profile.terminal_id, clean_session=None if is_5 else False,
+            protocol=MQTTProtocolVersion.MQTTv5 if is_5 else MQTTProtocolVersion.MQTTv311, reconnect_on_failure=False,
+            manual_ack=True,
+        )  # fmt: skip
+        client.connect_timeout = CONNECT_WITHIN_S
+        client.max_inflight_messages_set(UNDER_WAY_MAX)
+        client.max_queued_messages_set(UNDER_WAY_MAX)
+        client.will_set(f"{self._topic}/up/presence", b"offline", qos=1, retain=True)
+        if self._tls is not None:
+            self._tls.sslsocket_class = _ClosedUnlessTrusted
+            client.tls_set_context(self._tls)
+        ears.listen_to(client)
+        return client
+
+    def _connect(self, client: Client) -> None:
+        """Blocks until the connection stands: not in the loop."""
+        where = (self._endpoint.address, self._endpoint.port, self._endpoint.keepalive_s)
+        if self._version == 5:
+            wishes = _properties(PacketTypes.CONNECT)
+            wishes.SessionExpiryInterval = SESSION_KEPT_S
+            wishes.ReceiveMaximum = ARRIVED_MAX
+            wishes.MaximumPacketSize = 2 * PAYLOAD_BYTES_MAX
+            client.connect(*where, clean_start=False, properties=wishes)
+        else:
+            client.connect(*where)
+
+    def _close(self, client: Client) -> None:
+        """Take our leave, as far as anybody listens; blocks until the client's thread has ended."""
+        if client.is_connected():
+            client.publish(f"{self._topic}/up/presence", b"offline", qos=1, retain=True)
+        client.disconnect()
+        with suppress(AttributeError):  # the thread has ended between two lines of loop_stop
+            client.loop_stop()
+
+    def _try_another_version(self) -> None:
+        """The broker did not greet us. Some that know only 3.1.1 say why; others hang up."""
+        if self._endpoint.version == 5:
+            self._version = 3 if self._version == 5 else 5
+
+    def _is_lost(self) -> None:
+        self._client = None
+        self._under_way.clear()
+        if self.is_up:
+            self.is_up = False
+            self._report(CourierLost())
+
+    def _publish(self, suffix: str, payload: bytes, key: Key | None, expiry_s: int) -> None:
+        client = self._client
+        if client is None or not self.is_up or len(self._under_way) >= self._under_way_max:
+            return
+        properties = None
+        if self._version == 5:
+            properties = _properties(PacketTypes.PUBLISH)
+            properties.MessageExpiryInterval = expiry_s
+        handed = client.publish(f"{self._topic}/up/{suffix}", payload, qos=1, properties=properties)
+        if handed.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._under_way[handed.mid] = key
+
+    # --- what the broker says, in the loop ----------------------------------------------------------------------------
+
+    def greeted(self, client: Client, reason: ReasonCode, receive_max: int) -> None:
+        """The broker has taken the connection, or not."""
+        if client is not self._client:
+            return
+        if reason.is_failure:
+            self._was_greeted = reason.value != VERSION_REFUSED
+            log.warning("broker_refuses_terminal", reason=str(reason))
+            return
+        self._was_greeted = True
+        self._under_way_max = min(UNDER_WAY_MAX, receive_max)
+        client.subscribe(f"{self._topic}/down/answer", qos=1)
+
+    def subscribed(self, client: Client, reason: ReasonCode) -> None:
+        """Answers would reach us, or never."""
+        if client is not self._client:
+            return
+        if reason.is_failure:
+            log.warning("broker_refuses_subscription", reason=str(reason))
+            client.disconnect()
+            return
+        self.is_up, self._failures = True, 0
+        client.publish(f"{self._topic}/up/presence", b"online", qos=1, retain=True)
+        self._report(CourierUp())
+
+    def acknowledged(self, client: Client, number: int, reason: ReasonCode) -> None:
+        """The broker has a message, which proves nothing; or it does not carry it."""
+        if client is not self._client:
+            return
+        key = self._under_way.pop(number, None)
+        if key is not None and (reason.is_failure or reason.value == NOBODY_LISTENS):
+            log.warning("broker_refuses_message", reason=str(reason))
+            self._report(CourierRefused(key))
+
+    def arrived(self, client: Client, payload: bytes, number: int) -> None:
+        """Something has come that may be an answer. It is acknowledged whatever it is: nobody else may want it."""
+        if client is not self._client:
+            return
+        try:
+            received = received_in(payload, self._vault, "courier")
+        except Iso8583Error as error:
+            log.warning("courier_frame_refused", field=str(error.field), offset=error.offset, reason=error.reason)
+        else:
+            self._report(received)
+        client.ack(number, 1)
+
+
+class _ClosedUnlessTrusted(ssl.SSLSocket):
+    """paho forgets a socket whose handshake has failed."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
+class _Ears:
+    """The client's callbacks, in its thread: they pass on to the loop, and bound what waits there."""
+
+    def __init__(self, courier: Courier, loop: asyncio.AbstractEventLoop) -> None:
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self._courier = courier
+        self._loop = loop
+        self._room = threading.BoundedSemaphore(ARRIVED_MAX)
+
+    def listen_to(self, client: Client) -> None:
+        """Hear what this client has to say."""
+        client.on_connect = self._connected
+        client.on_disconnect = self._disconnected
+        client.on_subscribe = self._subscribed
+        client.on_publish = self._published
+        client.on_message = self._message
+
+    def _connected(
+        self, client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        receive_max = getattr(properties, "ReceiveMaximum", UNDER_WAY_MAX)
+        self._tell(self._courier.greeted, client, reason, receive_max)
+
+    def _disconnected(
+        self, _client: Client, _data: Any, _flags: DisconnectFlags, _reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        self._tell(self._end)
+
+    def _subscribed(
+        self, client: Client, _data: Any, _number: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        self._tell(self._courier.subscribed, client, reasons[0])
+
+    def _published(
+        self, client: Client, _data: Any, number: int, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        self._tell(self._courier.acknowledged, client, number, reason)
+
+    def _message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
+        """No answer is retained, and none is so long. When the loop is behind, the host will be asked again."""
+        is_answer = not message.retain and len(message.payload) <= PAYLOAD_BYTES_MAX
+        if is_answer and self._room.acquire(blocking=False):
+            self._tell(self._arrived, client, message.payload, message.mid)
+        else:
+            client.ack(message.mid, message.qos)
+
+    def _arrived(self, client: Client, payload: bytes, number: int) -> None:
+        self._room.release()
+        self._courier.arrived(client, payload, number)
+
+    def _end(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def _tell(self, what: Callable[..., None], *values: Any) -> None:
+        with suppress(RuntimeError):  # the loop has ended: nobody is there to hear it
+            self._loop.call_soon_threadsafe(what, *values)
+
+
+def _properties(kind: int) -> Properties:
+    return Properties(kind)  # type: ignore[no-untyped-call]
