@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from host_switch import queue_commands, wallet_commands
 from host_switch.command_line import Data, Json, TerminalId, books_of, in_one_sentence, require_terminal, tell
 from host_switch.download_files import MAXIMA
 from host_switch.orders import COMMANDS
+from host_switch.records import Presence, Telemetry
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,23 +34,26 @@ def run(
     issuer: Annotated[str, typer.Option(help="发卡行地址 · Where the issuer is, as HOST:PORT.")],
     port: Annotated[int, typer.Option(help="终端接入端口 · Port for terminals; 0: any free one.")] = 9700,
     listen: Annotated[str, typer.Option(help="监听地址 · Address to listen on.")] = "127.0.0.1",
+    broker: Annotated[str, typer.Option(help="消息中间件地址 · Where the broker is, as HOST:PORT.")] = "",
     as_json: Json = False,
 ) -> None:
     """运行主机 · Run the host until Ctrl-C. One line says when terminals can connect.
 
     With certificates in its folder (tillgate host certificates) terminals speak TLS; without, only this machine's can.
+    With --broker, offline sales and reversals also come through a broker set up by tillgate host broker-config.
 
     例 / Example: tillgate host run --data ./host --issuer 127.0.0.1:9800 --port 9700
     """
     from host_switch import start
 
     def on_ready(listening: int) -> None:
-        tell({"ready": True, "listen": listen, "port": listening, "issuer": issuer}, as_json)
+        tell({"ready": True, "listen": listen, "port": listening, "issuer": issuer, "broker": broker}, as_json)
 
     _log_to_stderr(as_json)
     with in_one_sentence():
         address, listening = start.Address.parse(issuer), start.Address(listen, port)
-        asyncio.run(start.run(data, listening, address, on_ready=on_ready))
+        courier = start.Address.parse(broker) if broker else None
+        asyncio.run(start.run(data, listening, address, broker=courier, on_ready=on_ready))
 
 
 def _log_to_stderr(as_json: bool) -> None:
@@ -220,15 +224,32 @@ def add_terminal(
 def list_terminals(data: Data, as_json: Json = False) -> None:
     """列出终端 · List the terminals: merchant, batch, signed on or not, command waiting, parameters.
 
+    Where there is a broker also whether they are there, and how much waits at them for an answer, in minor units.
+
     例 / Example: tillgate host terminal list --data ./host
     """
-    for terminal in books_of(data).terminals:
+    books = books_of(data)
+    presences = {each.terminal: each for each in books.presences}
+    telemetry = {each.terminal: each for each in books.telemetry}
+    for terminal in books.terminals:
         facts = {
             "terminal": terminal.id, "merchant": terminal.merchant, "batch": terminal.batch,
             "signed_on": terminal.keys is not None, "command": _command_names(terminal.commands),
             "reply_timeout_s": terminal.parameters.reply_timeout_s, "merchant_name": terminal.parameters.merchant_name,
+            **_told(presences.get(terminal.id), telemetry.get(terminal.id)),
         }  # fmt: skip
         tell(facts, as_json)
+
+
+def _told(presence: Presence | None, telemetry: Telemetry | None) -> dict[str, Any]:
+    """What a terminal has told through the broker; nothing, if it never has."""
+    facts: dict[str, Any] = {}
+    if presence is not None:
+        facts |= {"at_broker": presence.online, "since": presence.since}
+    if telemetry is not None:
+        facts |= {"owed_count": telemetry.owed_count, "owed_amount": telemetry.owed_amount}
+        facts |= {"version": telemetry.version, "told_at": telemetry.at}
+    return facts
 
 
 def _command_names(digits: str) -> str:

@@ -16,7 +16,9 @@ from host_switch.records import (
     Event,
     FailedCodes,
     PhoneUser,
+    Presence,
     Severity,
+    Telemetry,
     Terminal,
     Transaction,
 )
@@ -133,11 +135,30 @@ class PhoneTaken:
 
     number: int
 
+@dataclass(frozen=True, slots=True)
+class PresenceTold:
+    """The broker says that a terminal has come or gone; it may say the same again."""
+
+    terminal: str
+    online: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryTold:
+    """A terminal tells of itself: its program's version, its batch, how much waits there for an answer of ours."""
+
+    terminal: str
+    version: str = ""
+    batch: str = ""
+    owed_count: int = 0
+    owed_amount: int = 0
+
 
 Order = (
     CommandGiven | ParametersGiven | DownloadGiven | TerminalRegistered | MessageRescued | PhoneGiven | PhoneTaken
 )  # fmt: skip
-Input = FrameReceived | ChannelAnswered | ChannelUnavailable | Due | Order
+News = PresenceTold | TelemetryTold
+Input = FrameReceived | News | ChannelAnswered | ChannelUnavailable | Due | Order
 
 
 # --- effects ----------------------------------------------------------------------------------------------------------
@@ -153,8 +174,9 @@ class PutDetails:
 
 
 Change = (
-    Transaction | Terminal | Download | Batch | Entry | Event | PutDetails | PhoneUser | FailedCodes | CodeSpent
-)
+    Transaction | Terminal | Presence | Telemetry | Download | Batch | Entry | Event | PutDetails
+    | PhoneUser | FailedCodes | CodeSpent
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from host_switch.events import (
     ParametersGiven,
     PhoneGiven,
     PhoneTaken,
+    PresenceTold,
+    TelemetryTold,
     TerminalRegistered,
 )
 from host_switch.payer import scanned_code
@@ -153,6 +155,8 @@ def wanted(event: Input) -> Wanted:
         case Due(number):
             return Wanted(number=number)
         case CommandGiven(terminal) | ParametersGiven(terminal) | MessageRescued(terminal):
+            return Wanted(terminal=terminal)
+        case PresenceTold(terminal) | TelemetryTold(terminal):
             return Wanted(terminal=terminal)
         case TerminalRegistered(terminal):
             return Wanted(terminal=terminal, downloads=True)

@@ -15,11 +15,13 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from host_switch.channels import Channel, ChannelAnswer, ChannelCall
 from host_switch.connections import Connections, Limits
+from host_switch.envelopes import ROOT
 from host_switch.events import (
     CallChannel,
     Change,
@@ -47,6 +49,16 @@ STORE_RETRY_S = 1.0
 _log = structlog.get_logger("host_switch.listener")
 
 
+class Line(Protocol):
+    """What carries answers to terminals."""
+
+    def send(self, name: str, frame: bytes) -> None:
+        """Send a frame to where the request came from, or drop it."""
+
+    def close(self, name: str, reason: str) -> None:
+        """Have no more to do with whoever is there, and say why."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     """An input in the queue, and whoever waits for its decision."""
@@ -56,7 +68,9 @@ class _Waiting:
 
 
 class Listener:
-    """The host, running. `channel` is set before `start`; `after_effect` is called after each effect (for crash tests).
+    """The host, running. `channel` is set before `start`, `courier` is None where there is no broker.
+
+    `after_effect` is called after each effect (for crash tests).
 
     `gather_s` is how long an input may wait for others to share its commit with; they also gather during a commit.
     `certified`: see `Connections`.
@@ -77,6 +91,7 @@ class Listener:
         self._after_effect = after_effect
         self.connections = Connections(limits or Limits(), self.submit, time.monotonic, certified)
         self.channel: Channel | None = None
+        self.courier: Line | None = None
         self._queue: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -222,16 +237,20 @@ class Listener:
             case Persist(changes):
                 self._persisted(changes)
             case Send(connection, data):
-                self.connections.send(connection, data)
+                self._line(connection).send(connection, data)
             case CallChannel(call):
                 assert self.channel is not None, "the channel is set before the listener starts"
                 self.channel.call(call)
             case Report(severity, kind, connection, terminal, code):
                 _log.warning(kind, severity=severity, connection=connection, terminal=terminal, code=code)
             case Close(connection, reason):
-                self.connections.close(connection, reason)
+                self._line(connection).close(connection, reason)
             case Decide(event):
                 self._queue.append(_Waiting(event, waiting.decided))
+
+    def _line(self, connection: str) -> Line:
+        """Where an answer goes: to the courier, if a topic is named, and else to a connection of ours."""
+        return self.courier if self.courier is not None and connection.startswith(ROOT) else self.connections
 
     def _persisted(self, changes: Sequence[Change]) -> None:
         """Committed: note the earliest due time, and tell the log what became an event."""

@@ -225,6 +225,30 @@ class Entry:
     postings: tuple[Posting, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether a terminal is at the broker, and since when, as the broker has told. It proves nothing about money."""
+
+    terminal: str
+    online: bool
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What a terminal has last told of itself, when its money did not need the line: it may be old, and proves nothing.
+
+    `owed_count` and `owed_amount` (minor units) are what waits there for an answer of ours.
+    """
+
+    terminal: str
+    version: str
+    batch: str
+    owed_count: int
+    owed_amount: int
+    at: float
+
+
 Severity = Literal["security", "attention", "note"]
 
 

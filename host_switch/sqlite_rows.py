@@ -1,15 +1,27 @@
 """The tables of the durable store, and how rows become records and back. Secrets come and go through the key room."""
 
-from dataclasses import fields
+from dataclasses import astuple, fields
 from typing import Any
 
 from host_switch import sqlite_phones
 from host_switch.keys import KeyRoom
 from host_switch.ledger import Record
-from host_switch.records import Batch, Download, Event, Key, Leg, Outcome, Terminal, Transaction, WorkingKeys
+from host_switch.records import (
+    Batch,
+    Download,
+    Event,
+    Key,
+    Leg,
+    Outcome,
+    Presence,
+    Telemetry,
+    Terminal,
+    Transaction,
+    WorkingKeys,
+)
 from iso8583.unionpay_fields.field62 import Parameters62
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 SCHEMA = """
 CREATE TABLE terminals (
@@ -47,6 +59,11 @@ CREATE TABLE events (
     batch TEXT NOT NULL, trace TEXT NOT NULL, at REAL NOT NULL, text TEXT NOT NULL
 ) STRICT;
 CREATE TABLE downloads (kind TEXT PRIMARY KEY, items BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE presences (terminal TEXT PRIMARY KEY, online INTEGER NOT NULL, since REAL NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE telemetry (
+    terminal TEXT PRIMARY KEY, version TEXT NOT NULL, batch TEXT NOT NULL, owed_count INTEGER NOT NULL,
+    owed_amount INTEGER NOT NULL, at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TRIGGER postings_stay BEFORE UPDATE ON postings BEGIN SELECT RAISE(ABORT, 'postings are never changed'); END;
 CREATE TRIGGER postings_remain BEFORE DELETE ON postings BEGIN SELECT RAISE(ABORT, 'postings are never deleted'); END;
@@ -63,6 +80,10 @@ UPGRADES = {
     2: "CREATE TABLE downloads (kind TEXT PRIMARY KEY, items BLOB NOT NULL) STRICT, WITHOUT ROWID;"
     "UPDATE terminals SET command = '' WHERE command = '0'",
     3: sqlite_phones.SCHEMA,
+    4: "CREATE TABLE presences (terminal TEXT PRIMARY KEY, online INTEGER NOT NULL, since REAL NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE telemetry (terminal TEXT PRIMARY KEY, version TEXT NOT NULL, batch TEXT NOT NULL,"
+    " owed_count INTEGER NOT NULL, owed_amount INTEGER NOT NULL, at REAL NOT NULL) STRICT, WITHOUT ROWID",
 }
 
 # Columns that a transaction gets once, and those that change with its life.
@@ -75,6 +96,11 @@ _MOVING = (
     "reversal_reply", "due_at", "attempts", "pan",
 )  # fmt: skip
 COLUMNS = ", ".join(_FIXED + _MOVING)
+PUT_PRESENCE = (  # `since` stays while the same is said again
+    "INSERT INTO presences VALUES (?, ?, ?) ON CONFLICT (terminal) DO UPDATE SET online = excluded.online,"
+    " since = excluded.since WHERE online != excluded.online"
+)
+PUT_TELEMETRY = "INSERT OR REPLACE INTO telemetry VALUES (?, ?, ?, ?, ?, ?)"
 _SET = ", ".join(f"{name} = ?" for name in _MOVING)
 INSERT = f"INSERT INTO transactions ({COLUMNS}) VALUES ({', '.join('?' * len(_FIXED + _MOVING))})"  # noqa: S608
 UPDATE = f"UPDATE transactions SET {_SET} WHERE number = ?"  # noqa: S608
@@ -171,6 +197,22 @@ def batch(columns: tuple[Any, ...]) -> Batch:
     """Read a row of batches."""
     terminal, number, claimed, balanced, settled_at, closed_at = columns
     return Batch(terminal, number, claimed, bool(balanced), settled_at, closed_at)
+
+
+def presence(columns: tuple[Any, ...]) -> Presence:
+    """Read a row of presences."""
+    terminal, online, since = columns
+    return Presence(terminal, bool(online), since)
+
+
+def telemetry(columns: tuple[Any, ...]) -> Telemetry:
+    """Read a row of telemetry."""
+    return Telemetry(*columns)
+
+
+def news_columns(told: Presence | Telemetry) -> tuple[Any, ...]:
+    """The columns of what a terminal has told."""
+    return astuple(told)
 
 
 def batch_columns(settled: Batch) -> tuple[Any, ...]:

@@ -28,6 +28,8 @@ from host_switch.records import (
     Leg,
     Outcome,
     PhoneUser,
+    Presence,
+    Telemetry,
     Terminal,
     Transaction,
 )
@@ -237,6 +239,10 @@ class SqliteStore:
                 self._terminals[change.id] = change
                 insert = "INSERT OR REPLACE INTO terminals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 self._db.execute(insert, self._convert.sealed(change))
+            case Presence():
+                self._db.execute(sqlite_rows.PUT_PRESENCE, sqlite_rows.news_columns(change))
+            case Telemetry():
+                self._db.execute(sqlite_rows.PUT_TELEMETRY, sqlite_rows.news_columns(change))
             case Download():
                 insert = "INSERT OR REPLACE INTO downloads VALUES (?, ?)"
                 self._db.execute(insert, self._convert.download_columns(change))
@@ -285,9 +291,16 @@ class SqliteStore:
                 tuple(map(sqlite_rows.batch, self._rows("SELECT * FROM batches ORDER BY terminal, number"))),
                 tuple(map(sqlite_rows.event, self._rows("SELECT * FROM events ORDER BY sequence"))),
                 self._phones.codes_spent(),
+                tuple(map(sqlite_rows.presence, self._news("presences"))),
+                tuple(map(sqlite_rows.telemetry, self._news("telemetry"))),
             )
         finally:
             self._db.execute("COMMIT")
+
+    def _news(self, table: str) -> list[tuple[Any, ...]]:
+        """What terminals have told; nothing in an older store that is only read."""
+        there = self._rows("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,))
+        return self._rows(f"SELECT * FROM {table} ORDER BY terminal") if there else []  # noqa: S608
 
     def downloads(self) -> list[Download]:
         """What terminals download, each set by its kind."""

@@ -10,6 +10,7 @@ import fcntl
 import json
 import secrets
 import signal
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,6 +25,7 @@ from host_switch.connections import Limits
 from host_switch.door import SOCKET_NAME, open_door, through_door
 from host_switch.events import Decide, Decision, Effect, Input, Order
 from host_switch.facts import Policy
+from host_switch.ingest_mqtt import Ingest
 from host_switch.keys import KeyRoom, ZoneKeys, des_key, write_secret
 from host_switch.listener import Listener
 from host_switch.process import limits_within_open_files, one_line
@@ -130,19 +132,30 @@ def zone_keys(store: SqliteStore) -> ZoneKeys:
     return ZoneKeys(joined[:DES_KEY_BYTES], joined[DES_KEY_BYTES:])
 
 
+def _at_broker(listener: Listener, broker: Address | None, tls: ssl.SSLContext | None) -> Ingest | None:
+    if broker is None or tls is None:
+        return None
+    ingest = Ingest(listener.ask, broker.host, broker.port, tls)
+    listener.courier = ingest
+    ingest.start()
+    return ingest
+
+
 @asynccontextmanager
 async def opened(
     directory: Path,
     listen: Address,
     issuer: Address,
     *,
+    broker: Address | None = None,
     limits: Limits | None = None,
     channel_timeout_s: float | None = None,
     after_effect: Callable[[Effect], None] | None = None,
 ) -> AsyncIterator[tuple[Listener, int]]:
     """A host that takes terminals, and the port where: its store, its channel, its listener and its operators' door.
 
-    `limits` and `channel_timeout_s` (how long the issuer may be silent) are those of the house unless given.
+    `broker` is where the courier's messages are, if they are to be taken. `limits` and `channel_timeout_s` (how long
+    the issuer may be silent) are those of the house unless given.
 
     Raises:
         CertificateError, HostError, KeyRoomError, StoreError: it cannot be started.
@@ -150,6 +163,7 @@ async def opened(
     tls = certificates.server_context(directory)
     if tls is None and not is_loopback(listen.host):
         raise HostError("terminals elsewhere need TLS: make certificates first, with tillgate host certificates")
+    courier_tls = certificates.broker_context(directory) if broker else None
     with opened_store(directory, to_write=True) as store:
         keys = zone_keys(store)
         timeout_s = store.policy.channel_timeout_s if channel_timeout_s is None else channel_timeout_s
@@ -163,10 +177,13 @@ async def opened(
         port = await listener.start(listen.host, listen.port, tls)
         channel.connect(issuer.host, issuer.port)
         door = await open_door(listener, directory)
+        ingest = _at_broker(listener, broker, courier_tls)
         try:
             yield listener, port
         finally:
             door.close()
+            if ingest is not None:
+                await ingest.stop()
             await listener.stop()
             await channel.close()
             (directory / SOCKET_NAME).unlink(missing_ok=True)
@@ -177,6 +194,7 @@ async def run(
     listen: Address,
     issuer: Address,
     *,
+    broker: Address | None = None,
     on_ready: Callable[[int], None] = lambda _port: None,
     after_effect: Callable[[Effect], None] | None = None,
 ) -> None:
@@ -187,7 +205,9 @@ async def run(
     """
     limits = limits_within_open_files(Limits())
     asyncio.get_running_loop().set_exception_handler(one_line())
-    async with opened(directory, listen, issuer, limits=limits, after_effect=after_effect) as (listener, port):
+    async with opened(
+        directory, listen, issuer, broker=broker, limits=limits, after_effect=after_effect
+    ) as (listener, port):  # fmt: skip
         work = _work_until_signalled(listener)
         on_ready(port)
         await asyncio.wait([work])

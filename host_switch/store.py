@@ -21,6 +21,8 @@ from host_switch.records import (
     Key,
     Leg,
     PhoneUser,
+    Presence,
+    Telemetry,
     Terminal,
     Transaction,
     WorkingKeys,
@@ -44,6 +46,8 @@ class Books:
     batches: tuple[Batch, ...]
     events: tuple[Event, ...]
     codes_spent: tuple[CodeSpent, ...] = ()
+    presences: tuple[Presence, ...] = ()
+    telemetry: tuple[Telemetry, ...] = ()
 
 
 class Store(Protocol):
@@ -109,6 +113,8 @@ class MemoryStore:
         self._details: dict[tuple[str, str], dict[str, int]] = {}
         self._records: list[Record] = []
         self._events: list[Event] = []
+        self._presences: dict[str, Presence] = {}
+        self._telemetry: dict[str, Telemetry] = {}
         self._head = Head()
         self._last_number = 0
         self._staged: list[Change] = []
@@ -185,6 +191,8 @@ class MemoryStore:
                 self._put(change)
             case Terminal():
                 self._terminals[change.id] = change
+            case Presence() | Telemetry():
+                self._put_news(change)
             case Download():
                 self._downloads[change.kind] = change.items
             case Batch():
@@ -198,6 +206,14 @@ class MemoryStore:
             case PutDetails():
                 details = self._details.setdefault((change.terminal, change.batch), {})
                 details.update((detail.trace, detail.amount) for detail in change.details)
+
+    def _put_news(self, told: Presence | Telemetry) -> None:
+        if isinstance(told, Telemetry):
+            self._telemetry[told.terminal] = told
+            return
+        known = self._presences.get(told.terminal)
+        if known is None or known.online != told.online:
+            self._presences[told.terminal] = told
 
     def _put(self, row: Transaction) -> None:
         if row.number not in self._transactions:
@@ -252,6 +268,8 @@ class MemoryStore:
             tuple(self._batches.values()),
             tuple(self._events),
             tuple(self._codes_spent.values()),
+            tuple(self._presences.values()),
+            tuple(self._telemetry.values()),
         )
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """The switch: one pure function from an input, the facts it needs and the time to the effects that follow.
 
 What each kind of input does stands in its own module: `requests` and `reversals` (what terminals ask), `issuer_leg`
-(what issuers answer), `management` and `settlement`, `orders` and `phone_codes` (what people order), `rescue` (what was
-carried here). This one only tells them apart.
+(what issuers answer), `management` and `settlement`, `news` (what terminals tell), `orders` and `phone_codes`
+(what people order), `rescue` (what was carried here). This one only tells them apart.
 """
 
 from host_switch.answers import refuse, refuse_in_kind
@@ -22,12 +22,15 @@ from host_switch.events import (
     ParametersGiven,
     PhoneGiven,
     PhoneTaken,
+    PresenceTold,
     Report,
+    TelemetryTold,
     TerminalRegistered,
 )
 from host_switch.facts import BATCH_TYPES, Facts
 from host_switch.issuer_leg import answered, due, unavailable
 from host_switch.management import management
+from host_switch.news import news
 from host_switch.orders import command_given, download_given, parameters_given, terminal_registered
 from host_switch.phone_codes import phone_ordered
 from host_switch.records import Terminal
@@ -52,6 +55,8 @@ def _effects(event: Input, facts: Facts, now: float) -> tuple[Effect, ...]:
     match event:
         case FrameReceived():
             return _frame(event, facts, now)
+        case PresenceTold() | TelemetryTold():
+            return news(event, facts, now)
         case ChannelAnswered():
             return answered(event, facts, now)
         case ChannelUnavailable():

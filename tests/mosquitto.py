@@ -115,7 +115,7 @@ class Speaker:
         if tls is not None:
             self.client.tls_set_context(tls)
         self.heard: deque[MQTTMessage] = deque()
-        self._port = port
+        self.port = port
         self._resume = resume
         self._changed = threading.Condition()
         self._connack: ReasonCode | None = None
@@ -150,7 +150,7 @@ class Speaker:
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = 3600 if self._resume else 0
         try:
-            self.client.connect(LOOPBACK, self._port, clean_start=not self._resume, properties=properties)
+            self.client.connect(LOOPBACK, self.port, clean_start=not self._resume, properties=properties)
         except OSError:
             return False
         self.client.loop_start()

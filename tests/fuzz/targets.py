@@ -39,7 +39,7 @@ from iso8583.unionpay_fields.field62_downloads import (
     Name62,
 )
 from iso8583.unionpay_switch import SwitchFrame
-from tests.fuzz import card_answers, paycodes, printer_answers, scan_bytes, swipe_bytes
+from tests.fuzz import card_answers, envelopes, paycodes, printer_answers, scan_bytes, swipe_bytes
 from tests.fuzz.both_paths import outcome, tried, watch_plans
 from tests.fuzz.drawn import shapes, text_of
 from tests.iso8583.downloads import APPLICATION_WIRE, KEY_WIRE, RID
@@ -83,6 +83,7 @@ def targets() -> dict[str, Target]:
         Target("text-tlv", _text_tlv, [_latin(text) for text in _texts(59)], _swollen_texts),
         Target("sub-fields", _sub_fields, _sub_field_seeds(), _swollen_sub_fields),
         Target("field-values", _field_values, _value_seeds(), _swollen_values),
+        Target("envelopes", envelopes.run, envelopes.SEEDS, envelopes.swollen, longest=400),
         Target("printer-answers", printer_answers.run, printer_answers.SEEDS, printer_answers.swollen, longest=200),
         Target("card-answers", card_answers.run, card_answers.SEEDS, card_answers.swollen, longest=260),
         Target("scan-bytes", scan_bytes.run, scan_bytes.SEEDS, scan_bytes.swollen, longest=200),

@@ -11,6 +11,8 @@ import structlog
 
 import tillgate
 from host_switch import start
+from host_switch.events import Decision, Persist
+from host_switch.records import Presence, Telemetry
 from iso8583.security import key_check_value
 from terminal import certificates
 from tests.host_switch.room import Room
@@ -106,6 +108,17 @@ def test_a_command_waits_for_its_terminal(run: Run) -> None:
     assert (terminal["command"], terminal["signed_on"], terminal["batch"]) == ("sign-on", True, "000002")
     run("terminal", "command", "12345678", "none")
     assert lines(run("terminal", "list", "--json")[1])[0]["command"] == "none"
+
+
+def test_what_a_terminal_has_told_stands_in_the_list(run: Run, folder: Path) -> None:
+    assert "at_broker" not in lines(run("terminal", "list", "--json")[1])[0]
+    with start.opened_store(folder, to_write=True) as store:
+        told = Presence("12345678", online=True, since=5.0), Telemetry("12345678", "1.2", "000001", 3, 4500, 6.0)
+        store.commit([Decision((Persist(told),))])
+    (terminal,) = lines(run("terminal", "list", "--json")[1])
+    assert (terminal["at_broker"], terminal["since"]) == (True, 5.0)
+    assert (terminal["owed_count"], terminal["owed_amount"], terminal["told_at"]) == (3, 4500, 6.0)
+    assert "owed_amount=4500" in run("terminal", "list")[1]
 
 
 def test_a_terminal_gets_its_certificate(run: Run, tmp_path: Path) -> None:
@@ -212,6 +225,7 @@ REFUSED = {
     "in clear for all": (("run", "--issuer", "127.0.0.1:1", "--listen", "0.0.0.0"), 1, "tillgate host certificates"),
     "no such request": (("terminal", "certificate", "12345678", "--request", __file__, "--out", "o"), 1, "no PEM"),
     "no request": (("terminal", "certificate", "12345678", "--request", "gone.csr", "--out", "o"), 1, "gone.csr"),
+    "no address of a broker": (("run", "--issuer", "127.0.0.1:1", "--broker", "there"), 1, "127.0.0.1:9800"),
     "a broker without an authority": (("broker-config", "--out", "o"), 1, "tillgate host certificates"),
     "no broker's folder": (("broker-withdrawn", "--out", "o"), 1, "tillgate host broker-config"),
     "no account for the broker": (("broker-config", "--out", "o", "--user", "nobody-such"), 1, "install mosquitto"),

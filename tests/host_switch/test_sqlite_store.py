@@ -213,7 +213,8 @@ def test_a_store_of_the_first_version_is_read_and_then_brought_up_to_date(
     with sqlite3.connect(path) as old:
         old.executescript(
             "ALTER TABLE terminals DROP COLUMN parameters; DROP TABLE downloads; UPDATE terminals SET command = '0';"
-            "DROP TABLE phone_users; DROP TABLE failed_codes; DROP TABLE codes_spent; PRAGMA user_version = 1;"
+            "DROP TABLE phone_users; DROP TABLE failed_codes; DROP TABLE codes_spent; DROP TABLE presences;"
+            "DROP TABLE telemetry; PRAGMA user_version = 1;"
         )
     old.close()
     for to_write in (False, True):
