@@ -26,7 +26,7 @@ def test_a_frame_is_in_its_topics_name_and_answered_below_it(kind: str) -> None:
 
 
 def test_only_what_carries_a_mac_and_may_come_late_is_carried() -> None:
-    assert {"reversal", "refund", "qr_refund", "offline_sale"} == CARRIED
+    assert {"reversal", "refund", "qr_refund", "offline_sale", "offline_code_sale"} == CARRIED
 
 
 SALE_ONLINE = TILL.sale()

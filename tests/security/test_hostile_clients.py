@@ -255,7 +255,7 @@ async def test_a_request_that_may_not_be_is_refused_and_stays_refused(tmp_path, 
         foreign = till.sale(amount=100).with_({60: "22000001000", 11: "000001"})
         requests = {
             "another merchant": lambda: till.sale(f42="898110053119999"),
-            "another batch": lambda: till.sale(f60="22000099000"),
+            "another batch": lambda: till.sale(f60="22500099000"),
             "another currency": lambda: till.sale(f49="840"),
             "no amount": lambda: till.sale(amount=0),
             "too much": lambda: till.sale(amount=999_999_999_999),
