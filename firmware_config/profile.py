@@ -16,6 +16,9 @@ from firmware_config.printer_models import MODELS
 Digits = Annotated[str, Field(pattern=r"^\d+$")]
 # Field 48 of a settlement counts with three digits.
 BATCH_COUNT_MAX = 999
+# So far ahead of the batch that it closes next a host takes what was sold.
+PARKED_BATCHES_MAX = 2_000
+OFFLINE_COUNT_MAX = 1_000_000
 
 # What a scanner puts around a code. An end that could be a part of a code would cut it.
 ScannerPrefix = Annotated[str, Field(pattern=r"^[!-~]{1,8}$")]
@@ -23,7 +26,7 @@ ScannerSuffix = Annotated[str, Field(pattern=r"^[\x00-\x20#$%&*;|~]{1,4}$")]
 
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 Amount = Annotated[int, Field(ge=0, le=999_999_999_999)]
-BatchCount = Annotated[int, Field(ge=0, le=BATCH_COUNT_MAX)]
+OfflineCount = Annotated[int, Field(ge=0, le=OFFLINE_COUNT_MAX)]
 
 
 class ProfileError(Exception):
@@ -93,6 +96,8 @@ class Limits(_Part):
 
     sale_amount_max: Annotated[int, Field(gt=0, le=999_999_999_999)] = 5_000_000
     batch_count_max: Annotated[int, Field(gt=0, le=BATCH_COUNT_MAX)] = 900
+    parked_batches_max: Annotated[int, Field(ge=0, le=PARKED_BATCHES_MAX)] = 1_500
+    """So many full batches may be set aside while they cannot be settled; 0: a full batch ends the selling."""
     open_payments_max: Annotated[int, Field(gt=0, le=1_000)] = 20
     journal_free_bytes_min: Annotated[int, Field(ge=0)] = 16 * 1024 * 1024
     signature_amount_max: Annotated[int, Field(ge=0, le=999_999_999_999)] = 100_000
@@ -109,7 +114,7 @@ class SchemeCaps(_Part):
 
     sale_amount_max: Amount | None = None
     total_amount_max: Amount | None = None
-    count_max: BatchCount | None = None
+    count_max: OfflineCount | None = None
 
 
 class Schemes(_Part):
@@ -137,10 +142,10 @@ class Offline(_Part):
 
     sale_amount_max: Amount = 0
     total_amount_max: Amount = 200_000
-    count_max: BatchCount = 50
+    count_max: OfflineCount = 50
     age_max_s: Annotated[int, Field(gt=0, le=30 * 86_400)] = 86_400
     card_amount_max: Amount = 100_000
-    card_count_max: BatchCount = 3
+    card_count_max: OfflineCount = 3
     operator_amount_max: Amount | None = None
     hour_amount_max: Amount | None = None
     lists_age_max_s: Annotated[int, Field(gt=0, le=366 * 86_400)] | None = None

@@ -39,7 +39,8 @@ _STANDS: Mapping[State, Stands] = {
 
 def book_is_what_records_say(observed: Observed, terminal: str, book: Book) -> Findings:
     """I9: after every event and every restart the book stands where the durable records stand, no further, no less."""
-    for key, payment in book.payments.items():
+    in_memory = {**(book.draining.payments if book.draining else {}), **book.payments}
+    for key, payment in in_memory.items():
         seen = observed.payments.get(name_of(key))
         if seen is None or seen.stands != _STANDS[payment.state]:
             durable = "unknown" if seen is None else seen.stands
@@ -47,21 +48,40 @@ def book_is_what_records_say(observed: Observed, terminal: str, book: Book) -> F
         elif seen.is_lost and not (payment.attention or payment.closed_by_people):
             yield Finding("I1", str(key), "the goods are gone, nobody pays for them, and nobody is told")
     for name in observed.open:
-        if name[0] == terminal and Key(*name) not in book.payments:
+        if name[0] == terminal and Key(*name) not in in_memory and name[1] not in book.parked:
             yield Finding("I9", text_of(name), "open, and forgotten by the book")
+    yield from _parked_is_what_records_say(observed, terminal, book)
     if book.parameters != observed.parameters.get(terminal):
         yield Finding("I9", terminal, "the parameters in the book are not those that were persisted last")
 
 
+def _parked_is_what_records_say(observed: Observed, terminal: str, book: Book) -> Findings:
+    """Which batches are parked, and the money at risk in all of them.
+
+    Until the oldest one is loaded, what has been answered of it since it was parked is still counted.
+    """
+    if [*book.parked] != observed.parked.get(terminal, []):
+        yield Finding("I9", terminal, f"the book says that {', '.join(book.parked) or 'nothing'} is parked")
+    owed = [seen.amount for name, seen in observed.open.items() if name[0] == terminal and seen.given_away]
+    told = book.offline()
+    exact = book.draining is not None or not book.parked
+    if (told.count, told.amount) < (len(owed), sum(owed)) or (exact and told.amount != sum(owed)):
+        yield Finding("I9", terminal, f"{sum(owed)} is at risk offline, the book says {told.amount}")
+    if (book.lost.count, book.lost.amount) != observed.lost.get(terminal, (0, 0)):
+        yield Finding("I1", terminal, f"goods over {book.lost.amount} are gone, says the book")
+
+
 def queues_are_bounded(book: Book, limits: Limits, offline: Offline) -> Findings:
-    """I10: no more open payments, payments in a batch, and money at risk offline than the profile allows."""
+    """I10: no more open payments, payments in a batch, parked batches, money at risk than the profile allows."""
     owed = book.offline()
     if owed.count > offline.count_max or owed.amount > offline.total_amount_max:
         yield Finding("I10", book.batch, f"{owed.count} offline sales over {owed.amount} wait")
     if len(book.payments) > limits.batch_count_max:
         yield Finding("I10", book.batch, f"{len(book.payments)} payments are in the batch")
-    asked = len(book.unresolved()) - owed.count
-    if len(book.payments) > limits.open_payments_max < asked:
+    if len(book.parked) > limits.parked_batches_max:
+        yield Finding("I10", book.batch, f"{len(book.parked)} batches are parked")
+    asked, _ = book.asked()
+    if asked > limits.open_payments_max:
         yield Finding("I10", book.batch, f"{asked} payments are open")
 
 

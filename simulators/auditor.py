@@ -54,6 +54,8 @@ from terminal.events import CardPresented, CodePresented, CompleteCard
 from terminal.records import (
     Answered,
     ApprovedOffline,
+    BatchClosed,
+    BatchParked,
     ClosedByPeople,
     Key,
     LateAnswer,
@@ -103,6 +105,10 @@ class Auditor:
             self._happened("parameters taken")
         elif isinstance(record, ClosedByPeople):
             self._happened("closed by people")
+        elif isinstance(record, BatchParked):
+            self._happened("batch parked")
+        elif isinstance(record, BatchClosed) and record.parked:
+            self._happened("parked batch settled")
 
     def _was_given_away(self, key: Key) -> bool:
         return self.observed.payments[name_of(key)].given_away

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Protocol
 
 from terminal.book import Book, Payment
-from terminal.records import BatchClosed, Key, ParametersTaken, Record, SettleStarted, Started
+from terminal.records import BatchClosed, Key, ParametersTaken, Record, SettleAnswered, SettleStarted, Started
 
 
 class JournalPort(Protocol):
@@ -15,7 +15,10 @@ class JournalPort(Protocol):
         """Write a record durably. Raises JournalUnwritable."""
 
     def replay(self) -> Iterable[Record]:
-        """Give back what the host has set, the records of the last settlement, and those of the open batch."""
+        """Give back what the host has set, the last settlement, which batches are parked, and the open batch."""
+
+    def batch(self, terminal: str, batch: str) -> Iterable[Record]:
+        """Give back the payments of one batch, and its settlement if that is the one begun last."""
 
     def payment(self, key: Key) -> Payment | None:
         """Look a payment up, also in batches closed long ago."""
@@ -43,19 +46,28 @@ class MemoryJournal:
 
     def append(self, record: Record) -> None:
         """Write a record."""
-        if isinstance(record, SettleStarted):
+        if isinstance(record, SettleStarted) and not record.parked:
             self._settlement_at = len(self.records)
-        elif isinstance(record, BatchClosed):
+        elif isinstance(record, BatchClosed) and not record.parked:
             self._replay_from = self._settlement_at
         elif isinstance(record, ParametersTaken):
             self._parameters_at = len(self.records)
         self.records.append(record)
 
     def replay(self) -> Iterator[Record]:
-        """Give back what `Journal.replay` gives back."""
+        """Give back what `Journal.replay` gives back; while batches are parked, also what it leaves out of them."""
         at, first = self._parameters_at, self._replay_from
         before = [] if at is None or at >= first else [self.records[at]]
         return chain(before, self.records[first:])
+
+    def batch(self, terminal: str, batch: str) -> Iterator[Record]:
+        """Give back the payments of one batch, and its settlement if that is the one begun last."""
+        for record in self.records:
+            key = getattr(record, "key", None)
+            if (key and (key.terminal, key.batch) == (terminal, batch)) or (
+                isinstance(record, SettleStarted | SettleAnswered) and record.batch == batch
+            ):
+                yield record
 
     def payment(self, key: Key) -> Payment | None:
         """Look a payment up, also in batches closed long ago."""

@@ -19,6 +19,7 @@ from terminal.records import (
     Answered,
     ApprovedOffline,
     BatchClosed,
+    BatchParked,
     Cancelled,
     ClosedByPeople,
     Completed,
@@ -64,6 +65,7 @@ class Seen:
     reversal_due: bool = False
     card: str = ""
     card_token: str = ""
+    by_people: bool = False
     stands: Stands = "open"
 
     @property
@@ -85,6 +87,8 @@ class Observed:
     open: dict[Name, Seen] = field(default_factory=dict)
     records: dict[str, list[Record]] = field(default_factory=dict)
     settling: set[tuple[str, str]] = field(default_factory=set)
+    parked: dict[str, list[str]] = field(default_factory=dict)
+    lost: dict[str, tuple[int, int]] = field(default_factory=dict)
     chip_agreed: dict[Name, bool] = field(default_factory=dict)
     certificates: set[str] = field(default_factory=set)
     secrets: set[str] = field(default_factory=set)
@@ -114,6 +118,7 @@ class Observed:
         copied = Observed(*(copy(getattr(self, each.name)) for each in fields(self)))
         copied.payments = {name: replace(seen) for name, seen in self.payments.items()}
         copied.open = {name: copied.payments[name] for name in self.open}
+        copied.parked = {terminal: list(batches) for terminal, batches in self.parked.items()}
         copied.records = {terminal: list(records) for terminal, records in self.records.items()}
         return copied
 
@@ -164,8 +169,10 @@ def follow(observed: Observed, terminal: str, record: Record) -> Findings:
             observed.settling.add((terminal, batch))
         case ParametersTaken():
             observed.parameters[terminal] = record
-        case BatchClosed(batch):
-            yield from _batch_closed(observed, terminal, batch)
+        case BatchParked(batch):
+            observed.parked.setdefault(terminal, []).append(batch)
+        case BatchClosed():
+            yield from _batch_closed(observed, terminal, record)
         case (
             Sent(key) | ApprovedOffline(key) | Answered(key) | Completed(key) | Cancelled(key) | ReversalDue(key)
             | Reversed(key) | ClosedByPeople(key)
@@ -213,7 +220,7 @@ def _moved(observed: Observed, seen: Seen, record: Record) -> str:  # noqa: C901
             wrong = "" if {record.operator, record.supervisor} == {"01", "00"} else "closed by one person alone"
             asked_again = TYPES[seen.type].recovery != "repeat" or seen.card not in observed.erased_cards
             wrong = wrong or ("closed by people, though it is still asked for" if asked_again else "")
-            seen.stands = "approved" if record.booked else "nothing"
+            seen.by_people, seen.stands = True, "approved" if record.booked else "nothing"
         case _:
             wrong = ""
     return wrong
@@ -226,11 +233,28 @@ def _given_away(observed: Observed, seen: Seen, record: ApprovedOffline) -> str:
     return wrong or ("sold offline, but no chip has approved it" if uncertified else "")
 
 
-def _batch_closed(observed: Observed, terminal: str, batch: str) -> Findings:
-    subject = f"{terminal}-{batch}"
+def _batch_closed(observed: Observed, terminal: str, record: BatchClosed) -> Findings:
+    batch, subject = record.batch, f"{terminal}-{record.batch}"
     closed = observed.batches.get((terminal, batch))
     if closed is None or closed.closed_at is None:
         yield Finding("I4", subject, "the terminal closed a batch that the host has not closed")
     for name in observed.open:
         if name[:2] == (terminal, batch):
             yield Finding("I4", text_of(name), "its batch was closed while it was open")
+    waiting = observed.parked.get(terminal, [])
+    if (waiting[:1] == [batch]) is not record.parked or (waiting and not record.parked):
+        yield Finding("I4", subject, f"closed, though {', '.join(waiting) or 'nothing'} is parked")
+    if not record.parked:
+        observed.lost[terminal] = (0, 0)
+        return
+    del waiting[:1]
+    lost = [s.amount for name, s in observed.payments.items() if name[:2] == (terminal, batch) and _is_news(s)]
+    if (record.lost_count, record.lost_amount) != (len(lost), sum(lost)):
+        yield Finding("I1", subject, f"{sum(lost)} is lost, the terminal says {record.lost_amount}")
+    count, amount = observed.lost.get(terminal, (0, 0))
+    observed.lost[terminal] = (count + len(lost), amount + sum(lost))
+
+
+def _is_news(seen: Seen) -> bool:
+    """Lost by the issuer's word: where two people have said so, they know."""
+    return seen.is_lost and not seen.by_people

@@ -41,6 +41,7 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.printing import slip_of
 from terminal.records import SETTLEMENT_TRACE, Key
+from terminal.risk import may_park, must_park
 from terminal.transitions import State
 from terminal.vault import PinKey
 
@@ -284,16 +285,18 @@ class Cashier:
             self._choose()
         online = self.terminal.up and self.terminal.counter.session.ready
         self._patience_s = self.habits.pace_s if online else min(1.5 * self._patience_s, PATIENCE_MAX_S)
-        if not self.done or (self.settles and self.terminal.counter.book.payments):
+        book = self.terminal.counter.book
+        if not self.done or (self.settles and (book.payments or book.parked)):
             self._plan(self.chance.expovariate(1 / self._patience_s))
 
     def _choose(self) -> None:
-        counter = self.terminal.counter
+        counter, limits = self.terminal.counter, self.terminal.profile.limits
+        offline = not counter.session.ready
         if counter.busy:
             current = counter.payments.current
             if current is not None and self.chance.random() < self.habits.cancels:
                 self.terminal.handle(CancelRequested(current))
-        elif self.settles or len(counter.book.payments) >= self.terminal.profile.limits.batch_count_max:
+        elif self.settles or (must_park(counter.book, limits) and not may_park(counter.book, limits, offline)):
             self.close_batch()
         else:
             self.chance.choices(tuple(_ERRANDS), tuple(_ERRANDS.values()))[0](self)
@@ -373,7 +376,8 @@ class Office:
     def _look(self) -> None:
         for terminal in self.terminals:
             if terminal.up:
-                for payment in terminal.counter.book.unresolved():
+                book = terminal.counter.book
+                for payment in (*book.unresolved(), *(book.draining.unresolved() if book.draining else ())):
                     self._try_to_close(terminal, payment)
         self.start()
 

@@ -35,6 +35,8 @@ from terminal.key_store import KeyStore
 MERCHANT = "898110053110001"
 OFFLINE = Offline(sale_amount_max=20_000, total_amount_max=30_000, count_max=4, age_max_s=2 * 86_400)
 EACH_CARD_ONCE = OFFLINE.model_copy(update={"card_count_max": 1})
+ENDURANCE = Offline(sale_amount_max=20_000, total_amount_max=500_000, count_max=100, age_max_s=7 * 86_400)
+"""Of shops that sell through an outage of days, one batch after the other."""
 VAULT, VAULT_AFTER_TAMPERING = "vault.json", "vault_after_tampering.json"
 
 
@@ -81,8 +83,7 @@ class Shop:
             self.world.now, self.auditor.observed = past.now, past.observed.copy()
         self.lines = Lines(self.world)
         self.terminals: list[TerminalNode] = []
-        self._limits = limits
-        self._offline = offline
+        self._limits, self._offline = limits, offline
         self._vault = folder / VAULT
         self.vault_after_tampering = folder / VAULT_AFTER_TAMPERING
         self._disk = Path(mkdtemp(dir=folder)) if true_to_life else None
@@ -154,7 +155,7 @@ class Shop:
     def is_settled(self) -> bool:
         """Every batch is closed."""
         books = [terminal.counter.book for terminal in self.terminals]
-        return all(book.settling is None and not book.payments for book in books)
+        return all(book.settling is None and not (book.payments or book.parked) for book in books)
 
     def close(self) -> None:
         """Let the auditor look at everything, if everybody is there to be looked at."""

@@ -23,6 +23,7 @@ from terminal.downloads import Download
 from terminal.events import (
     AskForMeans,
     BalanceRequested,
+    BatchLoaded,
     CardErased,
     CloseByPeople,
     CompleteCard,
@@ -36,6 +37,7 @@ from terminal.events import (
     KeysLost,
     LinkLost,
     LinkUp,
+    LoadBatch,
     LoadKeys,
     Persist,
     Print,
@@ -219,6 +221,8 @@ class TerminalNode:
                 self._world.after(KEY_LOADING_S, self, self._load_keys, keys)
             case KeepDownload(download):
                 self._keep(download)
+            case LoadBatch(batch):
+                self._world.after(0.0, self, self._load_batch, batch)
             case Print():
                 self._ask_printer(effect)
             case PrintNow(key):
@@ -239,6 +243,9 @@ class TerminalNode:
             self._downloads[download.kind] = self._vault_file
             self._auditor.download_kept(self.name, download.kind)
         self._world.after(0.0, self, self.handle, DownloadKept(download.kind, kept=not self.disk_full))
+
+    def _load_batch(self, batch: str) -> None:
+        self.handle(BatchLoaded(batch, tuple(self.journal.batch(self.name, batch))))
 
     def _journal_failed(self) -> None:
         self._world.note(self.name, "cannot write its journal")
@@ -357,7 +364,8 @@ class TerminalNode:
     @property
     def is_quiet(self) -> bool:
         """Up and connected, with nothing open."""
-        return self.up and self._writable and self.counter.session.ready and not self.counter.book.unresolved()
+        book = self.counter.book
+        return self.up and self._writable and self.counter.session.ready and not (book.unresolved() or book.parked)
 
     def sign(self, message: Message) -> Message | None:
         """Add what the link adds, if there is a key: for whoever sits inside the terminal and means no good."""

@@ -24,7 +24,7 @@ from simulators.issuer import Mood
 from simulators.lines import HEAD_BYTES, parsed
 from simulators.observed import Finding, name_of
 from simulators.people import Cashier, Habits, Office
-from simulators.shop import EACH_CARD_ONCE, OFFLINE, Shop
+from simulators.shop import EACH_CARD_ONCE, ENDURANCE, OFFLINE, Shop
 from simulators.terminal_node import TerminalNode
 from terminal.records import Key
 
@@ -97,12 +97,13 @@ class SeededWorld:
         self.random = Random(seed)
         self.weather = Weather(self.random)
         self.habits = Habits(pace_s=self.random.choice((4.0, 20.0)))
-        limits = Limits(batch_count_max=self.random.choice((8, 40, 900)), open_payments_max=20)
+        limits = Limits(batch_count_max=self.random.choice((3, 8, 40, 900)), open_payments_max=20)
+        offline = self.random.choice((OFFLINE, ENDURANCE))
         true_to_life = seed % TRUE_TO_LIFE_EVERY == TRUE_TO_LIFE_EVERY - 1
         offline = EACH_CARD_ONCE if seed % EACH_CARD_ONCE_EVERY == 0 else OFFLINE
         self.shop = Shop(
-            self.weather, self.random, self.habits, limits, folder, offline=offline, true_to_life=true_to_life,
-            trace=trace,
+            self.weather, self.random, self.habits, limits, folder,
+            offline=offline, true_to_life=true_to_life, trace=trace,
         )  # fmt: skip
         self.world, self.lines, self.auditor = self.shop.world, self.shop.lines, self.shop.auditor
         self.host, self.issuer, self.terminals = self.shop.host, self.shop.issuer, self.shop.terminals

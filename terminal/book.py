@@ -2,9 +2,12 @@
 
 `Book.apply` is the fold. It runs when a core decides (together with the effect Persist) and again at every start, so
 the state after a restart is the state before it. A batch is forgotten when it is closed; the journal still has it.
+
+A batch that was parked is forgotten, too, but for what the limits must know of it (`Book.parked`). When it is its turn
+to be brought to the host, it gets a book of its own (`terminal/parked.py`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +20,7 @@ from terminal.records import (
     ApprovedOffline,
     Attention,
     BatchClosed,
+    BatchParked,
     Cancelled,
     ClosedByPeople,
     Completed,
@@ -127,11 +131,25 @@ class Owed:
     since: float | None = None
 
 
-class Book:
-    """Batch, trace number, payments of the open batch, the settlement under way, slips due, what the host has set."""
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Offline sales that the bank has declined: goods and money are gone. Amounts in minor units."""
 
-    def __init__(self) -> None:
-        self.batch = self.host_batch = FIRST_BATCH
+    count: int = 0
+    amount: int = 0
+
+
+class Book:
+    """Batch, trace number, payments of the open batch, the settlement under way, slips due, what the host has set.
+
+    Of the batches that are parked, oldest first, it has what stood when they were parked; of the one that is being
+    brought to the host (`draining`) what stands now. `lost` is what those have lost that were closed since people have
+    settled last.
+    """
+
+    def __init__(self, parked_batch: str = "") -> None:
+        self.of_parked = bool(parked_batch)
+        self.batch = self.host_batch = parked_batch or FIRST_BATCH
         self.batch_is_known = False
         self.next_trace = 1
         self.payments: dict[Key, Payment] = {}
@@ -141,12 +159,34 @@ class Book:
         self.last_settled: SettleStarted | None = None
         self.last_closed: BatchClosed | None = None
         self.parameters: ParametersTaken | None = None
+        self.parked: dict[str, BatchParked] = {}
+        self.parked_settling: SettleStarted | None = None
+        self.draining: Book | None = None
+        self.lost = Lost()
         self.slips_due: dict[Key, int] = {}
         """Slips that are not known to be on paper, oldest first, and how often each has begun to be printed."""
 
+    @classmethod
+    def of_parked_batch(cls, batch: str, records: Iterable[Record]) -> "Book":
+        """The book of one parked batch, from what the journal holds of it."""
+        book = cls(batch)
+        for record in records:
+            book.apply(record)
+        return book
+
     def apply(self, record: Record) -> None:
         """Add one record; records come in the order in which they were persisted."""
-        _APPLY[type(record)](self, record)
+        key = getattr(record, "key", None)
+        if key is not None and key.batch in self.parked:
+            self._of_a_parked_batch(record)
+        else:
+            _APPLY[type(record)](self, record)
+
+    def find(self, key: Key) -> Payment | None:
+        """A payment of the open batch, or of the parked one that is being brought to the host."""
+        if key not in self.payments and self.draining is not None:
+            return self.draining.payments.get(key)
+        return self.payments.get(key)
 
     @property
     def host_is_behind(self) -> bool:
@@ -158,13 +198,48 @@ class Book:
         return [payment for payment in self.payments.values() if not payment.is_final]
 
     def offline(self) -> Owed:
-        """What was sold offline and is not at the bank yet: the money that the shop may lose."""
-        owed = self.owed()
+        """What was sold offline and is not at the bank yet, in all batches: the money that the shop may lose."""
+        parts = [self.owed_here()]
+        parts += [Owed(r.owed_count, r.owed_amount, r.owed_since) for r in self._parked_as_they_were()]
+        parts += [self.draining.offline()] if self.draining else []
+        times = (part.since for part in parts if part.since is not None)
+        return Owed(sum(part.count for part in parts), sum(part.amount for part in parts), min(times, default=None))
+
+    def asked(self) -> tuple[int, int]:
+        """How many payments, in all batches, wait for an answer of the host, and how many of those are reversals.
+
+        Offline sales are not among them: they stand in nobody's way.
+        """
+        parts = [self.asked_here()]
+        parts += [(r.asked, r.reversals) for r in self._parked_as_they_were()]
+        parts += [self.draining.asked()] if self.draining else []
+        return sum(asked for asked, _ in parts), sum(reversals for _, reversals in parts)
+
+    def owed_here(self) -> Owed:
+        """What `offline` says, of this batch alone."""
+        owed = self._advices_due()
         return Owed(len(owed), sum(p.amount for p in owed), min((p.at for p in owed), default=None))
 
-    def owed(self) -> list[Payment]:
-        """The sales of which `offline` is the sum."""
+    def owed_at_hand(self) -> list[Payment]:
+        """The sales of which `offline` is the sum, but for those in batches that are parked and not loaded."""
+        return self._advices_due() + (self.draining.owed_at_hand() if self.draining else [])
+
+    def _advices_due(self) -> list[Payment]:
         return [payment for payment in self.payments.values() if payment.state is State.ADVICE_DUE]
+
+    def asked_here(self) -> tuple[int, int]:
+        """What `asked` says, of this batch alone."""
+        waiting = [p.state for p in self.unresolved() if p.state is not State.ADVICE_DUE]
+        return len(waiting), waiting.count(State.REVERSAL_DUE)
+
+    def _parked_as_they_were(self) -> list[BatchParked]:
+        live = self.draining.batch if self.draining else ""
+        return [record for record in self.parked.values() if record.batch != live]
+
+    def declined_later(self) -> Lost:
+        """What the bank has declined of this batch that had been sold offline."""
+        amounts = [p.amount for p in self.payments.values() if p.attention == DECLINED_LATER]
+        return Lost(len(amounts), sum(amounts))
 
     def totals(self) -> Totals:
         """Sum up the approved payments of the batch."""
@@ -267,29 +342,71 @@ class Book:
         if r.key in self.payments:
             self._update(r.key, printed=True)
 
+    def _of_a_parked_batch(self, record: Any) -> None:
+        """Of a batch whose payments are not here only the slips are: those that are due survive the parking."""
+        match record:
+            case PrintBegan():
+                self._print_began(record)
+            case Printed(key):
+                self._printed(record)
+                if self.draining and key in self.draining.payments:
+                    self.draining.apply(record)
+            case Answered(approved=False) | ClosedByPeople(booked=False):
+                self.slips_due.pop(record.key, None)
+
     def _signed_on(self, r: SignedOn) -> None:
         """Take the host's batch number while nothing counts in ours, but never that of the one closed before."""
         self.host_batch, self.batch_is_known = r.batch, True
         counts = any(not p.is_final or p.state is State.APPROVED for p in self.payments.values())
-        if not counts and self.settling is None and not self.host_is_behind:
+        if not (counts or self.parked) and self.settling is None and not self.host_is_behind:
             self.batch = r.batch
 
     def _settle_started(self, r: SettleStarted) -> None:
+        if r.parked is not self.of_parked:
+            self.parked_settling = r
+            return
         self.settling = r
         self.settle_answer = None
 
     def _settle_answered(self, r: SettleAnswered) -> None:
-        self.settle_answer = r
+        if self.settling is not None and self.settling.batch == r.batch:
+            self.settle_answer = r
 
     def _batch_closed(self, r: BatchClosed) -> None:
-        self.payments.clear()
-        self.requests.clear()
+        if r.parked:
+            self._parked_batch_closed(r)
+            return
         self.slips_due.clear()
+        self._settlement_slip_due(r)
+        self.last_settled, self.last_closed, self.lost = self.settling, r, Lost()
+        self.settling = self.settle_answer = None
+        self._begin(r.next_batch, r.next_trace)
+
+    def _parked_batch_closed(self, r: BatchClosed) -> None:
+        """The open batch goes on."""
+        self.parked.pop(r.batch, None)
+        for key in [key for key in self.slips_due if key.batch == r.batch]:
+            del self.slips_due[key]
+        self._settlement_slip_due(r)
+        self.last_settled, self.last_closed, self.draining = self.parked_settling, r, None
+        self.lost = Lost(self.lost.count + r.lost_count, self.lost.amount + r.lost_amount)
+
+    def _batch_parked(self, r: BatchParked) -> None:
+        """Let the payments go. Slips of the batch before that are still due after a whole batch are let go as well."""
+        closed = self.last_closed.batch if self.last_closed else ""
+        self.slips_due = {key: begun for key, begun in self.slips_due.items() if key.batch in (r.batch, closed)}
+        self.parked[r.batch] = r
+        self.lost = Lost(r.lost_count, r.lost_amount)
+        self._begin(r.next_batch, r.next_trace)
+
+    def _settlement_slip_due(self, r: BatchClosed) -> None:
         if r.terminal:
             self.slips_due[Key(r.terminal, r.batch, SETTLEMENT_TRACE)] = 0
-        self.last_settled, self.last_closed = self.settling, r
-        self.settling = self.settle_answer = None
-        self.batch, self.next_trace, self.batch_is_known = r.next_batch, int(r.next_trace), True
+
+    def _begin(self, batch: str, next_trace: str) -> None:
+        self.payments.clear()
+        self.requests.clear()
+        self.batch, self.next_trace, self.batch_is_known = batch, int(next_trace), True
 
     def _parameters_taken(self, r: ParametersTaken) -> None:
         self.parameters = r
@@ -313,5 +430,6 @@ _APPLY: dict[type, Callable[[Book, Any], None]] = {
     SettleStarted: Book._settle_started,
     SettleAnswered: Book._settle_answered,
     BatchClosed: Book._batch_closed,
+    BatchParked: Book._batch_parked,
     ParametersTaken: Book._parameters_taken,
 }

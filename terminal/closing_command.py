@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware_config.profile import TerminalProfile, load_profile
-from terminal.book import Book, Payment
+from terminal.book import Payment
 from terminal.cashier import words
 from terminal.cashier.texts import LANGUAGES, texts_in
 from terminal.counter import Counter
-from terminal.events import CloseByPeople, Persist, RoomMeasured
+from terminal.events import BatchLoaded, CloseByPeople, Effect, LoadBatch, Persist, RoomMeasured
 from terminal.journal import Journal
 from terminal.operators import Operators
+from terminal.records import Key
 from terminal.running import PageRefused, RunningTerminal, in_both_languages
 from terminal.view import payment_view
 
@@ -30,12 +31,13 @@ class Pins:
 
 
 def payment_to_close(folder: Path, name: str) -> Payment:
-    """The payment of the open batch that has this key, if people can close it. Raises PageRefused, JournalError."""
+    """The payment that has this key, if people can close it: of the open batch, or of the oldest that is parked.
+
+    Raises PageRefused, JournalError.
+    """
     with closing(Journal(folder / "journal.db")) as journal:
-        book = Book()
-        for record in journal.replay():
-            book.apply(record)
-    payment = next((payment for key, payment in book.payments.items() if str(key) == name), None)
+        book = journal.book()
+    payment = book.find(Key.parse(name)) if name.count("-") == 2 else None
     if payment is None:
         raise PageRefused(f"本批次没有 {name},请看 queue list · the open batch has no {name}: see queue list")
     if not payment.needs_people:
@@ -76,8 +78,18 @@ def _write(folder: Path, profile: TerminalProfile, said: CloseByPeople, pins: Pi
     with closing(Journal(folder / "journal.db")) as journal:
         counter, now = Counter(profile, journal.replay()), time.time()
         counter.handle(RoomMeasured(journal.free_bytes(), journal.probe()), now)
-        for effect in counter.handle(said, now):
-            if isinstance(effect, Persist):
-                journal.append(effect.record)
+        _carry_out(journal, counter, counter.parked.follow(False, now), now)
+        _carry_out(journal, counter, counter.handle(said, now), now)
         if counter.notice:
             raise PageRefused(in_both_languages(counter.notice.reason))
+
+
+def _carry_out(journal: Journal, counter: Counter, effects: list[Effect], now: float) -> None:
+    """What concerns the journal; everything else waits for the terminal's next start."""
+    for effect in effects:
+        match effect:
+            case Persist(record):
+                journal.append(record)
+            case LoadBatch(batch):
+                records = tuple(journal.batch(counter.profile.terminal_id, batch))
+                _carry_out(journal, counter, counter.handle(BatchLoaded(batch, records), now), now)

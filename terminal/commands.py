@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from terminal.book import Book, Payment
+from terminal.book import Payment
 from terminal.journal import Journal, JournalError
 from terminal.operators import OperatorError, Operators, Role
-from terminal.records import to_entry
+from terminal.records import BatchParked, to_entry
 
 if TYPE_CHECKING:
     from firmware_config.profile import TerminalProfile
@@ -202,16 +202,33 @@ def show(data: Data, as_json: Json = False) -> None:
 def list_queue(data: Data, as_json: Json = False) -> None:
     """列出未了交易 · List payments whose end is not known, that wait for a person, or whose receipt is due.
 
+    Of batches that are parked the first is listed so, and of each there is a line with what it owed when it was parked.
+
     例 / Example: tillgate terminal queue list --data ./terminal
     """
-    book = Book()
-    for record in _journal(data).replay():
-        book.apply(record)
-    waiting = [p for p in book.payments.values() if not p.is_final or p.attention or p.receipt_due]
-    for payment in waiting:
-        _tell(_owed(payment), as_json, "  ".join(f"{k}={v}" for k, v in _owed(payment).items()))
-    if not waiting and not as_json:
+    book = _journal(data).book()
+    loaded = book.draining.payments.values() if book.draining else ()
+    waiting = [p for p in (*loaded, *book.payments.values()) if not p.is_final or p.attention or p.receipt_due]
+    parked = [_parked(record) for record in book.parked.values()]
+    for facts in (*parked, *map(_owed, waiting)):
+        _tell(facts, as_json, "  ".join(f"{k}={v}" for k, v in facts.items()))
+    if not (waiting or parked) and not as_json:
         typer.echo("没有未了交易 · nothing is owed")
+
+
+@queue_app.command("lost")
+def list_lost(data: Data, as_json: Json = False) -> None:
+    """列出被拒的离线交易 · List what the bank has declined later of batches that were parked and are settled by now.
+
+    Since people have settled last; what lies in the open batch is in queue list.
+
+    例 / Example: tillgate terminal queue lost --data ./terminal
+    """
+    lost = list(_journal(data).lost())
+    for payment in lost:
+        _tell(_owed(payment), as_json, "  ".join(f"{k}={v}" for k, v in _owed(payment).items()))
+    if not lost and not as_json:
+        typer.echo("没有被拒的离线交易 · nothing was lost")
 
 
 @certificate_app.command("request")
@@ -426,6 +443,13 @@ def _owed(payment: Payment) -> dict[str, Any]:
         "key": str(payment.key), "type": payment.type, "amount": payment.amount, "currency": payment.currency,
         "state": payment.state.value, "means": payment.means, "attention": payment.attention,
         "receipt_due": payment.receipt_due, "needs_people": payment.needs_people,
+    }  # fmt: skip
+
+
+def _parked(record: BatchParked) -> dict[str, Any]:
+    return {
+        "parked_batch": record.batch, "at": record.at, "owed_count": record.owed_count,
+        "owed_amount": record.owed_amount, "asked": record.asked,
     }  # fmt: skip
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from firmware_config.profile import Offline, TerminalProfile
 from iso8583.response_codes import Action, meaning
-from terminal import offline_caps, risk
+from terminal import messages, offline_caps, risk
 from terminal.book import Book, Payment
 from terminal.errands import Errands
 from terminal.events import (
     BalanceRequested,
+    BatchLoaded,
     CancelRequested,
     CardCompleted,
     CardErased,
@@ -52,6 +53,7 @@ from terminal.events import (
     VoidRequested,
 )  # fmt: skip
 from terminal.offline_caps import OfflineCard
+from terminal.parked import ParkedBatches
 from terminal.payment import Payments
 from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.records import Key, Record
@@ -86,6 +88,7 @@ class Counter:
         self.payments = Payments(self.book, profile)
         self.session = Session(self.book, profile)
         self.settlement = Settlement(self.book, profile)
+        self.parked = ParkedBatches(self.book, profile)
         self.errands = Errands(self.book, profile)
         self.courier_connected = False
         self.room = risk.Room(free_bytes=0, writable=False)
@@ -101,7 +104,8 @@ class Counter:
     def resume(self, now: float) -> list[Effect]:
         """Take up what a restart has interrupted."""
         self.now = now
-        return self.payments.resume(now) + self.slips.follow(now)
+        self.payments.hold_advices(self.parked.come_first, now)
+        return self.payments.resume(now) + self.slips.follow(now) + self.parked.follow(self.session.ready, now)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Decide about one event; then let the rest follow, if the line's state has changed or the counter is free.
@@ -114,7 +118,7 @@ class Counter:
 
     def deadline(self) -> float | None:
         """When Tick is to be handled next."""
-        cores = (self.payments, self.session, self.settlement, self.errands, self.slips)
+        cores = (self.payments, self.session, self.settlement, self.parked, self.errands, self.slips)
         times = (core.deadline() for core in cores)
         return min((time for time in times if time is not None), default=None)
 
@@ -130,7 +134,7 @@ class Counter:
             case Tick():
                 missed = MISSED.get(self.stage, "no_means")
                 effects = self.payments.tick(now, missed) + self.session.tick(now) + self.settlement.tick(now)
-                return effects + self.errands.tick(now)
+                return effects + self.parked.tick(now) + self.errands.tick(now)
             case SaleRequested() | BalanceRequested() | VoidRequested() | RefundRequested():
                 return self._payment_requested(event, now)
             case CodePresented() if self.payments.sells_offline:
@@ -172,7 +176,9 @@ class Counter:
             case KeysLoaded():
                 return self.session.keys_loaded(event, now)
             case CardErased(key):
-                return self.payments.card_erased(key, now)
+                return self._keeper_of(key).card_erased(key, now)
+            case BatchLoaded():
+                return self.parked.loaded(event, self.payments.forwarding.lines, now)
             case KeysLost():
                 return self.session.keys_lost(event)
             case KeysBack():
@@ -180,18 +186,22 @@ class Counter:
             case LinkUp() | LinkLost() | CourierUp() | CourierLost() | CourierRefused():
                 return self._line_changed(event, now)
             case SendNow():
-                return self.payments.send_now(now)
-            case RoomMeasured(free_bytes, writable):
-                self.room = risk.Room(free_bytes, writable)
-                return []
+                return self.payments.send_now(now) + self.parked.send_now(now)
             case DownloadKept():
                 return self.errands.kept(event, now)
+            case RoomMeasured() | DownloadsLoaded() | DevicesSeen():
+                return self._measured(event, now)
+
+    def _measured(self, event: RoomMeasured | DownloadsLoaded | DevicesSeen, now: float) -> list[Effect]:
+        match event:
+            case RoomMeasured(free_bytes, writable):
+                self.room = risk.Room(free_bytes, writable)
+            case DevicesSeen(works):
+                self.errands.devices = works
             case DownloadsLoaded():
                 self.lists_at = event.lists_at
                 return self.errands.loaded(event, now)
-            case DevicesSeen(works):
-                self.errands.devices = works
-                return []
+        return []
 
     def _line_changed(
         self, event: LinkUp | LinkLost | CourierUp | CourierLost | CourierRefused, now: float
@@ -202,7 +212,7 @@ class Counter:
             case LinkLost():
                 return self.session.link_down()
             case CourierRefused(key):
-                return self.payments.courier_refused(key, now)
+                return self._keeper_of(key).courier_refused(key, now)
             case CourierUp() | CourierLost():
                 self.courier_connected = isinstance(event, CourierUp)
                 return []
@@ -215,14 +225,17 @@ class Counter:
         """
         if event.line == "courier":
             is_answer = event.message.mti in _PAYMENT_ANSWERS
-            return self.payments.received(event, now) if is_answer else []
+            return self._keeper_of(messages.key_in(event.message)).received(event, now) if is_answer else []
         self.session.heard(now)
         self.session.heed(event.command)
         self.errands.heed(event.command, now)
+        key = messages.key_in(event.message)
         match event.message.mti:
             case mti if mti in _PAYMENT_ANSWERS:
                 self._mind_the_session(event, now)
-                return self.payments.received(event, now)
+                return self._keeper_of(key).received(event, now)
+            case "0510" | "0330" if self.parked.owns(key.batch):
+                return self.parked.received(event, now)
             case "0510" | "0330":
                 return self.settlement.received(event, now)
             case "0810" | "0830" if self.errands.owns(event.message):
@@ -233,6 +246,10 @@ class Counter:
                 return self.session.received(event, now)
             case _:
                 return []
+
+    def _keeper_of(self, key: Key) -> Payments | ParkedBatches:
+        """Who minds this payment: it lies in the open batch, or in the parked one that is loaded."""
+        return self.parked if self.parked.owns(key.batch) else self.payments
 
     def _mind_the_session(self, event: Received, now: float) -> None:
         """Fresh keys when one side's MAC did not satisfy the other; no more sales when the host does not know us."""
@@ -272,7 +289,8 @@ class Counter:
         match event:
             case SaleRequested(request_id, amount, operator, offline):
                 name = "offline_sale" if offline and not self.session.ready else "sale"
-                return self.payments.start(name, request_id, amount, operator, now)
+                parking = self._park(operator, now) if risk.must_park(self.book, self.profile.limits) else []
+                return parking + self.payments.start(name, request_id, amount, operator, now)
             case BalanceRequested(request_id, operator):
                 return self.payments.start("balance_inquiry", request_id, 0, operator, now)
             case VoidRequested(request_id, original, operator, authorised_by):
@@ -283,16 +301,20 @@ class Counter:
                 self.stage = "host"
                 return self.payments.refund(sale, amount, request_id, operator, authorised_by, now)
 
+    def _park(self, operator: str, now: float) -> list[Effect]:
+        self.payments.let_all_go()
+        return self.parked.park(operator, now)
+
     def _refusal(
         self, event: SaleRequested | BalanceRequested | VoidRequested | RefundRequested, now: float
     ) -> str:
         if isinstance(event, SaleRequested) and event.offline and not self.session.ready:
-            owed, caps = self.book.owed(), self.offline_caps
-            refusal = self.refusal_of_offline()
-            return refusal or offline_caps.refusal_of_sale(event.amount, event.operator, owed, caps, now)
+            refusal, caps = self.refusal_of_offline(), self.offline_caps
+            return refusal or offline_caps.refusal_of_sale(event.amount, event.operator, self.book, caps, now)
         general = risk.refusal_of_payment(
-            self.book, self.profile.limits, self.room, self.session.ready and not self.session.wants_sign_on, self.busy
-        )
+            self.book, self.profile.limits, self.room, self.session.ready and not self.session.wants_sign_on, self.busy,
+            is_sale=isinstance(event, SaleRequested),
+        )  # fmt: skip
         match event:
             case _ if general:
                 return general
@@ -328,16 +350,17 @@ class Counter:
         if current is None or not self.payments.sells_offline:
             return "cancelled"
         amount = self.book.payments[current].amount
-        return offline_caps.refusal_of_card(amount, card, self.book.owed(), self.offline_caps)
+        return offline_caps.refusal_of_card(amount, card, self.book.owed_at_hand(), self.offline_caps)
 
     def _is_voided(self, sale: Original) -> bool:
         """Voided in an earlier batch, as the shell found, or in this one, as the book knows."""
-        here = self.book.payments.get(sale.key)
+        here = self.book.find(sale.key)
         return sale.voided or (here is not None and here.voided_by is not None)
 
     def _refunds_open(self, sale: Key) -> int:
         """Refunds of a sale whose answer is not known: they may yet be approved."""
-        return sum(p.amount for p in self.book.unresolved() if p.original == sale)
+        draining = self.book.draining.unresolved() if self.book.draining else []
+        return sum(p.amount for p in (*self.book.unresolved(), *draining) if p.original == sale)
 
     def _settle(self, operator: str, now: float) -> list[Effect]:
         refusal = risk.refusal_of_settlement(self.book, self.session.ready, self.busy)
@@ -348,16 +371,16 @@ class Counter:
         return self.settlement.start(operator, now)
 
     def _close_by_people(self, said: CloseByPeople, now: float) -> list[Effect]:
-        refusal = risk.refusal_of_closing(self.book.payments.get(said.key), said, self.room)
+        refusal = risk.refusal_of_closing(self.book.find(said.key), said, self.room)
         if refusal:
             self._say(refusal)
             return []
         self.notice = None
-        return self.payments.close_by_people(said, now)
+        return self._keeper_of(said.key).close_by_people(said, now)
 
     def _reprint(self, key: Key) -> list[Effect]:
         """Print again. What is not of this batch the shell looks up in the journal."""
-        payment = self.book.payments.get(key)
+        payment = self.book.find(key)
         if payment is not None and not payment.has_slip:
             self._say("nothing_to_print", key)
         elif not self.slips.ask(key):
@@ -378,17 +401,21 @@ class Counter:
         effects += self._follow_courier(now)
         if self.session.ready and not was_ready:
             self.settlement.link_ready = True
-            effects += self.payments.link_up(now) + self.settlement.link_up(now)
+            effects += self.payments.link_up(now) + self.settlement.link_up(now) + self.parked.link_up(now)
         elif was_ready and not self.session.ready:
-            effects += self.payments.link_down(now) + self.settlement.link_down()
-        return effects + self.errands.follow(self._is_free(), now) + self.slips.follow(now)
+            effects += self.payments.link_down(now) + self.settlement.link_down() + self.parked.link_down(now)
+        effects += self.errands.follow(self._is_free(), now) + self.slips.follow(now)
+        effects += self.parked.follow(self.session.ready, now)
+        return effects + self.payments.hold_advices(self.parked.come_first, now)
 
     def _follow_courier(self, now: float) -> list[Effect]:
         """The courier serves while the broker is there and we have keys: without a MAC the host believes nothing."""
         serves = self.courier_connected and self.session.trusts_keys
         if serves == ("courier" in self.payments.forwarding.lines):
             return []
-        return self.payments.line_up("courier", now) if serves else self.payments.courier_down(now)
+        if serves:
+            return self.payments.line_up("courier", now) + self.parked.line_up("courier", now)
+        return self.payments.courier_down(now) + self.parked.courier_down(now)
 
     def _is_free(self) -> bool:
         """Nothing is in anybody's hands, and nothing more important waits: an errand may be run."""

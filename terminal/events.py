@@ -337,6 +337,14 @@ class DownloadsLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchLoaded:
+    """What the journal holds of a parked batch, its settlement included, as it is now."""
+
+    batch: str
+    records: tuple[Record, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """The deadline that a core asked for has come."""
 
@@ -347,7 +355,7 @@ Event = (
     | CardCompleted | Progress | SlipReady | SlipPrinted | SlipFailed
     | LinkUp | LinkLost | CourierUp | CourierLost | CourierRefused | SendNow | Received
     | KeysLoaded | KeysLost | KeysBack | CardErased | DownloadKept | DownloadsLoaded
-    | RoomMeasured | DevicesSeen | Tick
+    | RoomMeasured | DevicesSeen | BatchLoaded | Tick
 )  # fmt: skip
 
 
@@ -422,6 +430,13 @@ class KeepDownload:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadBatch:
+    """Read in the journal what it holds of a parked batch, and report BatchLoaded."""
+
+    batch: str
+
+
+@dataclass(frozen=True, slots=True)
 class Print:
     """Print the slips of a payment, or of a settlement (trace 000000), as soon as the printer is ready.
 
@@ -440,6 +455,6 @@ class PrintNow:
 
 
 Effect = (
-    Persist | Send | Reconnect | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | KeepDownload | Print
-    | PrintNow
+    Persist | Send | Reconnect | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | KeepDownload | LoadBatch
+    | Print | PrintNow
 )  # fmt: skip

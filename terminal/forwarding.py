@@ -9,6 +9,7 @@ The journal is the queue (`terminal.book` says what is due); this is only its ti
 - How many advices are unanswered at once is learned per line: one more for each round that is answered, half as many
   after silence. A line that was silent is the second choice for a while.
 - Advices prefer the courier, reversals the line to the host. Where only one is there, everything goes over that.
+- Advices of an older batch go before these (`holds_advices`); reversals wait for no batch.
 - Silence, or *not now*: again after `RETRY_S`, ever rarer, for ever. A refusal calls a person, and the next try waits
   for a minute at least. A line that comes up, or a person who presses *send now*, makes all of it due.
 """
@@ -107,6 +108,8 @@ class Forwarding:
     """The timetable of everything that is owed. Each debt is named by its payment's key."""
 
     def __init__(self) -> None:
+        self.holds_advices = False
+        """Older advices than these wait elsewhere: of these only reversals go."""
         self._debts: dict[Key, _Debt] = {}
         self._roads: dict[Line, _Road] = {}
         self._looked_at = float("-inf")
@@ -143,6 +146,10 @@ class Forwarding:
     def forget(self, key: Key) -> None:
         """It is not owed (any more)."""
         self._debts.pop(key, None)
+
+    def forget_all(self) -> None:
+        """What was owed here is owed elsewhere."""
+        self._debts.clear()
 
     def answered(self, key: Key, line: Line, now: float, *, refused: bool = False) -> None:
         """The host has answered, over this line; if that was the end, `forget` follows.
@@ -211,7 +218,7 @@ class Forwarding:
 
     def _line_for(self, debt: _Debt, traffic: "_Traffic", now: float) -> Line | None:
         """Over which line it goes now, if it does; called in the order of `turns`, once for each."""
-        if debt.over is not None:
+        if debt.over is not None or (self.holds_advices and debt.urgency is Urgency.ADVICE):
             return None
         there = [line for line in _PREFERRED[debt.urgency] if line in self._roads]
         line = min(there, key=lambda line: self._roads[line].doubted_until > now, default=None)

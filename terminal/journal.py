@@ -3,25 +3,34 @@
 `append` returns when the record is on disk. Each row carries the SHA-256 of the row before it and of its own content,
 so `verify` finds any row that was changed, removed or put in between. Nothing is ever updated or deleted; the database
 refuses it. One process writes; others may read.
+
+However many batches are parked and however much they hold, a start reads one line of each, the payments of the open
+batch and of the one parked last, and, when it is its turn, those of the oldest (`batch`).
 """
 
 import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from terminal.book import Book, Payment
 from terminal.records import (
+    DECLINED_LATER,
+    SETTLEMENT_TRACE,
     BatchClosed,
+    BatchParked,
     Key,
     ParametersTaken,
     PrintBegan,
     Record,
+    SettleAnswered,
     SettleStarted,
+    SignedOn,
     Started,
     from_entry,
     to_entry,
@@ -50,8 +59,15 @@ CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NUL
 INSERT INTO probe VALUES (1, 0);
 """
 _SINCE_VERSION_2 = "CREATE INDEX parameters ON records (sequence) WHERE type = 'ParametersTaken';"
+_SINCE_VERSION_5 = """
+CREATE INDEX IF NOT EXISTS parkings ON records (sequence) WHERE type = 'BatchParked';
+CREATE INDEX IF NOT EXISTS records_of_no_payment ON records (sequence) WHERE key IS NULL;
+"""
 # The newest of them is all that counts. The type is written out, else SQLite would not use the index.
 _LAST_PARAMETERS = "WHERE sequence = (SELECT MAX(sequence) FROM records WHERE type = 'ParametersTaken')"
+
+_SETTLEMENTS = "type IN ('SettleStarted', 'BatchClosed')"  # as the index says it
+_OF_SETTLEMENT = SettleStarted | SettleAnswered | BatchClosed
 
 
 class JournalError(Exception):
@@ -96,11 +112,11 @@ class Journal:
     def _prepare(self) -> None:
         version = self._version()
         if version == 0:
-            self._bring_up_to_date(_SCHEMA + _SINCE_VERSION_2, SCHEMA_VERSION)
+            self._bring_up_to_date(_SCHEMA + _SINCE_VERSION_2 + _SINCE_VERSION_5, SCHEMA_VERSION)
         elif version == 1:
             self._bring_up_to_date(_SINCE_VERSION_2, 2)
         elif version in (3, 4):
-            self._bring_up_to_date("", SCHEMA_VERSION)
+            self._bring_up_to_date(_SINCE_VERSION_5, SCHEMA_VERSION)
         elif version not in (2, SCHEMA_VERSION):
             raise JournalError(
                 f"the journal {self.path.name} has version {version}, this program knows {SCHEMA_VERSION}: "
@@ -121,7 +137,7 @@ class Journal:
             book.apply(record)
         for key in book.slips_due:
             self.append(PrintBegan(key, book.payments[key].at))
-        self._bring_up_to_date("", SCHEMA_VERSION)
+        self._bring_up_to_date(_SINCE_VERSION_5, SCHEMA_VERSION)
 
     def _tail(self) -> tuple[int, bytes]:
         row = self._db.execute("SELECT sequence, hash FROM records ORDER BY sequence DESC LIMIT 1").fetchone()
@@ -153,12 +169,97 @@ class Journal:
         return disk.f_bavail * disk.f_frsize
 
     def replay(self) -> Iterator[Record]:
-        """Give back what the host has set, the records of the last settlement, and those of the open batch."""
+        """Give back what the host has set, the last settlement, which batches are parked, and the open batch."""
+        parking = self._last_parking()
+        if parking is not None:
+            yield from self._replay_from(*parking)
+            return
         closed = self._last("BatchClosed", before=None)
         started = self._last("SettleStarted", before=closed) if closed else None
         if started:
             yield from self._read(f"{_LAST_PARAMETERS} AND sequence < ?", started)
         yield from self._read("WHERE sequence >= ? ORDER BY sequence", started or 0)
+
+    def book(self) -> Book:
+        """The counter's book as it stands now, with the oldest parked batch loaded, for whoever only wants to look."""
+        book = Book()
+        for record in self.replay():
+            book.apply(record)
+        for oldest in [*book.parked.values()][:1]:
+            book.draining = Book.of_parked_batch(oldest.batch, self.batch(oldest.terminal, oldest.batch))
+        return book
+
+    def lost(self) -> Iterator[Payment]:
+        """What was sold offline in parked batches closed since people have settled last, and the bank has declined."""
+        ended = (r for r in self._read(f"WHERE {_SETTLEMENTS} ORDER BY sequence DESC") if isinstance(r, BatchClosed))
+        lossy = [record for record in takewhile(lambda record: record.parked, ended) if record.lost_count]
+        for closed in reversed(lossy):
+            book = Book.of_parked_batch(closed.batch, self.batch(closed.terminal, closed.batch))
+            yield from (payment for payment in book.payments.values() if payment.attention == DECLINED_LATER)
+
+    def _last_parking(self) -> tuple[int, BatchParked] | None:
+        """The parking with which the open batch began; None if it began otherwise: then nothing is parked.
+
+        Parked batches are closed before the open one is, so that is known by counting.
+        """
+        (at,) = self._db.execute("SELECT MAX(sequence) FROM records WHERE type = 'BatchParked'").fetchone()
+        if at is None:
+            return None
+        (parked,) = self._read("WHERE sequence = ?", at)
+        assert isinstance(parked, BatchParked), "the index has only those"
+        ended = f"{_SETTLEMENTS} AND type = 'BatchClosed' AND sequence > ? LIMIT ?"
+        closed = self._places(ended, at, parked.waiting + 1)
+        return (at, parked) if len(closed) <= parked.waiting else None
+
+    def _replay_from(self, at: int, parked: BatchParked) -> Iterator[Record]:
+        """What has a bearing on the batch that began with this parking, in order.
+
+        Of the payments only those of that batch, and of the one parked then: its slips may still be due.
+        """
+        lines = "type = 'BatchParked' AND sequence <= ? ORDER BY sequence DESC LIMIT ?"
+        places = self._places(lines, at, parked.waiting) | self._places("key IS NULL AND sequence > ?", at)
+        places |= self._settlement_before(at) | self._places(_LAST_PARAMETERS)
+        batches, left = {parked.batch, parked.next_batch}, 0
+        slips = list[Key]()
+        for record in self._in_order(places):
+            match record:
+                case BatchParked(waiting=waiting):
+                    left = waiting
+                case BatchClosed(batch=batch, terminal=terminal):
+                    left -= 1
+                    slips.append(Key(terminal, batch, SETTLEMENT_TRACE))
+                case SignedOn(batch=batch) if not left:  # then the open batch may have taken the host's number
+                    batches.add(batch)
+        places = places.union(*(self._places("key = ?", str(slip)) for slip in slips))
+        places = places.union(*(self._places_of_batch(parked.terminal, batch) for batch in batches))
+        yield from self._in_order(places)
+
+    def _settlement_before(self, at: int) -> set[int]:
+        """The last one closed by then, and the last one begun by then."""
+        closed = self._last("BatchClosed", before=at)
+        started = self._last("SettleStarted", before=closed) if closed else None
+        return {place for place in (closed, started, self._last("SettleStarted", before=at)) if place}
+
+    def batch(self, terminal: str, batch: str) -> Iterator[Record]:
+        """Give back the payments of one batch, and its settlement if that is the one begun last."""
+        places = self._places_of_batch(terminal, batch)
+        started = self._last("SettleStarted", before=None)
+        if started:
+            places |= self._places("key IS NULL AND sequence >= ?", started)
+        for record in self._in_order(places):
+            if getattr(record, "key", None) or (isinstance(record, _OF_SETTLEMENT) and record.batch == batch):
+                yield record
+
+    def _places_of_batch(self, terminal: str, batch: str) -> set[int]:
+        return self._places("key >= ? AND key < ?", f"{terminal}-{batch}-", f"{terminal}-{batch}.")
+
+    def _places(self, where: str, *values: object) -> set[int]:
+        query = f"SELECT sequence FROM records WHERE {where.removeprefix('WHERE ')}"  # noqa: S608 - ours
+        return {place for (place,) in self._db.execute(query, values)}
+
+    def _in_order(self, places: Iterable[int]) -> Iterator[Record]:
+        for place in sorted(places):
+            yield from self._read("WHERE sequence = ?", place)
 
     def parameters(self) -> ParametersTaken | None:
         """What the host has set, if it has."""
@@ -184,7 +285,7 @@ class Journal:
     def settlement_of(self, batch: str) -> tuple[SettleStarted, BatchClosed] | None:
         """The totals and the end of a closed batch."""
         found: dict[type, Any] = {}
-        for record in self._read("WHERE type IN ('SettleStarted', 'BatchClosed') ORDER BY sequence"):
+        for record in self._read(f"WHERE {_SETTLEMENTS} ORDER BY sequence"):
             if isinstance(record, SettleStarted | BatchClosed) and record.batch == batch:
                 found[type(record)] = record
         return (found[SettleStarted], found[BatchClosed]) if len(found) == 2 else None
@@ -209,7 +310,8 @@ class Journal:
 
     def _last(self, name: str, before: int | None) -> int | None:
         row = self._db.execute(
-            "SELECT MAX(sequence) FROM records WHERE type = ? AND sequence < ?", (name, before or 2**62)
+            f"SELECT MAX(sequence) FROM records WHERE {_SETTLEMENTS} AND type = ? AND sequence < ?",  # noqa: S608 - ours
+            (name, before or 2**62),
         ).fetchone()
         found: int | None = row[0]
         return found

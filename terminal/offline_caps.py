@@ -1,8 +1,10 @@
 """How much may still be sold while no host can be reached: pure functions over what is owed and the profile's caps.
 
-Only what the bank has not answered counts, so a cap is a bound on what the shop may lose. What is known before the card
-is read is asked by `refusal_of_sale`; whose card it is, and of which scheme, is known when the chip has been read, and
-asked by `refusal_of_card` before the chip is asked to approve. An empty reason means yes.
+Only what the bank has not answered counts, so a cap is a bound on what the shop may lose. In total, count and age all
+of it counts; by card, scheme, operator and hour what lies in batches that are parked and not loaded does not.
+
+What is known before the card is read is asked by `refusal_of_sale`; whose card it is, and of which scheme, is known
+when the chip has been read, and asked by `refusal_of_card` before it is asked to approve. An empty reason means yes.
 
 A terminal whose lists are old knows less of which cards are stolen and which keys are broken. From `lists_age_max_s` on
 all amounts and counts are halved, and at twice that age nothing is sold: see `in_force` and `lists_are_too_old`.
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from firmware_config.profile import Offline, SchemeCaps
-from terminal.book import Payment
+from terminal.book import Book, Payment
 
 HOUR_S = 3600
 RID_DIGITS = 10
@@ -56,16 +58,17 @@ def in_force(offline: Offline, lists_at: float | None, now: float) -> Offline:
     return _halved(offline).model_copy(update={"schemes": offline.schemes.model_copy(update=halved)})
 
 
-def refusal_of_sale(amount: int, operator: str, owed: Sequence[Payment], caps: Offline, now: float) -> str:
+def refusal_of_sale(amount: int, operator: str, book: Book, caps: Offline, now: float) -> str:
     """Say why this amount cannot be sold without the host, as far as that is known before the card is read."""
-    hour = [payment for payment in owed if now - payment.at < HOUR_S]
-    by_operator = [payment for payment in owed if payment.operator == operator]
+    owed, at_hand = book.offline(), book.owed_at_hand()
+    hour = [payment for payment in at_hand if now - payment.at < HOUR_S]
+    by_operator = [payment for payment in at_hand if payment.operator == operator]
     reasons = (
         ("amount_zero", amount <= 0),
         ("offline_amount", amount > min(caps.sale_amount_max, caps.card_amount_max)),
-        ("offline_count", len(owed) >= caps.count_max),
-        ("offline_total", _sum(owed) + amount > caps.total_amount_max),
-        ("offline_age", any(now - payment.at >= caps.age_max_s for payment in owed)),
+        ("offline_count", owed.count >= caps.count_max),
+        ("offline_total", owed.amount + amount > caps.total_amount_max),
+        ("offline_age", owed.since is not None and now - owed.since >= caps.age_max_s),
         ("offline_operator", _exceeds(_sum(by_operator) + amount, caps.operator_amount_max)),
         ("offline_hour", _exceeds(_sum(hour) + amount, caps.hour_amount_max)),
     )

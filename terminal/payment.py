@@ -138,7 +138,9 @@ class Payments:
 
     def card_erased(self, key: Key, now: float) -> list[Effect]:
         """A refund that must be repeated and cannot be: only a person can find out what became of it."""
-        payment = self._book.payments[key]
+        payment = self._book.payments.get(key)
+        if payment is None:
+            return []
         self.forwarding.cannot_be_sent(key)
         called = [] if payment.attention else [self._persist(Attention(key, CARD_ERASED, now))]
         return called + self.forward(now)
@@ -232,12 +234,24 @@ class Payments:
         self.forwarding.send_now(now)
         return self.forward(now)
 
+    def hold_advices(self, held: bool, now: float) -> list[Effect]:
+        """Whether the advices of this batch wait for those of older ones."""
+        goes_on = self.forwarding.holds_advices and not held
+        self.forwarding.holds_advices = held
+        return self.forward(now) if goes_on else []
+
     def forward(self, now: float) -> list[Effect]:
         """Send what is owed, as far as it is its turn."""
         effects: list[Effect] = []
         for turn in self.forwarding.turns(now):
             effects += self._happen(self._book.payments[turn.key], Happening.RETRY, now, _Facts(turn=turn))
         return effects
+
+    def let_all_go(self) -> None:
+        """The batch is parked: what is owed of it is brought to the host from a book of its own."""
+        assert self.current is None, "no batch is parked with a payment in anybody's hands"
+        self._answer_due.clear()
+        self.forwarding.forget_all()
 
     def resume(self, now: float) -> list[Effect]:
         """After a start: nothing is known of what was under way, so it is cancelled, reversed or repeated."""

@@ -214,7 +214,10 @@ class SignedOn:
 
 @dataclass(frozen=True, slots=True)
 class SettleStarted:
-    """The batch is being settled: no new payments until it is closed. Totals as sent in field 48."""
+    """The batch is being settled: no new payments until it is closed. Totals as sent in field 48.
+
+    `parked`: it is one that was parked before; new payments go on in the open one.
+    """
 
     batch: str
     debit_amount: int
@@ -223,6 +226,7 @@ class SettleStarted:
     credit_count: int
     operator: str
     at: float
+    parked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +243,8 @@ class BatchClosed:
     """The host acknowledged the end of the batch upload. All payments of the batch are final; `next_batch` begins.
 
     `terminal` names the slip of the settlement together with `batch`; records from before slips were queued lack it.
+    `parked`: it was parked before, and the open batch goes on; `lost_count` and `lost_amount` (minor units) are its
+    sales that were made offline and that the bank has declined since.
     """
 
     batch: str
@@ -247,6 +253,35 @@ class BatchClosed:
     balanced: bool
     at: float
     terminal: str = ""
+    parked: bool = False
+    lost_count: int = 0
+    lost_amount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchParked:
+    """A batch that was full, and could not be settled, was set aside to be settled later; `next_batch` begins.
+
+    Its payments are in the journal and no more in memory. What the limits must know of them stands here, as it was
+    then: sales made offline that the bank has not answered (`owed_…`, the oldest at `owed_since`), other payments whose
+    end is not known (`asked`), and how many of those are reversals. `waiting` batches were parked then, this one
+    included; `lost_…` is what the parked batches closed since the last settlement by people have lost.
+    """
+
+    batch: str
+    next_batch: str
+    next_trace: str
+    terminal: str
+    waiting: int
+    operator: str
+    at: float
+    owed_count: int = 0
+    owed_amount: int = 0
+    owed_since: float | None = None
+    asked: int = 0
+    reversals: int = 0
+    lost_count: int = 0
+    lost_amount: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,13 +300,14 @@ PaymentRecord = (
     Started | Sent | ApprovedOffline | Answered | Completed | Cancelled | ReversalDue | Reversed | LateAnswer
     | Attention | ClosedByPeople | PrintBegan | Printed
 )  # fmt: skip
-Record = PaymentRecord | SignedOn | SettleStarted | SettleAnswered | BatchClosed | ParametersTaken
+Record = PaymentRecord | SignedOn | SettleStarted | SettleAnswered | BatchClosed | BatchParked | ParametersTaken
 
 _CLASSES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
         Started, Sent, ApprovedOffline, Answered, Completed, Cancelled, ReversalDue, Reversed, LateAnswer, Attention,
-        ClosedByPeople, PrintBegan, Printed, SignedOn, SettleStarted, SettleAnswered, BatchClosed, ParametersTaken,
+        ClosedByPeople, PrintBegan, Printed, SignedOn, SettleStarted, SettleAnswered, BatchClosed, BatchParked,
+        ParametersTaken,
     )
 }  # fmt: skip
 _KEY_FIELDS = {

@@ -23,14 +23,31 @@ class Room:
     writable: bool
 
 
-def refusal_of_payment(book: Book, limits: Limits, room: Room, ready: bool, busy: bool) -> str:
-    """Say why no payment that asks the host can be taken now. What was sold offline stands in nobody's way."""
-    asked = [payment for payment in book.unresolved() if payment.state is not State.ADVICE_DUE]
+def must_park(book: Book, limits: Limits) -> bool:
+    """Whether the open batch takes no further sale."""
+    return len(book.payments) >= limits.batch_count_max
+
+
+def may_park(book: Book, limits: Limits, offline: bool) -> bool:
+    """Whether a full batch may be set aside: it cannot be settled now, and there are not too many already."""
+    return (offline or bool(book.parked)) and len(book.parked) < limits.parked_batches_max
+
+
+def refusal_of_payment(
+    book: Book, limits: Limits, room: Room, ready: bool, busy: bool, *, is_sale: bool = False
+) -> str:
+    """Say why no payment that asks the host can be taken now. What was sold offline stands in nobody's way.
+
+    `is_sale`: where the batch is full, it may be parked for this one; a void must lie in the batch of its sale.
+    """
+    asked, reversals = book.asked()
+    full = must_park(book, limits) and not (is_sale and may_park(book, limits, offline=False))
     return _first(
         *_reasons_of_the_counter(book, limits, room, busy),
+        ("batch_full", full),
         ("no_link", not ready),
-        ("reversal_open", any(payment.state is State.REVERSAL_DUE for payment in asked)),
-        ("too_many_open", len(asked) >= limits.open_payments_max),
+        ("reversal_open", reversals > 0),
+        ("too_many_open", asked >= limits.open_payments_max),
     )
 
 
@@ -41,6 +58,7 @@ def refusal_of_offline(
     return _first(
         *_reasons_of_the_counter(book, limits, room, busy),
         ("offline_not_allowed", not caps.sale_amount_max),
+        ("batch_full", must_park(book, limits) and not may_park(book, limits, offline=True)),
         ("offline_refused", not out_of_reach),
         ("offline_batch_unknown", not book.batch_is_known),
         ("offline_lists", lists_too_old),
@@ -54,7 +72,6 @@ def _reasons_of_the_counter(book: Book, limits: Limits, room: Room, busy: bool) 
         ("settling", book.settling is not None),
         ("journal_unwritable", not room.writable),
         ("journal_full", room.free_bytes < limits.journal_free_bytes_min),
-        ("batch_full", len(book.payments) >= limits.batch_count_max),
     )
 
 
@@ -99,9 +116,11 @@ def refusal_of_refund(
 
 
 def refusal_of_settlement(book: Book, ready: bool, busy: bool) -> str:
-    """Say why the batch cannot be closed: nothing in it may be open."""
+    """Say why the batch cannot be closed: nothing in it may be open, and those before it must be closed."""
     if busy or book.unresolved():
         return "payments_open"
+    if book.parked:
+        return "batches_parked"
     if book.settling is not None:
         return "settling"
     return "" if ready else "no_link"

@@ -26,6 +26,7 @@ from terminal.emv.steps import NoAnswer, OnlineAnswer
 from terminal.events import (
     AskForMeans,
     BalanceRequested,
+    BatchLoaded,
     CardErased,
     CloseByPeople,
     CodeIgnored,
@@ -40,6 +41,7 @@ from terminal.events import (
     KeysBack,
     KeysLoaded,
     KeysLost,
+    LoadBatch,
     LoadKeys,
     Persist,
     Print,
@@ -268,12 +270,19 @@ class Runner:
                 self._in_background(self._load_keys(keys))
             case KeepDownload(download):
                 self._keep(download)
+            case LoadBatch(batch):
+                self._load_batch(batch)
             case Print():
                 self.printing.enqueue(effect)
             case PrintNow(key):
                 self.printing.begin(key)
             case Reconnect():
                 self._link.reconnect()
+
+    def _load_batch(self, batch: str) -> None:
+        """Read and hand in at once: what is appended in between would be missing."""
+        records = tuple(self.journal.batch(self.profile.terminal_id, batch))
+        self._carry_out(self.counter.handle(BatchLoaded(batch, records), self._clock.now()))
 
     def _send(self, effect: Send) -> None:
         message = effect.message

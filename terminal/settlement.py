@@ -4,6 +4,7 @@ Every message is sent again until it is answered; the host answers a repeated on
 forgotten only when the host has acknowledged its end, so a death in the middle goes on where it stood.
 """
 
+from dataclasses import replace
 from enum import StrEnum
 from itertools import islice
 
@@ -29,7 +30,7 @@ class Step(StrEnum):
 
 
 class Settlement:
-    """Settles the open batch; the counter takes no payments meanwhile."""
+    """Settles one batch: the open one, and then the counter takes no payments meanwhile; or one that was parked."""
 
     def __init__(self, book: Book, profile: TerminalProfile) -> None:
         self._book = book
@@ -53,7 +54,7 @@ class Settlement:
         totals = self._book.totals()
         record = SettleStarted(
             self._book.batch, totals.debit_amount, totals.debit_count, totals.credit_amount, totals.credit_count,
-            operator, now,
+            operator, now, parked=self._book.of_parked,
         )  # fmt: skip
         self._uploaded = 0
         return [self._persist(record), *self._go_on(now)]
@@ -148,12 +149,20 @@ class Settlement:
     def _close(self, now: float) -> list[Effect]:
         assert self._book.settle_answer is not None, "the end comes after the totals were compared"
         batch, balanced = self._book.batch, self._book.settle_answer.balanced
-        next_batch = f"{int(batch) % 999_999 + 1:06d}"
+        next_batch = following(batch)
         next_trace, terminal = f"{self._book.next_trace:06d}", self._profile.terminal_id
         closed = BatchClosed(batch, next_batch, next_trace, balanced, now, terminal)
+        if self._book.of_parked:
+            lost = self._book.declined_later()
+            closed = replace(closed, parked=True, lost_count=lost.count, lost_amount=lost.amount)
         self._due, self._uploaded = None, 0
         return [self._persist(closed)]
 
     def _persist(self, record: Record) -> Persist:
         self._book.apply(record)
         return Persist(record)
+
+
+def following(batch: str) -> str:
+    """The number of the batch after this one; 999999 is followed by 000001."""
+    return f"{int(batch) % 999_999 + 1:06d}"

@@ -98,6 +98,8 @@ class SlipQueue:
                 self._resting.update(self._book.slips_due if reason == NO_PRINTER else (key,))
         if key in self._book.slips_due:
             self.failed.add(key)
+        self.failed &= self._book.slips_due.keys()
+        self._resting &= self._book.slips_due.keys()
         told, self._told = self._told, (key, reason)
         return told != self._told
 

@@ -28,6 +28,10 @@ def view_of(
         payment_view(payment, counter.codes) | {"slip_failed": payment.key in counter.slips.failed}
         for payment in reversed(book.payments.values())
     ]
+    draining = [] if book.draining is None else [
+        payment_view(payment, counter.codes) | {"voidable": False, "slip_failed": payment.key in counter.slips.failed}
+        for payment in reversed(book.draining.payments.values())
+    ]  # fmt: skip
     return {
         "terminal": {
             "id": profile.terminal_id, "merchant_id": profile.merchant_id, "merchant_zh": profile.merchant_name_zh,
@@ -44,13 +48,14 @@ def view_of(
         "current": _current(counter),
         "notice": _notice(counter),
         "payments": payments,
-        "open": [p for p in payments if not p["final"] or p["attention"] or p["receipt_due"]],
+        "open": [p for p in (*payments, *draining) if not p["final"] or p["attention"] or p["receipt_due"]],
         "totals": _totals(counter),
         "settlement": _settlement(counter),
         "refusal": risk.refusal_of_payment(
-            book, profile.limits, counter.room, counter.session.ready, counter.busy
+            book, profile.limits, counter.room, counter.session.ready, counter.busy, is_sale=True
         ),
         "offline": _offline(counter),
+        "parked": _parked(counter),
         "devices": {name: _device(health, troubles.get(name)) for name, health in devices.items()},
     }  # fmt: skip
 
@@ -63,6 +68,15 @@ def _offline(counter: Counter) -> dict[str, Any]:
         "age_max_s": limits.age_max_s, "left_amount": max(0, limits.total_amount_max - owed.amount),
         "left_count": max(0, limits.count_max - owed.count), "owed_amount": owed.amount,
         "owed_count": owed.count, "since": owed.since,
+    }  # fmt: skip
+
+
+def _parked(counter: Counter) -> dict[str, Any]:
+    """Which full batches wait to be settled, the oldest first, and what those have lost that were settled since."""
+    book = counter.book
+    return {
+        "batches": len(book.parked), "oldest": next(iter(book.parked), ""),
+        "lost_count": book.lost.count, "lost_amount": book.lost.amount,
     }  # fmt: skip
 
 

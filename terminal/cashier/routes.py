@@ -192,7 +192,12 @@ class Desk:
             return replace(again, said=refusal)
         if not self.till.use(form.get("request_id", "")):
             return OLD_PAGE
-        closed = await self.till.carry_out(said, lambda: counter.book.payments[payment.key].is_final)
+
+        def is_closed() -> bool:
+            found = counter.book.find(payment.key)  # gone when its batch, which waited for nothing else, is settled
+            return found is None or found.is_final
+
+        closed = await self.till.carry_out(said, is_closed)
         return Place("payment", again.key, closed)
 
     async def choose(self, session: Session, form: Form) -> Place:

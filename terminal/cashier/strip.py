@@ -90,7 +90,9 @@ def alerts(view: View, moment: Moment, texts: Texts) -> tuple[Alert, ...]:
     said = {shown_result(view, moment), view["current"]["key"] if view["current"] else ""}
     elsewhere = [payment for payment in view["open"] if payment["key"] not in said]
     found = [_unknown(view, payment, texts) for payment in elsewhere if _is_alarming(payment)]
+    found += _lost(view, texts)
     found += _owed_offline(view, moment, texts)
+    found += _parked(view, texts)
     found += _receipts_due([p for p in elsewhere if words.is_receipt_due(view, p, moment.now)], texts)
     found += [Alert(texts(f"order.{order}"), "plain", "info") for order in view["session"]["orders"]]
     if len(found) <= ALERTS_MAX:
@@ -113,6 +115,22 @@ def _owed_offline(view: View, moment: Moment, texts: Texts) -> list[Alert]:
     amount = texts.money(offline["owed_amount"], terminal["currency"])
     when = texts.when(offline["since"], moment.now, terminal["utc_offset_minutes"])
     return [Alert(texts("alert.offline", count=offline["owed_count"], amount=amount, when=when), icon="offline")]
+
+
+def _lost(view: View, texts: Texts) -> list[Alert]:
+    """What the bank has declined of parked batches: they are closed by now, so no payment of theirs says it."""
+    parked = view["parked"]
+    if not parked["lost_count"]:
+        return []
+    amount = texts.money(parked["lost_amount"], view["terminal"]["currency"])
+    return [Alert(texts("alert.lost", count=parked["lost_count"], amount=amount), "bad")]
+
+
+def _parked(view: View, texts: Texts) -> list[Alert]:
+    parked = view["parked"]
+    if not parked["batches"]:
+        return []
+    return [Alert(texts("alert.parked", count=parked["batches"], batch=parked["oldest"]), "plain", "info")]
 
 
 def _unknown(view: View, payment: View, texts: Texts) -> Alert:

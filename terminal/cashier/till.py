@@ -100,9 +100,11 @@ class Till:
         return request_id in self.runner.counter.book.requests
 
     def in_batch(self, name: str) -> Payment | None:
-        """A payment of the open batch; None if there is none of this name."""
-        payments = self.runner.counter.book.payments
-        return next((payment for key, payment in payments.items() if str(key) == name), None)
+        """A payment of the open batch, or of the parked one that is loaded; None if there is none of this name."""
+        try:
+            return self.runner.counter.book.find(Key.parse(name))
+        except ValueError:
+            return None
 
     def find(self, key: str) -> dict[str, Any] | None:
         """Describe a payment of this batch or of an earlier one; None if there is none of this name.

@@ -6,14 +6,17 @@ from dataclasses import replace
 from firmware_config.profile import TerminalProfile
 from iso8583 import Message
 from iso8583.unionpay import Block60, Totals, Totals48, WorkingKeys62
+from simulators.memory_journal import MemoryJournal
 from terminal.counter import Counter
 from terminal.events import (
+    BatchLoaded,
     CardPresented,
     CodePresented,
     Effect,
     Event,
     KeysLoaded,
     LinkUp,
+    LoadBatch,
     MacState,
     Persist,
     Print,
@@ -119,6 +122,9 @@ class Till:
 
     def _keep(self, effects: list[Effect]) -> list[Effect]:
         self.records += [effect.record for effect in effects if isinstance(effect, Persist)]
+        for wanted in [effect for effect in effects if isinstance(effect, LoadBatch)]:
+            records = tuple(MemoryJournal(self.records).batch(self.counter.profile.terminal_id, wanted.batch))
+            effects += self._keep(self.counter.handle(BatchLoaded(wanted.batch, records), self.now))
         return effects
 
 

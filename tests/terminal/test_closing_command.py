@@ -1,12 +1,13 @@
 """`tillgate terminal queue close` at a terminal that does not run, and what it says when people may not close."""
 
 import json
+from contextlib import closing
 
 import pytest
 
 from terminal.journal import Journal
 from terminal.operators import Operators
-from terminal.records import CARD_ERASED, Attention, ClosedByPeople, Key, Sent, Started
+from terminal.records import CARD_ERASED, Attention, BatchParked, ClosedByPeople, Key, Sent, Started
 from tests.shop.rig import free_port
 from tillgate import main
 
@@ -54,6 +55,14 @@ def test_it_is_closed_in_the_journal_by_one_record(folder, capsys, option, booke
     assert (record.key, record.booked, record.statement) == (KEY, booked, "ACQ-0117/3")
     assert (record.operator, record.supervisor) == ("01", "00")
     assert close(folder, str(KEY), *RIGHT) == 1 and len(closed(folder)) == 1
+
+
+def test_also_in_the_oldest_batch_that_is_parked(folder):
+    with closing(Journal(folder / "journal.db")) as journal:
+        journal.append(BatchParked("000001", "000002", "000004", "12345678", 1, "01", 4.0, asked=2))
+    assert close(folder, str(KEY), *RIGHT) == 0
+    (record,) = closed(folder)
+    assert record.key == KEY
 
 
 def test_the_queue_tells_which_needs_people(folder, capsys):

@@ -101,7 +101,7 @@ def test_what_the_host_has_set_is_found_without_reading_the_journal(journal):
 
 def test_journal_of_the_first_version_is_brought_up_to_date(journal):
     filled(journal)
-    journal._db.executescript("DROP INDEX parameters; PRAGMA user_version = 1;")
+    journal._db.executescript("DROP INDEX parameters; DROP INDEX parkings; PRAGMA user_version = 1;")
     with closing(Journal(journal.path)) as reopened:
         assert list(reopened.replay()) == list(SALE) and reopened.verify().intact
         assert reopened._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
@@ -111,9 +111,14 @@ def test_journal_of_the_first_version_is_brought_up_to_date(journal):
 def test_journal_is_raised_to_what_its_newest_records_need(journal, version):
     """An older program that met a record of a type that it does not know would stop in the midst of a day."""
     filled(journal)
-    journal._db.executescript(f"PRAGMA user_version = {version};")
+    indexes = "SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name"
+    before = journal._db.execute(indexes).fetchall()
+    journal._db.executescript(
+        f"DROP INDEX parkings; DROP INDEX records_of_no_payment; PRAGMA user_version = {version};"
+    )
     with closing(Journal(journal.path)) as reopened:
         assert reopened._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
+        assert reopened._db.execute(indexes).fetchall() == before and list(reopened.replay()) == list(SALE)
 
 
 def test_slip_due_in_a_journal_that_did_not_note_prints_may_be_on_paper(journal):

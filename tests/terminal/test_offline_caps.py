@@ -6,7 +6,7 @@ import pytest
 
 from firmware_config.profile import Offline, SchemeCaps, Schemes
 from terminal import offline_caps
-from terminal.book import Payment
+from terminal.book import Book, Payment
 from terminal.events import CardPresented, DownloadsLoaded, MeansFailed, Print, SaleRequested, Send
 from terminal.offline_caps import OfflineCard, in_force, lists_are_too_old, scheme_of
 from terminal.records import ApprovedOffline, Key, from_entry, to_entry
@@ -36,6 +36,13 @@ def owed(*sales: tuple[int, float], operator: str = "01", card: OfflineCard = MI
     ]  # fmt: skip
 
 
+def refusal(amount: int, operator: str, sales: list[Payment], caps: Offline = CAPS) -> str:
+    """What is said of an amount at a counter that has sold this."""
+    book = Book()
+    book.payments = {replace(sale.key, trace=f"{number:06d}"): sale for number, sale in enumerate(sales)}
+    return offline_caps.refusal_of_sale(amount, operator, book, caps, NOW)
+
+
 # --- before the card is read ------------------------------------------------------------------------------------------
 
 
@@ -58,25 +65,25 @@ def owed(*sales: tuple[int, float], operator: str = "01", card: OfflineCard = MI
     ],
 )
 def test_each_cap_that_is_known_before_the_card_is_read(amount, sales, reason):
-    assert offline_caps.refusal_of_sale(amount, "01", owed(*sales), CAPS, NOW) == reason
+    assert refusal(amount, "01", owed(*sales)) == reason
 
 
 def test_the_total_counts_for_all_operators_and_an_operators_cap_for_one():
     sold = owed((5_000, 9_000), (5_000, 9_000)) + owed((5_000, 9_000), operator="02")
-    assert offline_caps.refusal_of_sale(2_001, "01", sold, CAPS, NOW) == "offline_operator"
-    assert offline_caps.refusal_of_sale(5_000, "02", sold, CAPS, NOW) == ""
-    assert offline_caps.refusal_of_sale(5_000, "02", [*sold, *owed((1, 9_000))], CAPS, NOW) == "offline_total"
+    assert refusal(2_001, "01", sold) == "offline_operator"
+    assert refusal(5_000, "02", sold) == ""
+    assert refusal(5_000, "02", [*sold, *owed((1, 9_000))]) == "offline_total"
 
 
 def test_what_no_card_may_take_is_refused_before_one_is_read():
     caps = CAPS.model_copy(update={"card_amount_max": 3_000})
-    assert offline_caps.refusal_of_sale(3_001, "01", [], caps, NOW) == "offline_amount"
+    assert refusal(3_001, "01", [], caps) == "offline_amount"
 
 
 def test_without_a_cap_of_its_own_an_operator_or_an_hour_is_bounded_by_the_total():
     caps = CAPS.model_copy(update={"operator_amount_max": None, "hour_amount_max": None})
-    assert offline_caps.refusal_of_sale(5_000, "01", owed(*((5_000, 1.0),) * 3), caps, NOW) == ""
-    assert offline_caps.refusal_of_sale(5_000, "01", owed(*((5_000, 1.0),) * 3, (1, 1.0)), caps, NOW) == "offline_total"
+    assert refusal(5_000, "01", owed(*((5_000, 1.0),) * 3), caps) == ""
+    assert refusal(5_000, "01", owed(*((5_000, 1.0),) * 3, (1, 1.0)), caps) == "offline_total"
 
 
 # --- when the chip has been read --------------------------------------------------------------------------------------
@@ -188,7 +195,7 @@ def test_what_the_bank_has_answered_no_longer_counts_for_the_card():
     till.on(from_host(answer(advice)))
     charge(till)
     assert newest(till).type == "sale", "and the line is back"
-    assert offline_caps.refusal_of_card(1, MINE, till.counter.book.owed(), ONCE) == ""
+    assert offline_caps.refusal_of_card(1, MINE, till.counter.book.owed_at_hand(), ONCE) == ""
 
 
 def test_what_a_chip_approved_beyond_its_caps_is_not_sold_all_the_same():

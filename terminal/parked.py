@@ -1,0 +1,151 @@
+"""Batches that are parked: a full batch that cannot be settled is set aside, and selling goes on in the next.
+
+When the line is back they are brought to the host strictly one after the other, the oldest first, for that is the order
+in which a host closes batches. The oldest one is loaded from the journal into a book of its own, with payments and a
+settlement over it: what is owed goes out and is answered, then the batch is settled, then the next is loaded. So
+however many are parked, two batches are in memory, and of every other one line (`records.BatchParked`).
+
+Whatever dies in the midst, the journal knows which batches are parked and how far the oldest one is.
+"""
+
+from collections.abc import Iterable
+
+from firmware_config.profile import TerminalProfile
+from terminal.book import Book
+from terminal.events import BatchLoaded, CloseByPeople, Effect, Line, LoadBatch, Persist, Received, Send
+from terminal.payment import Payments
+from terminal.records import BatchParked, Key
+from terminal.settlement import Settlement, Step, following
+
+
+class ParkedBatches:
+    """Parks the open batch, and drains those that are parked."""
+
+    def __init__(self, book: Book, profile: TerminalProfile) -> None:
+        self._book = book
+        self._profile = profile
+        self._asked_for = ""
+        self._desk: _Desk | None = None
+
+    def park(self, operator: str, now: float) -> list[Effect]:
+        """Set the open batch aside; the caller has made sure that it may be, and that nothing of it is in hand."""
+        book, owed, (asked, reversals) = self._book, self._book.owed_here(), self._book.asked_here()
+        record = BatchParked(
+            book.batch, following(book.batch), f"{book.next_trace:06d}", self._profile.terminal_id,
+            len(book.parked) + 1, operator, now, owed.count, owed.amount, owed.since, asked, reversals,
+            book.lost.count, book.lost.amount,
+        )  # fmt: skip
+        book.apply(record)
+        return [Persist(record)]
+
+    def follow(self, ready: bool, now: float) -> list[Effect]:
+        """Load the oldest one, if none is; settle the one that is, as soon as nothing of it is open."""
+        if self._desk is None:
+            return self._load()
+        return self._kept(self._desk.settle(self._book.parked[self._desk.book.batch].operator, now)) if ready else []
+
+    def _load(self) -> list[Effect]:
+        oldest = next(iter(self._book.parked), "")
+        if oldest == self._asked_for:
+            return []
+        self._asked_for = oldest
+        return [LoadBatch(oldest)] if oldest else []
+
+    @property
+    def come_first(self) -> bool:
+        """Advices of the open batch wait for those in here: all go in order, unless these wait for people."""
+        waiting = self._desk.book.unresolved() if self._desk else []
+        return bool(self._book.parked) and not (waiting and all(payment.attention for payment in waiting))
+
+    def loaded(self, event: BatchLoaded, lines: Iterable[Line], now: float) -> list[Effect]:
+        """The journal has been read: go on where this batch stands, over the lines that are up."""
+        if self._desk is not None or event.batch != next(iter(self._book.parked), ""):
+            return []
+        book = Book.of_parked_batch(event.batch, event.records)
+        self._book.draining, self._desk = book, _Desk(book, self._profile)
+        effects = self._desk.payments.resume(now)
+        for line in sorted(lines):
+            effects += self._desk.link_up(now) if line == "host" else self._desk.payments.line_up(line, now)
+        return self._kept(effects)
+
+    def owns(self, batch: str) -> bool:
+        """Whether this is the batch that is loaded."""
+        return self._desk is not None and self._desk.book.batch == batch
+
+    def received(self, event: Received, now: float) -> list[Effect]:
+        """Take an answer of the host about the batch that is loaded."""
+        if self._desk is None:
+            return []
+        settles = event.message.mti in ("0510", "0330")
+        core: Settlement | Payments = self._desk.settlement if settles else self._desk.payments
+        return self._kept(core.received(event, now))
+
+    def card_erased(self, key: Key, now: float) -> list[Effect]:
+        """A payment of the batch that is loaded cannot be asked for any more."""
+        return self._kept(self._desk.payments.card_erased(key, now)) if self._desk else []
+
+    def close_by_people(self, said: CloseByPeople, now: float) -> list[Effect]:
+        """Two people close a payment of the batch that is loaded; the caller has made sure that they may."""
+        return self._kept(self._desk.payments.close_by_people(said, now)) if self._desk else []
+
+    def courier_refused(self, key: Key, now: float) -> list[Effect]:
+        """The broker does not carry a message of the batch that is loaded."""
+        return self._kept(self._desk.payments.courier_refused(key, now)) if self._desk else []
+
+    def send_now(self, now: float) -> list[Effect]:
+        """A person does not want to wait until it is time."""
+        return self._kept(self._desk.payments.send_now(now)) if self._desk else []
+
+    def line_up(self, line: Line, now: float) -> list[Effect]:
+        """What is owed can go over this line, too."""
+        return self._kept(self._desk.payments.line_up(line, now)) if self._desk else []
+
+    def courier_down(self, now: float) -> list[Effect]:
+        """The courier is gone."""
+        return self._kept(self._desk.payments.courier_down(now)) if self._desk else []
+
+    def link_up(self, now: float) -> list[Effect]:
+        """The host is reachable and signed on."""
+        return self._kept(self._desk.link_up(now)) if self._desk else []
+
+    def link_down(self, now: float) -> list[Effect]:
+        """The line is dead; wait."""
+        if self._desk is None:
+            return []
+        return self._kept(self._desk.payments.link_down(now) + self._desk.settlement.link_down())
+
+    def tick(self, now: float) -> list[Effect]:
+        """Send again what is due."""
+        return self._kept(self._desk.payments.tick(now) + self._desk.settlement.tick(now)) if self._desk else []
+
+    def deadline(self) -> float | None:
+        """When tick() wants to be called next."""
+        times = (self._desk.payments.deadline(), self._desk.settlement.deadline()) if self._desk else ()
+        return min((time for time in times if time is not None), default=None)
+
+    def _kept(self, effects: list[Effect]) -> list[Effect]:
+        """What the open batch's book must know of it, it hears here; the customer's devices are not touched."""
+        for effect in effects:
+            if isinstance(effect, Persist):
+                self._book.apply(effect.record)
+        if self._book.draining is None:
+            self._desk, self._asked_for = None, ""
+        return [effect for effect in effects if isinstance(effect, Persist | Send)]
+
+
+class _Desk:
+    """The batch that is loaded: its book, and what works on it."""
+
+    def __init__(self, book: Book, profile: TerminalProfile) -> None:
+        self.book = book
+        self.payments = Payments(book, profile)
+        self.settlement = Settlement(book, profile)
+
+    def link_up(self, now: float) -> list[Effect]:
+        return self.payments.link_up(now) + self.settlement.link_up(now)
+
+    def settle(self, operator: str, now: float) -> list[Effect]:
+        """Begin, if it has not begun and nothing is open."""
+        if self.settlement.step is not Step.IDLE or self.book.unresolved():
+            return []
+        return self.settlement.start(operator, now)
