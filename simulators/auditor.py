@@ -106,7 +106,7 @@ class Auditor:
         elif isinstance(record, ClosedByPeople):
             self._happened("closed by people")
         elif isinstance(record, BatchParked):
-            self._happened("batch parked")
+            self._happened("batch parked" if record.waiting == 1 else "batch parked behind others")
         elif isinstance(record, BatchClosed) and record.parked:
             self._happened("parked batch settled")
 

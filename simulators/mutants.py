@@ -16,6 +16,7 @@ from typing import Any
 from host_switch import events as host
 from host_switch import lifecycle
 from host_switch.records import Entry, Leg, Outcome, Transaction
+from terminal.book import Lost
 from terminal.events import DownloadKept, Print, PrintNow
 from terminal.records import Answered, ApprovedOffline, Reversed, SignedOn, Started
 from terminal.settlement import Step
@@ -219,6 +220,28 @@ def _any_batch(_before: Any) -> Any:
     return signed_on
 
 
+def _parked_forgotten(before: Any) -> Any:
+    def resume(self: Any, now: float) -> Any:
+        self.book.parked.clear()
+        return before(self, now)
+
+    return resume
+
+
+def _newest_parked(_before: Any) -> Any:
+    return lambda self: next(reversed(self._book.parked), "")
+
+
+def _settle_at_once(before: Any) -> Any:
+    def settle(self: Any, operator: str, now: float) -> Any:
+        self.book.unresolved = list
+        effects = before(self, operator, now)
+        del self.book.unresolved
+        return effects
+
+    return settle
+
+
 def _while_ready(_before: Any) -> Any:
     return lambda self: self.session.ready
 
@@ -296,6 +319,13 @@ _AT_THE_TERMINAL = (
     Bug("takes any answer for the one it waits for", Change("terminal.payment:Payments._payment_of", _any_answer)),
     Bug("settles with open payments", Change("terminal.risk:refusal_of_settlement", _allowed)),
     Bug("closes the batch before the host does", Change("terminal.settlement:Settlement.received", _close_at_once)),
+    Bug("forgets parked batches at a restart", Change("terminal.counter:Counter.resume", _parked_forgotten)),
+    Bug("drains the newest parked batch first", Change("terminal.parked:ParkedBatches._next", _newest_parked)),
+    Bug("settles a parked batch with open payments", Change("terminal.parked:_Desk.settle", _settle_at_once)),
+    Bug(
+        "tells nobody what parked batches have lost",
+        Change("terminal.book:Book.declined_later", _is(lambda _book: Lost())),
+    ),
     Bug("forgets voids and refunds in its totals", Change("terminal.book:Book.totals", _credits_forgotten)),
     Bug(
         "believes any answer to a sign-on",

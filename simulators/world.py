@@ -98,7 +98,8 @@ class SeededWorld:
         self.weather = Weather(self.random)
         self.habits = Habits(pace_s=self.random.choice((4.0, 20.0)))
         limits = Limits(batch_count_max=self.random.choice((3, 8, 40, 900)), open_payments_max=20)
-        offline = self.random.choice((OFFLINE, ENDURANCE))
+        offline = self.random.choice((OFFLINE, OFFLINE, ENDURANCE))
+        self.sales_of_each = (4, 8) if offline is OFFLINE else (6, 12)
         true_to_life = seed % TRUE_TO_LIFE_EVERY == TRUE_TO_LIFE_EVERY - 1
         offline = EACH_CARD_ONCE if seed % EACH_CARD_ONCE_EVERY == 0 else OFFLINE
         self.shop = Shop(
@@ -115,7 +116,7 @@ class SeededWorld:
     def _cashier(self) -> Cashier:
         patience_s, echo_s = self.random.choice((12.0, 30.0)), self.random.choice((60.0, 600.0, 600.0))
         terminal = self.shop.add_terminal(HostEndpoint(reply_timeout_s=patience_s, echo_interval_s=echo_s))
-        return Cashier(self.world, terminal, self.habits, self.random, self.random.randrange(4, 8))
+        return Cashier(self.world, terminal, self.habits, self.random, self.random.randrange(*self.sales_of_each))
 
     def _statement(self, key: Key) -> bool | None:
         """What the acquirer says of a payment: what is not in its books is not booked only when its day is over."""

@@ -45,11 +45,15 @@ class ParkedBatches:
         return self._kept(self._desk.settle(self._book.parked[self._desk.book.batch].operator, now)) if ready else []
 
     def _load(self) -> list[Effect]:
-        oldest = next(iter(self._book.parked), "")
+        oldest = self._next()
         if oldest == self._asked_for:
             return []
         self._asked_for = oldest
         return [LoadBatch(oldest)] if oldest else []
+
+    def _next(self) -> str:
+        """The oldest batch that is parked; empty if none is. The host closes them in this order."""
+        return next(iter(self._book.parked), "")
 
     @property
     def come_first(self) -> bool:
@@ -59,7 +63,7 @@ class ParkedBatches:
 
     def loaded(self, event: BatchLoaded, lines: Iterable[Line], now: float) -> list[Effect]:
         """The journal has been read: go on where this batch stands, over the lines that are up."""
-        if self._desk is not None or event.batch != next(iter(self._book.parked), ""):
+        if self._desk is not None or event.batch != self._next():
             return []
         book = Book.of_parked_batch(event.batch, event.records)
         self._book.draining, self._desk = book, _Desk(book, self._profile)

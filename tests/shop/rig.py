@@ -33,7 +33,7 @@ from simulators.pin_pad import VirtualPinPad
 from simulators.printer import VirtualPrinter
 from simulators.scanner import VirtualScanner
 from terminal import start as terminal
-from terminal.book import Book, Payment
+from terminal.book import Payment
 from terminal.counter import Counter
 from terminal.events import (
     BalanceRequested,
@@ -50,7 +50,7 @@ from terminal.events import (
 from terminal.journal import Journal
 from terminal.key_store import KeyStore
 from terminal.operators import Operators
-from terminal.records import BatchClosed, Key, Record
+from terminal.records import Key, Record, Started
 from terminal.runner import Runner
 from terminal.transitions import State
 from tests.terminal.key_rig import keep_test_ca_keys
@@ -416,7 +416,9 @@ class Shop:
 
         `events` are the kinds of what the host has noted for a person; `balanced` is False if a record was lost.
         """
-        await self.until(lambda view: all(payment["final"] for payment in view["payments"]))
+        await self.until(
+            lambda view: all(payment["final"] for payment in view["payments"]) and not view["parked"]["batches"]
+        )
         books = await self.host_until(lambda books: not list(nothing_is_owed(books)))
         assert not breaches(books), breaches(books)
         kinds = [event.kind for event in books.events]
@@ -438,12 +440,9 @@ class Shop:
 
     def all_payments(self) -> list[Payment]:
         """The payments of all batches, from the journal."""
-        book, closed = Book(), list[Payment]()
-        for record in self.runner.journal.everything():
-            if isinstance(record, BatchClosed):
-                closed += book.payments.values()
-            book.apply(record)
-        return [*closed, *book.payments.values()]
+        journal = self.runner.journal
+        keys = [record.key for record in journal.everything() if isinstance(record, Started)]
+        return [payment for payment in map(journal.payment, keys) if payment is not None]
 
 
 def _taken(payments: list[Payment]) -> int:
