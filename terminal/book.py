@@ -63,7 +63,7 @@ class Payment:
     recovery_fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     chip: Mapping[str, str] = field(default_factory=dict)
     signature: bool = False
-    card_token: str = ""
+    card_token: str = field(default="", repr=False)
     scheme: str = ""
     verified_by: str = ""
     response_code: str = ""

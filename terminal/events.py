@@ -147,7 +147,7 @@ class CardPresented:
     chip: Mapping[str, str] = field(default_factory=dict)
     reversal_chip_data: bytes = field(default=b"", repr=False)
     approved_offline: bool = False
-    token: str = ""
+    token: str = field(default="", repr=False)
     scheme: str = ""
     verified_by: str = ""
 

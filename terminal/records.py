@@ -90,7 +90,7 @@ class ApprovedOffline:
     recovery_fields: Mapping[str, str]
     chip: Mapping[str, str] = field(default_factory=dict)
     signature: bool = False
-    card_token: str = ""
+    card_token: str = field(default="", repr=False)
     scheme: str = ""
     verified_by: str = ""
 
