@@ -58,7 +58,12 @@ class HostEndpoint(_Part):
     header: Annotated[str, Field(pattern=r"^\d{12}$")] = "603100310006"
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     reply_timeout_s: Annotated[float, Field(gt=0, le=120)] = 30.0
-    echo_interval_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    probe_interval_s: Annotated[float, Field(gt=0, le=3600)] = 1.2
+    """How often the host must prove that it is there, by the answer to an echo."""
+    probe_timeout_s: Annotated[float, Field(gt=0, le=120)] = 1.6
+    """How long an echo may be unanswered. A dead line is noticed after both times together, at the latest."""
+    echo_without_mac: bool = False
+    """Ask echoes without a MAC, and believe their answers. Only for hosts that know none in an echo."""
     downloads_without_mac: bool = False
     """Believe public keys, applications and black lists that come without a MAC. Only for hosts that send none."""
 

@@ -39,7 +39,7 @@ TWICE_S = 0.5
 # after it but before the answer to the reversal that it sends then, and after that.
 LATE_S = {"terminal": (15.0, 29.9, 45.0), "issuer": (12.0, 20.01, 45.0)}
 WITHIN_S = 7_200.0
-LIMITS, HOST = Limits(), HostEndpoint(echo_interval_s=3600.0)
+LIMITS, HOST = Limits(), HostEndpoint(probe_interval_s=3600.0, probe_timeout_s=30.0)
 
 
 class Faults:

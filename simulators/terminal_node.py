@@ -67,7 +67,7 @@ from terminal.vault import CardLost, PinKey, Vault, VaultError
 
 REQUESTS = (SaleRequested, BalanceRequested, VoidRequested, RefundRequested, SettleRequested, CloseByPeople)
 ROOM_INTERVAL_S = 5.0
-RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # rarer than a true one tries, to save the world the events
 KEY_LOADING_S = 0.3
 PRINTER_ANSWERS_S = 0.1
 FREE_BYTES = 10**9

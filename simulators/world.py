@@ -33,6 +33,7 @@ RESOLVE_WITHIN_S = 1_500.0  # the longest pause between two tries of a terminal 
 SETTLE_WITHIN_S = 3_600.0
 FLIGHT_MAX_S = 90.0  # after which no packet and no answer of a slow issuer is under way any more
 FAULTS_SLOW_DOWN = 1.03
+LIVELY_EVERY, LIVELY_S = 25, 4.0  # in one seed of so many a terminal probes its line that often: many events
 TRUE_TO_LIFE_EVERY = 20  # one seed of so many runs on SQLite, so that the simulated disk cannot drift from a true one
 EACH_CARD_ONCE_EVERY = 3  # one seed of so many lets each card pay offline once
 
@@ -96,6 +97,7 @@ class SeededWorld:
     def __init__(self, seed: int, folder: Path, trace: Trace | None = None) -> None:
         self.random = Random(seed)
         self.weather = Weather(self.random)
+        self.lively = seed % LIVELY_EVERY == 0
         self.habits = Habits(pace_s=self.random.choice((4.0, 20.0)))
         limits = Limits(batch_count_max=self.random.choice((3, 8, 40, 900)), open_payments_max=20)
         offline = self.random.choice((OFFLINE, OFFLINE, ENDURANCE))
@@ -114,8 +116,11 @@ class SeededWorld:
         self.faults = [name for name in FAULTS if self.random.random() < SHARES.get(name, SHARE)]
 
     def _cashier(self) -> Cashier:
-        patience_s, echo_s = self.random.choice((12.0, 30.0)), self.random.choice((60.0, 600.0, 600.0))
-        terminal = self.shop.add_terminal(HostEndpoint(reply_timeout_s=patience_s, echo_interval_s=echo_s))
+        patience_s, probe_s = self.random.choice((12.0, 30.0)), self.random.choice((60.0, 600.0, 600.0))
+        host = HostEndpoint(reply_timeout_s=patience_s, probe_interval_s=probe_s, probe_timeout_s=patience_s)
+        if self.lively and not self.terminals:
+            host = HostEndpoint(reply_timeout_s=patience_s, probe_interval_s=LIVELY_S, probe_timeout_s=LIVELY_S)
+        terminal = self.shop.add_terminal(host)
         return Cashier(self.world, terminal, self.habits, self.random, self.random.randrange(*self.sales_of_each))
 
     def _statement(self, key: Key) -> bool | None:

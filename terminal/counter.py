@@ -86,7 +86,7 @@ class Counter:
         for record in records:
             self.book.apply(record)
         self.payments = Payments(self.book, profile)
-        self.session = Session(self.book, profile)
+        self.session = Session(self.book, profile, lambda: self.payments.answer_is_owed)
         self.settlement = Settlement(self.book, profile)
         self.parked = ParkedBatches(self.book, profile)
         self.errands = Errands(self.book, profile)
@@ -104,6 +104,7 @@ class Counter:
     def resume(self, now: float) -> list[Effect]:
         """Take up what a restart has interrupted."""
         self.now = now
+        self.session.resume(now)
         self.payments.hold_advices(self.parked.come_first, now)
         return self.payments.resume(now) + self.slips.follow(now) + self.parked.follow(self.session.ready, now)
 
@@ -180,7 +181,7 @@ class Counter:
             case BatchLoaded():
                 return self.parked.loaded(event, self.payments.forwarding.lines, now)
             case KeysLost():
-                return self.session.keys_lost(event)
+                return self.session.keys_lost(event, now)
             case KeysBack():
                 return self.session.keys_back(now)
             case LinkUp() | LinkLost() | CourierUp() | CourierLost() | CourierRefused():
@@ -210,7 +211,7 @@ class Counter:
             case LinkUp():
                 return self.session.link_up(now)
             case LinkLost():
-                return self.session.link_down()
+                return self.session.link_down(event, now)
             case CourierRefused(key):
                 return self._keeper_of(key).courier_refused(key, now)
             case CourierUp() | CourierLost():
@@ -226,7 +227,6 @@ class Counter:
         if event.line == "courier":
             is_answer = event.message.mti in _PAYMENT_ANSWERS
             return self._keeper_of(messages.key_in(event.message)).received(event, now) if is_answer else []
-        self.session.heard(now)
         self.session.heed(event.command)
         self.errands.heed(event.command, now)
         key = messages.key_in(event.message)

@@ -232,7 +232,9 @@ class LinkUp:
 
 @dataclass(frozen=True, slots=True)
 class LinkLost:
-    """The connection to the host is gone."""
+    """The connection to the host is gone, or could not be made. `reason` says why where that is known."""
+
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Shell code: it connects, reads, checks the MAC and reports. What a message means
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 
@@ -17,7 +18,8 @@ from terminal.events import Event, Line, LinkLost, LinkUp, Received
 from terminal.vault import Vault
 
 READ_BYTES = 4096
-RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+RECONNECT_S = (0.2, 0.5, 1.0)
+"""Pauses between attempts: with what an attempt takes they bound how late it is noticed that a line is back."""
 UNSENT_BYTES_MAX = 64 * 1024
 
 log = structlog.get_logger()
@@ -50,6 +52,7 @@ class HostLink:
             except (OSError, TimeoutError) as error:
                 if isinstance(error, ssl.SSLError):
                     log.warning("host_not_trusted", reason=getattr(error, "verify_message", error.reason))
+                self._report(LinkLost(_reason_of(error)))
                 await self._pause()
                 continue
             await self._converse(reader, writer)
@@ -73,7 +76,7 @@ class HostLink:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self._report(LinkUp())
-        frames = FrameBuffer()
+        frames, reason = FrameBuffer(), ""
         try:
             while data := await reader.read(READ_BYTES):
                 frames.receive(data)
@@ -82,13 +85,15 @@ class HostLink:
                     self.failures = 0
                 await asyncio.sleep(0)  # let what was reported be decided: a flood must not fill the queue of events
         except OSError as error:  # with TLS 1.3 a host that does not trust us says so here
+            reason = _reason_of(error) if isinstance(error, ssl.SSLError) else ""
             log.info("host_link_broken", reason=error.reason if isinstance(error, ssl.SSLError) else error.strerror)
         except Iso8583Error as error:
+            reason = "not_a_host"
             log.warning("host_frame_refused", field=str(error.field), offset=error.offset, reason=error.reason)
         finally:
             self._writer = None
             writer.transport.abort()
-            self._report(LinkLost())
+            self._report(LinkLost(reason))
 
     async def _pause(self) -> None:
         pause_s = RECONNECT_S[min(self.failures, len(RECONNECT_S) - 1)]
@@ -101,3 +106,14 @@ def received_in(data: bytes, vault: Vault, line: Line = "host") -> Received:
     frame = Frame.parse(data)
     _, _, message_bytes = split_frame(data)
     return Received(frame.message, vault.mac_state(message_bytes, frame.message), frame.command, line)
+
+
+def _reason_of(error: OSError) -> str:
+    """Why there is no connection, as far as a technician is helped by it: a key of the page's catalogue."""
+    if isinstance(error, ssl.SSLError):
+        return "not_trusted"
+    if isinstance(error, ConnectionRefusedError):
+        return "refused"
+    if isinstance(error, socket.gaierror):
+        return "no_address"
+    return "unreachable"

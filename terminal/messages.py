@@ -11,7 +11,7 @@ from firmware_config.profile import Devices, TerminalProfile
 from iso8583 import Message
 from iso8583.transactions import TYPES
 from iso8583.transactions.transaction_type import Recovery
-from iso8583.unionpay import Block60, Data59, Detail48, Details48, Original61, Totals48, security53
+from iso8583.unionpay import MAC_PLACEHOLDER, Block60, Data59, Detail48, Details48, Original61, Totals48, security53
 from iso8583.unionpay import Totals as WireTotals
 from iso8583.unionpay_fields.field62 import Status62
 from terminal.book import Payment, Totals
@@ -115,10 +115,11 @@ def sign_on(profile: TerminalProfile, batch: str, trace: int, operator: str) -> 
     return Message(rules.mti, fields)
 
 
-def echo(profile: TerminalProfile, batch: str) -> Message:
-    """Word an echo test (60.3 = 301)."""
+def echo(profile: TerminalProfile, batch: str, number: str) -> Message:
+    """Word an echo test (60.3 = 301) with a number of its own, and room for its MAC where the host knows one."""
     rules = TYPES["echo"]
-    return Message(rules.mti, _management(profile, rules.type_code, batch, rules.management_code))
+    fields = _management(profile, rules.type_code, batch, rules.management_code) | {11: number}
+    return Message(rules.mti, fields if profile.host.echo_without_mac else fields | {64: MAC_PLACEHOLDER})
 
 
 def sign_off(profile: TerminalProfile, batch: str, trace: int, operator: str) -> Message:

@@ -82,6 +82,11 @@ class Payments:
         payment = self._current()
         return payment is not None and payment.rules.is_offline
 
+    @property
+    def answer_is_owed(self) -> bool:
+        """A request is at the host, and its answer is still waited for."""
+        return any(self._book.payments[key].state is State.SENT for key in self._answer_due)
+
     # --- what people ask for ------------------------------------------------------------------------------------------
 
     def start(self, type_name: str, request_id: str, amount: int, operator: str, now: float) -> list[Effect]:

@@ -439,7 +439,7 @@ class Runner:
         if self._courier is not None and self._courier.is_up:
             self.post(CourierUp())
         if self._keys.trouble:
-            self.counter.session.keys_lost(KeysLost(self._keys.trouble))
+            self.counter.session.keys_lost(KeysLost(self._keys.trouble), self._clock.now())
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -86,13 +86,13 @@ class Vault:
         return PinKey(keys.pin_key, keys.pin_check)
 
     def protect(self, message: Message) -> Message:
-        """Make a message fit for the wire: tracks encrypted, MAC added, where its type wants them."""
+        """Make a message fit for the wire: tracks encrypted, MAC added, where its type wants them or it has room."""
         tracks = [number for number in (35, 36) if number in message]
         if tracks and self._encrypts_tracks and 53 in message:
             encrypted = {number: self._keys.encrypt_track(message.text(number)) for number in tracks}
             message = message.with_({**encrypted, 53: _track_encrypted(message.text(53))})
         kind = type_of(message)
-        if kind is None or not kind.mac:
+        if 64 not in message and (kind is None or not kind.mac):
             return message
         return with_mac(message, b"", lambda _, data: self._keys.mac(data))
 

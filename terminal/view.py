@@ -42,7 +42,8 @@ def view_of(
         },
         "session": {
             "state": counter.session.state.value, "refusal": counter.session.refusal,
-            "orders": list(counter.errands.orders),
+            "orders": list(counter.errands.orders), "trouble": counter.session.trouble,
+            "down_since": counter.session.down_since,
         },
         "batch": book.batch,
         "current": _current(counter),

@@ -9,6 +9,9 @@ from terminal.cashier.words import Badge, Tone, View
 from terminal.transitions import State
 
 ALERTS_MAX = 3
+DEAD_LINE_SHOWN_AFTER_S = 10.0
+"""A line that is back in a moment needs nobody's attention; the strip says Offline at once."""
+
 _SESSION_LOOKS: dict[str, tuple[str, Tone]] = {
     "ready": ("online", "plain"),
     "signing on": ("wait", "doubt"),
@@ -94,6 +97,7 @@ def alerts(view: View, moment: Moment, texts: Texts) -> tuple[Alert, ...]:
     found += _owed_offline(view, moment, texts)
     found += _parked(view, texts)
     found += _receipts_due([p for p in elsewhere if words.is_receipt_due(view, p, moment.now)], texts)
+    found += _dead_line(view, moment, texts)
     found += [Alert(texts(f"order.{order}"), "plain", "info") for order in view["session"]["orders"]]
     if len(found) <= ALERTS_MAX:
         return tuple(found)
@@ -131,6 +135,16 @@ def _parked(view: View, texts: Texts) -> list[Alert]:
     if not parked["batches"]:
         return []
     return [Alert(texts("alert.parked", count=parked["batches"], batch=parked["oldest"]), "plain", "info")]
+
+
+def _dead_line(view: View, moment: Moment, texts: Texts) -> list[Alert]:
+    """Since when the host cannot be reached, and what a technician needs to know of it."""
+    session, since = view["session"], view["session"]["down_since"]
+    if session["refusal"] or not session["trouble"] or since is None or moment.now - since < DEAD_LINE_SHOWN_AFTER_S:
+        return []
+    when = texts.when(since, moment.now, view["terminal"]["utc_offset_minutes"])
+    trouble = texts.either("line", session["trouble"])
+    return [Alert(texts("alert.dead_line", when=when, trouble=trouble), icon="offline")]
 
 
 def _unknown(view: View, payment: View, texts: Texts) -> Alert:

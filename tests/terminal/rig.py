@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from firmware_config.profile import TerminalProfile
+from firmware_config.profile import HostEndpoint, TerminalProfile
 from iso8583 import Message
 from iso8583.unionpay import Block60, Totals, Totals48, WorkingKeys62
 from simulators.memory_journal import MemoryJournal
@@ -31,8 +31,10 @@ from terminal.events import (
 from terminal.records import Record
 
 PROFILE = TerminalProfile(
-    terminal_id="12345678", merchant_id="898110053110001", merchant_name_zh="测试商户", merchant_name_en="TEST MERCHANT"
-)
+    terminal_id="12345678", merchant_id="898110053110001", merchant_name_zh="测试商户",
+    merchant_name_en="TEST MERCHANT", host=HostEndpoint(probe_interval_s=3600, probe_timeout_s=30),
+)  # fmt: skip
+"""Its probes are so rare that a test which is about something else need not answer them."""
 CODE = "6212345678901234567"
 PAN = "6299990000000009"
 CARD = CardPresented(
@@ -59,6 +61,7 @@ class Till:
         self.records = list(records)
         self.counter = Counter(profile, self.records)
         self.now = 1_700_000_000.0
+        self.host_is_there = True
         self.effects = self._keep(self.counter.resume(self.now))
         self.on(RoomMeasured(free_bytes=10**9, writable=True))
 
@@ -69,12 +72,14 @@ class Till:
         return self.effects
 
     def wait(self, seconds: float) -> list[Effect]:
-        """Let time pass; Tick comes at every deadline, as from the shell."""
-
+        """Let time pass; Tick comes at every deadline, as from the shell. A host that is there answers probes."""
         end, seen = self.now + seconds, list[Effect]()
         while (deadline := self.counter.deadline()) is not None and deadline <= end:
             self.now = max(self.now, deadline)
-            seen += self._keep(self.counter.handle(Tick(), self.now))
+            effects = self._keep(self.counter.handle(Tick(), self.now))
+            seen += effects
+            for number in probes(effects) if self.host_is_there else ():
+                seen += self._keep(self.counter.handle(echo_answer(number), self.now))
         self.now = end
         self.effects = seen
         return seen
@@ -139,6 +144,20 @@ def sign_on_answer(batch: str = "000007", trace: str = "000001") -> Message:
         11: trace, 12: "103000", 13: "0115", 37: "260115000001", 39: "00", 41: PROFILE.terminal_id,
         42: PROFILE.merchant_id, 60: Block60("00", batch, "003").to_text(), 62: KEYS.to_bytes(),
     })  # fmt: skip
+
+
+def probes(effects: Iterable[Effect]) -> list[str]:
+    """The numbers of the probes that are sent."""
+    sent = [effect.message for effect in effects if isinstance(effect, Send)]
+    return [message.text(11) for message in sent if message.text(60, "").endswith("301")]
+
+
+def echo_answer(number: str = "000001", code: str = "00", mac: MacState = "good") -> Received:
+    """The answer to a probe with this number: the first since the line came up, if it is not said."""
+    return Received(Message("0830", {
+        11: number, 12: "103000", 13: "0115", 39: code, 41: PROFILE.terminal_id, 42: PROFILE.merchant_id,
+        60: "00000007301",
+    }), mac)  # fmt: skip
 
 
 def answer(request: Message, code: str = "00", **fields: str | bytes) -> Message:

@@ -23,6 +23,7 @@ from terminal.events import (
     SettleRequested,
 )  # fmt: skip
 from terminal.records import ParametersTaken
+from tests.terminal import rig
 from tests.terminal.rig import PROFILE, Till, answer, from_host, ready_till, settle_answer
 
 PARAMETERS = Parameters62(45, "测试商户")
@@ -233,14 +234,14 @@ def test_errand_is_taken_up_when_the_session_is_ready_again():
     till = asked(ready_till())
     till.on(LinkLost())
     assert codes(till.on(LinkUp(), after_s=10)) == ["0820/301"]
-    assert codes(till.on(echo_answer("0"))) == ["0800/360"]
+    assert codes(till.on(rig.echo_answer())) == ["0800/360"]
 
 
 def test_nothing_is_sent_from_a_measurement():
     till = asked(ready_till())
     till.on(LinkLost())
     till.on(LinkUp())
-    till.on(echo_answer("0"))
+    till.on(rig.echo_answer())
     till.now += 3600
     assert till.on(RoomMeasured(10**9, writable=True)) == till.on(DevicesSeen({})) == []
     assert codes(till.wait(0)) != []

@@ -1,6 +1,8 @@
 """The line to the host, against a peer on loopback that behaves as badly as a network can."""
 
 import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from firmware_config.profile import HostEndpoint
 from iso8583 import Message
 from iso8583.unionpay import Frame
 from terminal.events import Event, LinkLost, LinkUp, Received
-from terminal.host_link import HostLink
+from terminal.host_link import RECONNECT_S, HostLink, _reason_of
 from terminal.key_store import KeyStore
 from terminal.vault import Vault
 
@@ -133,3 +135,64 @@ def test_order_to_reconnect_makes_a_new_connection(tmp_path):
 def test_sending_without_a_line_is_harmless(tmp_path):
     KeyStore.create(tmp_path / "vault.json", bytes(16))
     HostLink(HostEndpoint(port=1), Vault(KeyStore(tmp_path / "vault.json")), lambda event: None).send(ECHO)
+
+
+# --- what a technician is told ----------------------------------------------------------------------------------------
+
+
+def test_a_page_instead_of_the_host_is_known_for_what_it_is(tmp_path):
+    """A captive portal answers whatever it is asked with a page to log on to the network."""
+
+    async def portal(reader, writer):
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://wifi.example/\r\nContent-Length: 0\r\n\r\n")
+
+    async def scene():
+        async with linked(tmp_path, portal) as (link, events):
+            assert await next_of(events) == LinkUp()
+            link.send(ECHO)
+            assert await next_of(events) == LinkLost("not_a_host")
+
+    asyncio.run(scene())
+
+
+def test_a_host_that_hangs_up_says_nothing_about_why(tmp_path):
+    async def host(reader, writer):
+        writer.close()
+
+    async def scene():
+        async with linked(tmp_path, host) as (_, events):
+            assert [await next_of(events) for _ in range(2)] == [LinkUp(), LinkLost()]
+
+    asyncio.run(scene())
+
+
+def test_a_port_that_nobody_listens_on_is_tried_every_second(tmp_path):
+    async def scene():
+        server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        server.close()
+        await server.wait_closed()
+        KeyStore.create(tmp_path / "vault.json", bytes(16))
+        events: asyncio.Queue[Event] = asyncio.Queue()
+        link = HostLink(HostEndpoint(port=port), Vault(KeyStore(tmp_path / "vault.json")), events.put_nowait)
+        task = asyncio.create_task(link.run())
+        assert [await next_of(events) for _ in range(2)] == [LinkLost("refused")] * 2
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(scene())
+    assert max(RECONNECT_S) <= 1.0
+
+
+FAULTS = {
+    "not_trusted": ssl.SSLCertVerificationError("self-signed certificate"),
+    "refused": ConnectionRefusedError(111, "refused"),
+    "no_address": socket.gaierror(-2, "unknown"),
+    "unreachable": TimeoutError(),
+}
+
+
+@pytest.mark.parametrize(("reason", "fault"), FAULTS.items(), ids=FAULTS.keys())
+def test_why_there_is_no_connection_is_told_apart(reason, fault):
+    assert _reason_of(fault) == reason

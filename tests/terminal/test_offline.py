@@ -27,7 +27,7 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.records import Answered, ApprovedOffline, LateAnswer
 from terminal.transitions import State
-from tests.terminal.rig import CARD, CERTIFICATE, CODE, OFFLINE_CARD, PAN, PROFILE, Till, answer, from_host
+from tests.terminal.rig import CARD, CERTIFICATE, CODE, OFFLINE_CARD, PAN, PROFILE, Till, answer, echo_answer, from_host
 
 LIMITS = Offline(sale_amount_max=3000, total_amount_max=6000, count_max=3, age_max_s=3600)
 SELLS_OFFLINE = PROFILE.model_copy(update={"offline": LIMITS})
@@ -70,7 +70,7 @@ def state(till: Till) -> State:
 def back_online(till: Till) -> list[Message]:
     """The line comes back; return what is sent of payments."""
     till.on(LinkUp())
-    till.on(from_host(Message("0830", {39: "00", 41: PROFILE.terminal_id, 60: "00000007301"})))
+    till.on(echo_answer())
     return payments_sent(till)
 
 

@@ -38,8 +38,17 @@ from terminal.records import (
 )  # fmt: skip
 from terminal.slip_queue import NO_PRINTER
 from terminal.transitions import State
-from tests.terminal.rig import CARD, OFFLINE_CARD, PROFILE, Till, answer, from_host, settle_answer, sign_on_answer
-from tests.terminal.test_session import echo_answer
+from tests.terminal.rig import (
+    CARD,
+    OFFLINE_CARD,
+    PROFILE,
+    Till,
+    answer,
+    echo_answer,
+    from_host,
+    settle_answer,
+    sign_on_answer,
+)
 from tests.terminal.test_settlement import upload_answer
 
 OFFLINE = Offline(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from firmware_config.profile import HostEndpoint
 from iso8583 import Message
 from terminal.events import (
     CodePresented,
@@ -19,12 +20,19 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.records import ReversalDue, SignedOn
 from terminal.session import SessionState
-from tests.terminal.rig import CODE, KEYS, PROFILE, Till, answer, from_host, ready_till, sign_on_answer
-
-
-def echo_answer(code: str = "00") -> Received:
-    return from_host(Message("0830", {39: code, 41: PROFILE.terminal_id, 42: PROFILE.merchant_id, 60: "00000007301"}),
-                     mac="absent")  # fmt: skip
+from tests.terminal.rig import (
+    CARD,
+    CODE,
+    KEYS,
+    PROFILE,
+    Till,
+    answer,
+    echo_answer,
+    from_host,
+    probes,
+    ready_till,
+    sign_on_answer,
+)  # fmt: skip
 
 
 def test_link_up_signs_on_and_asks_for_a_track_key():
@@ -86,20 +94,6 @@ def sign_on_again(till: Till, batch: str) -> None:
     till.on(LinkLost())
     till.on(LinkUp())
     till.on(Received(sign_on_answer(batch, till.sent().text(11)), "absent"))
-
-
-def test_idle_link_is_proven_by_an_echo():
-    till = ready_till()
-    till.wait(PROFILE.host.echo_interval_s)
-    assert till.sent().text(60).endswith("301")
-    till.on(echo_answer())
-    assert till.counter.session.ready
-
-
-def test_half_open_link_is_dropped_when_the_echo_stays_unanswered():
-    till = ready_till()
-    effects = till.wait(PROFILE.host.echo_interval_s + PROFILE.host.reply_timeout_s)
-    assert isinstance(effects[-1], Reconnect) and not till.counter.session.ready
 
 
 def test_reconnected_link_uses_the_old_keys_after_an_echo():
@@ -225,3 +219,186 @@ def test_what_awaits_an_answer_when_the_keys_go_is_reversed_when_they_are_back()
     till.on(Received(sign_on_answer(trace=till.sent().text(11)), "absent"))
     till.on(KeysLoaded(accepted=True))
     assert till.sent().mti == "0400"
+
+
+# --- probes: whether the host is there --------------------------------------------------------------------------------
+
+
+LIVELY = HostEndpoint()
+"""As it is shipped."""
+
+
+def lively_till(**host: object) -> Till:
+    """A till with the times of a profile that says nothing about them, signed on and just proven."""
+    till = Till(profile=PROFILE.model_copy(update={"host": HostEndpoint.model_validate(host)})).sign_on()
+    till.wait(LIVELY.probe_interval_s)
+    assert till.counter.session.ready
+    return till
+
+
+def test_a_probe_asks_under_a_mac_with_a_number_of_its_own():
+    till = lively_till()
+    first = till.wait(LIVELY.probe_interval_s)
+    second = till.wait(LIVELY.probe_interval_s)
+    asked, again = (next(e.message for e in effects if isinstance(e, Send)) for effects in (first, second))
+    assert 64 in asked and asked.text(60).endswith("301")
+    assert (asked[11], again[11]) == ("000002", "000003")
+
+
+def test_a_silent_host_is_noticed_within_three_seconds_and_only_after_two_probes():
+    till = lively_till()
+    proven_at, till.host_is_there = till.now, False
+    effects = till.wait(3.0)
+    assert not till.counter.session.ready and effects.count(Reconnect()) == 1
+    assert len(probes(effects)) >= 2
+    assert till.counter.session.trouble == "no_answer"
+    assert till.counter.session.down_since == pytest.approx(proven_at + LIVELY.probe_interval_s)
+
+
+def test_a_host_that_stalls_for_a_moment_stays_in_session():
+    till = lively_till()
+    till.host_is_there = False
+    effects = till.wait(LIVELY.probe_interval_s + LIVELY.probe_timeout_s - 0.1)
+    till.on(echo_answer(probes(effects)[0]))
+    assert till.counter.session.ready
+    till.on(echo_answer(probes(effects)[1]))
+    till.host_is_there = True
+    till.wait(60)
+    assert till.counter.session.ready
+
+
+@pytest.mark.parametrize("forged", [
+    echo_answer("000001"),  # a recording of the last answer
+    echo_answer("999999"),
+    from_host(Message("0830", {39: "00", 41: PROFILE.terminal_id, 60: "00000007301"})),
+    from_host(Message("0810", {11: "000002", 39: "00", 41: PROFILE.terminal_id, 60: "00000007301"}), mac="absent"),
+])
+def test_nothing_but_the_answer_to_this_very_probe_keeps_the_session_up(forged):
+    till = lively_till()
+    till.host_is_there = False
+    for _ in range(30):
+        till.wait(0.1)
+        till.on(forged)
+    assert not till.counter.session.ready
+
+
+@pytest.mark.parametrize(("mac", "code"), [("bad", "00"), ("absent", "00"), ("absent", "A0")])
+def test_an_answer_without_proof_leads_to_fresh_keys_at_once(mac, code):
+    till = lively_till()
+    till.host_is_there = False
+    (number,) = probes(till.wait(LIVELY.probe_interval_s))
+    till.on(echo_answer(number, code, mac))
+    assert till.sent().mti == "0800" and not till.counter.session.ready
+
+
+@pytest.mark.parametrize(
+    ("mac", "code", "reason"), [("bad", "00", "bad_mac"), ("absent", "00", "no_mac"), ("absent", "A0", "host_A0")]
+)
+def test_keys_that_never_proved_anything_are_asked_for_ever_more_rarely(mac, code, reason):
+    """Else whoever answers so would fill the journal with sign-ons."""
+    till = lively_till()
+    till.host_is_there = False
+    pauses = []
+    till.counter.session.ask_for_sign_on()
+    till.on(LinkLost())
+    till.on(LinkUp())
+    for _ in range(6):
+        till.on(Received(sign_on_answer(trace=till.sent().text(11)), "absent"))
+        till.on(KeysLoaded(accepted=True))
+        (number,) = probes(till.wait(LIVELY.probe_interval_s))
+        till.on(echo_answer(number, code, mac))
+        assert (till.counter.session.state, till.counter.session.refusal) == (SessionState.REFUSED, reason)
+        pauses.append((till.counter.deadline() or 0) - till.now)
+        till.wait(pauses[-1])
+    assert pauses == sorted(pauses) and pauses[-1] == 60
+
+
+def test_an_answer_without_proof_waits_for_the_sale_and_then_brings_fresh_keys():
+    till = lively_till()
+    request = till.sell()
+    till.host_is_there = False
+    (number,) = probes(till.wait(LIVELY.probe_interval_s))
+    assert not till.on(echo_answer(number, "00", "bad"))
+    till.on(from_host(answer(request, "51")))
+    assert till.sent().mti == "0800"
+
+
+def test_a_host_that_knows_no_mac_in_an_echo_is_believed_where_the_profile_says_so():
+    till = lively_till(echo_without_mac=True)
+    till.host_is_there = False
+    effects = till.wait(LIVELY.probe_interval_s)
+    assert 64 not in next(effect.message for effect in effects if isinstance(effect, Send))
+    till.on(Received(echo_answer().message.without(11), "absent"))
+    till.wait(LIVELY.probe_timeout_s)
+    assert till.counter.session.ready
+
+
+def test_a_sale_whose_answer_is_owed_waits_for_it_as_long_as_it_would_have():
+    """The line may only have stalled, and the answer can come on no other."""
+    till = lively_till()
+    request = till.sell()
+    till.host_is_there = False
+    effects = till.wait(LIVELY.reply_timeout_s - 1)
+    assert till.counter.busy and Reconnect() not in effects
+    till.on(from_host(answer(request, "51")))
+    assert not till.counter.busy
+
+
+def test_a_sale_without_its_answer_is_reversed_when_its_own_time_is_over_and_then_the_line_is_dead():
+    till = lively_till()
+    till.sell()
+    till.host_is_there = False
+    effects = till.wait(LIVELY.reply_timeout_s + LIVELY.probe_interval_s)
+    records = [effect.record for effect in effects if isinstance(effect, Persist)]
+    assert [type(record) for record in records] == [ReversalDue]
+    assert Reconnect() in effects and not till.counter.session.ready
+    assert till.counter.session.trouble == "no_answer"
+
+
+def test_a_sale_that_waits_for_its_card_is_not_sent_on_a_line_that_has_died():
+    till = lively_till()
+    till.on(SaleRequested("a", 2500, "01"))
+    till.host_is_there = False
+    till.wait(3.0)
+    assert not till.counter.session.ready and till.counter.busy
+    till.on(CARD)
+    assert not [effect for effect in till.effects if isinstance(effect, Send)]
+    assert not till.counter.busy
+
+
+def test_a_slow_issuer_is_no_dead_line():
+    till = lively_till()
+    till.sell()
+    till.wait(LIVELY.reply_timeout_s - 1)
+    assert till.counter.busy and till.counter.session.ready
+
+
+def test_what_is_wrong_with_the_line_is_known_and_since_when_and_forgotten_when_it_is_back():
+    till = lively_till()
+    till.on(LinkLost("not_a_host"))
+    dead_at = till.now
+    assert (till.counter.session.trouble, till.counter.session.down_since) == ("not_a_host", dead_at)
+    till.on(LinkLost("unreachable"), after_s=5)
+    assert (till.counter.session.trouble, till.counter.session.down_since) == ("unreachable", dead_at)
+    till.on(LinkUp(), after_s=5)
+    till.on(LinkLost())
+    assert till.counter.session.trouble == "unreachable"
+    till.on(LinkUp())
+    till.on(echo_answer(probes(till.effects)[0]))
+    assert till.counter.session.ready
+    assert (till.counter.session.trouble, till.counter.session.down_since) == ("", None)
+
+
+def test_a_terminal_that_never_had_a_line_says_since_when_it_looks_for_one():
+    till = Till()
+    till.on(LinkLost("refused"), after_s=30)
+    assert till.counter.session.down_since == till.now - 30
+
+
+@pytest.mark.parametrize("keys", [True, False], ids=["to a probe", "to a sign-on"])
+def test_a_new_line_on_which_nobody_answers_is_dropped_soon(keys):
+    till = lively_till() if keys else Till(profile=PROFILE.model_copy(update={"host": LIVELY}))
+    till.host_is_there = False
+    till.on(LinkLost())
+    till.on(LinkUp())
+    assert Reconnect() in till.wait(3.2)

@@ -7,8 +7,7 @@ from iso8583.unionpay import Detail48, Details48, Totals48
 from terminal.events import CodePresented, LinkLost, LinkUp, Received, SaleRequested, Send, SettleRequested
 from terminal.records import SETTLEMENT_TRACE
 from terminal.settlement import Step
-from tests.terminal.rig import CODE, Till, answer, from_host, ready_till, settle_answer, sign_on_answer
-from tests.terminal.test_session import echo_answer
+from tests.terminal.rig import CODE, Till, answer, echo_answer, from_host, ready_till, settle_answer, sign_on_answer
 
 
 def till_with_sales(count: int = 2) -> Till:

@@ -19,6 +19,7 @@ SALE = Message("0200", {
     2: "6299990000000009", 3: "000000", 4: "000000001234", 11: "000002", 22: "051", 25: "00", 35: TRACK,
     41: "12345678", 42: "898110053110001", 49: "156", 53: "0600000000000000", 60: "2200000100060",
 })  # fmt: skip
+ECHO = Message("0820", {41: "12345678", 42: "898110053110001", 60: "00000001301"})
 
 
 def _at_hand(path: Path) -> Iterator[Keys]:
@@ -70,8 +71,19 @@ def test_track_stays_as_it_is_where_the_host_gave_no_key_for_it(vault):
 
 def test_management_messages_carry_no_mac(vault):
     vault.load(KEYS.to_bytes())
-    echo = Message("0820", {41: "12345678", 42: "898110053110001", 60: "00000001301"})
-    assert 64 not in vault.protect(echo)
+    assert 64 not in vault.protect(ECHO)
+
+
+def test_an_echo_with_room_for_a_mac_is_given_one(vault):
+    vault.load(KEYS.to_bytes())
+    wire = vault.protect(ECHO.with_({64: bytes(8)}))
+    data = load_dialect("unionpay_pos").encode(wire)
+    assert vault.mac_state(data, wire) == "good"
+
+
+def test_without_a_key_the_echo_that_wants_a_mac_is_not_sent(vault):
+    with pytest.raises(VaultError, match="sign on"):
+        vault.protect(ECHO.with_({64: bytes(8)}))
 
 
 def test_nothing_is_sent_unsigned(vault):
