@@ -1,11 +1,12 @@
-"""`make bench-offline`: what offline payment codes take to verify, beside bare signatures; and a list of ten million.
+"""`make bench-offline`: what offline codes take to verify, a list of ten million, how soon a dead line is noticed.
 
     python -m bench.offline_bench [--quick]
 
 Signed codes are verified as a terminal does it, from the scanned text to what must be remembered, and in the same run
 the same signatures by `cryptography` alone, its keys loaded: once with codes of known customers, whose certificate was
 verified before (one signature), once with customers who come for the first time (two). Times are of the processor, the
-best of several rounds, for other programs disturb. Then digits, transit codes, and the list of revoked keys.
+best of several rounds, for other programs disturb. Then digits, transit codes, and the list of revoked keys. At last
+the line between a real terminal and its host goes bad (`bench.offline_line`).
 
 Progress goes to standard error, the line of figures to standard output. --quick is a small part of everything without a
 judgement, for tests and for trying things out.
@@ -16,17 +17,20 @@ import json
 import os
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import paycode
-from bench import figures
+from bench import figures, offline_line
 from paycode import Trust, base45, digits, signed, sm2, transit
 from paycode.cose import PrivateKey, PublicKey, parse, public_key_of
 from paycode.lists import ENTRIES_MAX, FINGERPRINT_BYTES, CompactList, apply, publish
@@ -50,10 +54,13 @@ class Extent:
     rounds: int
     entries: int
     look_ups: int
+    line_rounds: int
+    line_faults: Sequence[str]
+    echoes_s: float
 
 
-FULL: Final = Extent(200, 15, ENTRIES_MAX, 100_000)
-QUICK: Final = Extent(3, 2, 10_000, 1_000)
+FULL: Final = Extent(200, 15, ENTRIES_MAX, 100_000, 6, offline_line.FAULTS, 4.0)
+QUICK: Final = Extent(3, 2, 10_000, 1_000, 1, offline_line.FAULTS[:1], 0.3)
 
 
 def main() -> int:
@@ -61,6 +68,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.offline_bench", description="Measure offline codes.")
     parser.add_argument("--quick", action="store_true", help="a small part of everything; nothing is judged or kept")
     quick = parser.parse_args().quick
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     began, load = time.perf_counter(), os.getloadavg()[0]
     found = measure(QUICK if quick else FULL) | {"load_of_others": round(load, 1)}
     if quick:
@@ -78,7 +86,10 @@ def measure(extent: Extent) -> Figures:
     _tell("digits and transit codes")
     found |= other_codes(extent)
     _tell(f"a list of {extent.entries:,} entries")
-    return found | revocation(extent)
+    found |= revocation(extent)
+    _tell("a line that goes bad")
+    with tempfile.TemporaryDirectory(prefix="tillgate-bench-") as folder:
+        return found | offline_line.measure(Path(folder), extent.line_rounds, extent.echoes_s, extent.line_faults)
 
 
 def _tell(progress: str) -> None:

@@ -56,7 +56,8 @@ class HostEndpoint(_Part):
     tls: bool = False
     tpdu: Annotated[str, Field(pattern=r"^60\d{8}$")] = "6000030000"
     header: Annotated[str, Field(pattern=r"^\d{12}$")] = "603100310006"
-    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 3.0
+    """How long connecting may take, TLS included. A line that is back is noticed a second after it, at the latest."""
     reply_timeout_s: Annotated[float, Field(gt=0, le=120)] = 30.0
     probe_interval_s: Annotated[float, Field(gt=0, le=3600)] = 1.2
     """How often the host must prove that it is there, by the answer to an echo."""
