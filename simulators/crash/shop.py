@@ -39,6 +39,7 @@ PIN = "123456"
 LOOK_AGAIN_S = 0.005
 RETRY_FIRST_S, RETRY_LAST_S = 0.2, 1.0
 MEANS_TIMEOUT_S = 3.0
+PROBE_INTERVAL_S = 3600  # no probe comes between the effects that are counted
 SLIPS = "slips.jsonl"
 STRANGE_TRACE = "999999"
 _KILLED = -9
@@ -190,7 +191,11 @@ def copied(base: Shop, folder: Path, plan: Plan) -> Shop:
     shutil.copytree(base.folder, folder, ignore=shutil.ignore_patterns("*.sock", *lines, "logs"))
     shop = set_up(folder, base.ports)
     profile = shop.terminal / "profile.toml"
-    patience = f"[limits]\nmeans_timeout_s = {MEANS_TIMEOUT_S}\n[host]\nreply_timeout_s = {plan.reply_timeout_s}\n"
+    waits_s = plan.reply_timeout_s
+    patience = (
+        f"[limits]\nmeans_timeout_s = {MEANS_TIMEOUT_S}\n[host]\nreply_timeout_s = {waits_s}\n"
+        f"probe_timeout_s = {waits_s}\nprobe_interval_s = {PROBE_INTERVAL_S}\n"
+    )
     profile.write_text(profile.read_text("utf-8").replace("[host]\n", patience), "utf-8")
     if plan.strange_sale:
         _put_strange_sale(shop)
