@@ -29,7 +29,7 @@ from simulators.shop import Past, Shop
 from simulators.world import CORE_FAULTS
 from terminal import events as counter
 from terminal.book import Payment
-from terminal.records import LateAnswer, Printed, SignedOn
+from terminal.records import HostTime, LateAnswer, Printed, SignedOn
 
 DOWN_S = 3.0
 HOP_S = 0.05
@@ -77,7 +77,7 @@ def _leaves_a_trace(effect: object) -> bool:
     """Whether a crash after this effect of the transaction differs from one before it."""
     match effect:
         case counter.Persist(record):
-            return not isinstance(record, SignedOn | Printed | LateAnswer)
+            return not isinstance(record, SignedOn | Printed | LateAnswer | HostTime)
         case counter.Send(message):
             return not message.mti.startswith("08")
         case host.Send(_, data):

@@ -25,6 +25,7 @@ from terminal.events import (
     BalanceRequested,
     BatchLoaded,
     CardErased,
+    ClockSeen,
     CloseByPeople,
     CompleteCard,
     DownloadKept,
@@ -49,6 +50,7 @@ from terminal.events import (
     RoomMeasured,
     SaleRequested,
     Send,
+    SetClock,
     SettleRequested,
     SlipFailed,
     SlipPrinted,
@@ -119,6 +121,7 @@ class TerminalNode:
         self._downloads: dict[str, Path] = {}  # each kind that is kept, and the vault that has signed it
         self._vault: Vault
         self._clock: SteadyClock
+        self._clock_was_set = False
         self._writable = True
         self._job: Print | None = None
         self._begun: Print | None = None
@@ -137,6 +140,7 @@ class TerminalNode:
         self._writable, self._timer_at, self._failures, self._unsent = True, None, 0, False
         self._job = self._begun = None
         self._clock = SteadyClock(self._wall, lambda: self._world.now)
+        self._clock_was_set = False
         self._start_over()
         if self.up:
             self._connect_in(RECONNECT_S[0])
@@ -169,7 +173,6 @@ class TerminalNode:
         return self._world.now + self.clock_ahead_s
 
     def _start_over(self) -> None:
-        self._clock.follow()
         self._rebuild()
         self._carry_out(self.counter.resume(self._clock.now()))
 
@@ -200,6 +203,11 @@ class TerminalNode:
             self._world.perform(self, effects, self._perform)
         except JournalUnwritable:
             self._journal_failed()
+        if life == self.life and self._clock_was_set:
+            self._clock_was_set = False
+            self._world.happened["clock set by the host"] += 1
+            self._start_over()
+            self.lose_connection()
         if life == self.life:
             self._auditor.terminal_rests(self.name, self.counter.book)
             self._arm_timer()
@@ -229,6 +237,9 @@ class TerminalNode:
                 self._print(key)
             case Reconnect():
                 self.lose_connection()
+            case SetClock(by_s):
+                self._clock.vouch(by_s)
+                self._clock_was_set = self._clock_was_set or by_s != 0
 
     def _persist(self, record: Record) -> None:
         self._world.note(self.name, "persists", type(record).__name__, getattr(record, "key", ""))
@@ -256,17 +267,23 @@ class TerminalNode:
         self._rebuild()
 
     def _measure_room(self) -> None:
-        self.counter.handle(RoomMeasured(FREE_BYTES, self._writable), self._clock.now())
+        now = self._clock.now()
+        self.counter.handle(RoomMeasured(FREE_BYTES, self._writable), now)
+        self.counter.handle(ClockSeen(self._clock.wall_is_off_s, self._clock.is_vouched), now)
 
     def room_changed(self) -> None:
         """The disk or the clock is not as it was: the terminal sees it when it looks next."""
         self._world.after(ROOM_INTERVAL_S, self, self._watch_room)
 
     def _watch_room(self) -> None:
+        self._measure_room()
         works_again = not self._writable and not self.disk_full
-        if self._clock.is_off and self.counter.busy:
+        follows = self._clock.wall_was_set and not self.counter.clock.is_known
+        if follows and self.counter.busy:
             self.room_changed()
-        elif works_again or self._clock.is_off:
+        elif works_again or follows:
+            if follows:
+                self._clock.follow()
             self._writable = self._writable or works_again
             self._start_over()
             self.lose_connection()

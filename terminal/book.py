@@ -24,6 +24,7 @@ from terminal.records import (
     Cancelled,
     ClosedByPeople,
     Completed,
+    HostTime,
     Key,
     LateAnswer,
     ParametersTaken,
@@ -79,6 +80,7 @@ class Payment:
     attention: str = ""
     voided_by: Key | None = None
     refunded: int = 0
+    owed_since: float = 0.0
     closed_by_people: ClosedByPeople | None = None
 
     @property
@@ -163,6 +165,11 @@ class Book:
         self.parked_settling: SettleStarted | None = None
         self.draining: Book | None = None
         self.lost = Lost()
+        self.newest_at = 0.0
+        """No earlier can it be now: the latest time of a record since the host last vouched for one."""
+        self.host_time: float | None = None
+        """The time that the host last vouched for, and in which of our batches."""
+        self.host_time_batch = ""
         self.slips_due: dict[Key, int] = {}
         """Slips that are not known to be on paper, oldest first, and how often each has begun to be printed."""
 
@@ -181,6 +188,7 @@ class Book:
             self._of_a_parked_batch(record)
         else:
             _APPLY[type(record)](self, record)
+        self.newest_at = record.at if isinstance(record, HostTime) else max(self.newest_at, record.at)
 
     def find(self, key: Key) -> Payment | None:
         """A payment of the open batch, or of the parked one that is being brought to the host."""
@@ -202,7 +210,9 @@ class Book:
         parts = [self.owed_here()]
         parts += [Owed(r.owed_count, r.owed_amount, r.owed_since) for r in self._parked_as_they_were()]
         parts += [self.draining.offline()] if self.draining else []
-        times = (part.since for part in parts if part.since is not None)
+        times = [part.since for part in parts if part.since is not None]
+        if self.draining and self.draining.offline().count:  # a sale of it may bear the time of a clock that was ahead
+            times.append(self.parked[self.draining.batch].owed_since or self.newest_at)
         return Owed(sum(part.count for part in parts), sum(part.amount for part in parts), min(times, default=None))
 
     def asked(self) -> tuple[int, int]:
@@ -218,7 +228,7 @@ class Book:
     def owed_here(self) -> Owed:
         """What `offline` says, of this batch alone."""
         owed = self._advices_due()
-        return Owed(len(owed), sum(p.amount for p in owed), min((p.at for p in owed), default=None))
+        return Owed(len(owed), sum(p.amount for p in owed), min((p.owed_since for p in owed), default=None))
 
     def owed_at_hand(self) -> list[Payment]:
         """The sales of which `offline` is the sum, but for those in batches that are parked and not loaded."""
@@ -276,7 +286,7 @@ class Book:
         self._update(
             r.key, state=State.ADVICE_DUE, entry_mode=r.entry_mode, means=r.means, card=r.card,
             recovery_fields=r.recovery_fields, chip=r.chip, signature=r.signature,
-            card_token=r.card_token, scheme=r.scheme, verified_by=r.verified_by,
+            card_token=r.card_token, scheme=r.scheme, verified_by=r.verified_by, owed_since=self.payments[r.key].at,
         )  # fmt: skip
         self._slip_due(r.key)
 
@@ -411,6 +421,18 @@ class Book:
     def _parameters_taken(self, r: ParametersTaken) -> None:
         self.parameters = r
 
+    def _host_time(self, r: HostTime) -> None:
+        """Whatever is owed was owed before, even if the clock was ahead when it was sold."""
+        self.host_time, self.host_time_batch = r.at, self.batch
+        for payment in self.unresolved():
+            if payment.owed_since > r.at:
+                self._update(payment.key, owed_since=r.at)
+        for batch, parked in self.parked.items():
+            if parked.owed_since is not None and parked.owed_since > r.at:
+                self.parked[batch] = replace(parked, owed_since=r.at)
+        if self.draining:
+            self.draining.apply(r)
+
 
 _APPLY: dict[type, Callable[[Book, Any], None]] = {
     Started: Book._started,
@@ -432,4 +454,5 @@ _APPLY: dict[type, Callable[[Book, Any], None]] = {
     BatchClosed: Book._batch_closed,
     BatchParked: Book._batch_parked,
     ParametersTaken: Book._parameters_taken,
+    HostTime: Book._host_time,
 }

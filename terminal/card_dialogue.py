@@ -9,6 +9,7 @@ card that cannot pay so is inserted. Whatever comes first pays, and nothing else
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -97,7 +98,9 @@ class CardDialogue:
         self, reader: CardReader, pin_pad: PinPad | None, seal: Callable[[str], str], report: Callable[[Event], None],
         downloaded: DownloadedParameters = SHIPPED, *, contactless_reader: CardReader | None = None,
         stripe: StripeDialogue | None = None, offline: OfflineTerms | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
+        self._now = now
         self._downloaded = downloaded
         self._reader = reader
         self._contactless_reader = contactless_reader
@@ -120,7 +123,7 @@ class CardDialogue:
         parameters = self._parameters(profile)
         try:
             self._report(Progress("card_or_code"))
-            taken = await self._take(parameters, lambda: _facts(profile, amount, trace, inquiry))
+            taken = await self._take(parameters, lambda: _facts(profile, self._now(), amount, trace, inquiry))
             if isinstance(taken, Outcome):
                 self._conclude(taken)
                 return
@@ -375,10 +378,10 @@ async def _with_tapped_card(reader: CardReader) -> CardReader:
             return reader
 
 
-def _facts(profile: TerminalProfile, amount: int, trace: str, inquiry: bool) -> SaleFacts:
-    now = datetime.now(UTC) + timedelta(minutes=profile.utc_offset_minutes)
+def _facts(profile: TerminalProfile, now: float, amount: int, trace: str, inquiry: bool) -> SaleFacts:
+    local = datetime.fromtimestamp(now, UTC) + timedelta(minutes=profile.utc_offset_minutes)
     return SaleFacts(
-        amount=amount, date=now.strftime("%y%m%d"), time=now.strftime("%H%M%S"), sequence=int(trace),
+        amount=amount, date=local.strftime("%y%m%d"), time=local.strftime("%H%M%S"), sequence=int(trace),
         unpredictable_number=secrets.token_bytes(4), random_percent=1 + secrets.randbelow(99),
         type="31" if inquiry else "00",
     )  # fmt: skip

@@ -19,6 +19,7 @@ from terminal.events import (
     CardCompleted,
     CardErased,
     CardPresented,
+    ClockSeen,
     CloseByPeople,
     CodeIgnored,
     CodePresented,
@@ -52,6 +53,7 @@ from terminal.events import (
     Tick,
     VoidRequested,
 )  # fmt: skip
+from terminal.host_time import HostClock
 from terminal.offline_caps import OfflineCard
 from terminal.parked import ParkedBatches
 from terminal.payment import Payments
@@ -65,7 +67,7 @@ _PAYMENT_ANSWERS = ("0210", "0230", "0410")
 MISSED = {"choose": "no_choice"}
 """What did not come in time, by the stage at which the payment waited; at every other it was a card or a code."""
 
-_MEASUREMENTS = (RoomMeasured, DevicesSeen, DownloadsLoaded)
+_MEASUREMENTS = (RoomMeasured, ClockSeen, DevicesSeen, DownloadsLoaded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ class Counter:
         for record in records:
             self.book.apply(record)
         self.payments = Payments(self.book, profile)
-        self.session = Session(self.book, profile, lambda: self.payments.answer_is_owed)
+        self.clock = HostClock(self.book, profile, lambda: self.busy)
+        self.session = Session(self.book, profile, lambda: self.payments.answer_is_owed, self.clock.told)
         self.settlement = Settlement(self.book, profile)
         self.parked = ParkedBatches(self.book, profile)
         self.errands = Errands(self.book, profile)
@@ -104,6 +107,7 @@ class Counter:
     def resume(self, now: float) -> list[Effect]:
         """Take up what a restart has interrupted."""
         self.now = now
+        self.clock.look(now)
         self.session.resume(now)
         self.payments.hold_advices(self.parked.come_first, now)
         return self.payments.resume(now) + self.slips.follow(now) + self.parked.follow(self.session.ready, now)
@@ -114,6 +118,7 @@ class Counter:
         From a measurement, or what was read of a file, nothing follows: who brings it need not look for effects.
         """
         was_ready, self.now = self.session.ready, now
+        self.clock.look(now)
         effects = self._decide(event, now)
         return effects if isinstance(event, _MEASUREMENTS) else effects + self._follow(was_ready, now)
 
@@ -190,13 +195,16 @@ class Counter:
                 return self.payments.send_now(now) + self.parked.send_now(now)
             case DownloadKept():
                 return self.errands.kept(event, now)
-            case RoomMeasured() | DownloadsLoaded() | DevicesSeen():
+            case RoomMeasured() | ClockSeen() | DownloadsLoaded() | DevicesSeen():
                 return self._measured(event, now)
 
-    def _measured(self, event: RoomMeasured | DownloadsLoaded | DevicesSeen, now: float) -> list[Effect]:
+    def _measured(self, event: RoomMeasured | ClockSeen | DownloadsLoaded | DevicesSeen, now: float) -> list[Effect]:
         match event:
             case RoomMeasured(free_bytes, writable):
                 self.room = risk.Room(free_bytes, writable)
+            case ClockSeen():
+                self.clock.seen(event)
+                self.clock.look(now)
             case DevicesSeen(works):
                 self.errands.devices = works
             case DownloadsLoaded():
@@ -336,7 +344,8 @@ class Counter:
         profile, out_of_reach = self.profile, self.session.host_is_out_of_reach
         too_old = offline_caps.lists_are_too_old(profile.offline, self.lists_at, self.now)
         return risk.refusal_of_offline(
-            self.book, profile.limits, profile.offline, self.room, out_of_reach, self.busy, too_old
+            self.book, profile.limits, profile.offline, self.room, out_of_reach, self.busy,
+            time_is_known=self.clock.is_known, lists_too_old=too_old,
         )
 
     @property

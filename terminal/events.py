@@ -308,6 +308,14 @@ class RoomMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSeen:
+    """How many seconds the wall clock is ahead of the cores' time, and whether the host vouches for the latter."""
+
+    wall_is_off_s: float
+    is_vouched: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DevicesSeen:
     """How the devices are, by name: whether each works. What is not there, or not known, is left out."""
 
@@ -357,7 +365,7 @@ Event = (
     | CardCompleted | Progress | SlipReady | SlipPrinted | SlipFailed
     | LinkUp | LinkLost | CourierUp | CourierLost | CourierRefused | SendNow | Received
     | KeysLoaded | KeysLost | KeysBack | CardErased | DownloadKept | DownloadsLoaded
-    | RoomMeasured | DevicesSeen | BatchLoaded | Tick
+    | RoomMeasured | ClockSeen | DevicesSeen | BatchLoaded | Tick
 )  # fmt: skip
 
 
@@ -387,6 +395,13 @@ class Send:
 @dataclass(frozen=True, slots=True)
 class Reconnect:
     """Drop the connection and make a new one: the host does not answer on this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetClock:
+    """The host vouches for the cores' time, from now on this many seconds later; if not 0, the cores start over."""
+
+    by_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,6 +472,6 @@ class PrintNow:
 
 
 Effect = (
-    Persist | Send | Reconnect | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | KeepDownload | LoadBatch
-    | Print | PrintNow
+    Persist | Send | Reconnect | SetClock | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | KeepDownload
+    | LoadBatch | Print | PrintNow
 )  # fmt: skip

@@ -61,7 +61,7 @@ def in_force(offline: Offline, lists_at: float | None, now: float) -> Offline:
 def refusal_of_sale(amount: int, operator: str, book: Book, caps: Offline, now: float) -> str:
     """Say why this amount cannot be sold without the host, as far as that is known before the card is read."""
     owed, at_hand = book.offline(), book.owed_at_hand()
-    hour = [payment for payment in at_hand if now - payment.at < HOUR_S]
+    hour = [payment for payment in at_hand if now - payment.owed_since < HOUR_S]
     by_operator = [payment for payment in at_hand if payment.operator == operator]
     reasons = (
         ("amount_zero", amount <= 0),

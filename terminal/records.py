@@ -296,18 +296,30 @@ class ParametersTaken:
     merchant_name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class HostTime:
+    """The host has vouched for this time, under its MAC. What was recorded before it did not happen after it.
+
+    Records before it may bear a later time: then this terminal's clock was wrong, and was set.
+    """
+
+    at: float
+
+
 PaymentRecord = (
     Started | Sent | ApprovedOffline | Answered | Completed | Cancelled | ReversalDue | Reversed | LateAnswer
     | Attention | ClosedByPeople | PrintBegan | Printed
 )  # fmt: skip
-Record = PaymentRecord | SignedOn | SettleStarted | SettleAnswered | BatchClosed | BatchParked | ParametersTaken
+Record = (
+    PaymentRecord | SignedOn | SettleStarted | SettleAnswered | BatchClosed | BatchParked | ParametersTaken | HostTime
+)
 
 _CLASSES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
         Started, Sent, ApprovedOffline, Answered, Completed, Cancelled, ReversalDue, Reversed, LateAnswer, Attention,
         ClosedByPeople, PrintBegan, Printed, SignedOn, SettleStarted, SettleAnswered, BatchClosed, BatchParked,
-        ParametersTaken,
+        ParametersTaken, HostTime,
     )
 }  # fmt: skip
 _KEY_FIELDS = {

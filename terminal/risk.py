@@ -52,8 +52,9 @@ def refusal_of_payment(
 
 
 def refusal_of_offline(
-    book: Book, limits: Limits, caps: Offline, room: Room, out_of_reach: bool, busy: bool, lists_too_old: bool = False
-) -> str:
+    book: Book, limits: Limits, caps: Offline, room: Room, out_of_reach: bool, busy: bool,
+    *, time_is_known: bool = True, lists_too_old: bool = False,
+) -> str:  # fmt: skip
     """Say why nothing can be sold without the host now, whatever the amount; `offline_caps.refusal_of_sale` asks on."""
     return _first(
         *_reasons_of_the_counter(book, limits, room, busy),
@@ -62,6 +63,7 @@ def refusal_of_offline(
         ("offline_refused", not out_of_reach),
         ("offline_batch_unknown", not book.batch_is_known),
         ("offline_lists", lists_too_old),
+        ("offline_time_unknown", not time_is_known),
     )
 
 

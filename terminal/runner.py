@@ -28,6 +28,7 @@ from terminal.events import (
     BalanceRequested,
     BatchLoaded,
     CardErased,
+    ClockSeen,
     CloseByPeople,
     CodeIgnored,
     CodePresented,
@@ -53,6 +54,7 @@ from terminal.events import (
     RoomMeasured,
     SaleRequested,
     Send,
+    SetClock,
     SettleRequested,
     Tick,
     VoidRequested,
@@ -94,6 +96,7 @@ class Runner:
         after_effect: Callable[[Effect], None] = lambda _: None,
         codes: CodeTable = SHIPPED,
         tls: ssl.SSLContext | None = None,
+        clock: SteadyClock | None = None,
     ) -> None:
         self.profile = profile
         self.codes = codes
@@ -118,7 +121,8 @@ class Runner:
         self._health: dict[str, DeviceHealth] = {}
         self._health_moved = False
         self._writable = True
-        self._clock = SteadyClock()
+        self._clock = clock or SteadyClock()
+        self._clock_was_set = False
         self._background: set[asyncio.Task[None]] = set()
         self.counter = Counter(profile, journal.replay(), codes)
 
@@ -134,6 +138,10 @@ class Runner:
         """Whether a payment, or the test of the counter, waits for a code."""
         tested = self._scan_for_test is not None and not self._scan_for_test.done()
         return self._codes_wanted or tested
+
+    def now(self) -> float:
+        """What time it is for this terminal, in UTC seconds."""
+        return self._clock.now()
 
     def view(self) -> dict[str, Any]:
         """What the page shows now."""
@@ -241,6 +249,10 @@ class Runner:
             for effect in effects:
                 self._perform(effect)
                 self._after_effect(effect)
+            if self._clock_was_set:  # deadlines are times, and these were others
+                self._clock_was_set = False
+                self._start_over()
+                self._link.reconnect()
         except JournalUnwritable as error:
             log.error("journal_unwritable", reason=str(error))
             self._writable = False
@@ -253,7 +265,7 @@ class Runner:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _perform(self, effect: Effect) -> None:  # noqa: C901 - one match over a closed union
+    def _perform(self, effect: Effect) -> None:  # noqa: C901, PLR0912 - one match over a closed union
         match effect:
             case Persist(record):
                 self.journal.append(record)
@@ -278,6 +290,9 @@ class Runner:
                 self.printing.begin(key)
             case Reconnect():
                 self._link.reconnect()
+            case SetClock(by_s):
+                self._clock.vouch(by_s)
+                self._clock_was_set = self._clock_was_set or by_s != 0
 
     def _load_batch(self, batch: str) -> None:
         """Read and hand in at once: what is appended in between would be missing."""
@@ -315,7 +330,7 @@ class Runner:
         )
         dialogue = CardDialogue(
             reader, pin_pad, self._vault.seal, self.post, self.emv, contactless_reader=contactless, stripe=stripe,
-            offline=terms if effect.offline else None,
+            offline=terms if effect.offline else None, now=self.now,
         )  # fmt: skip
         run = partial(dialogue.run, self.profile, effect.amount, effect.currency, effect.key.trace, inquiry)
         readers = [reader, *filter(None, [self.devices.contactless_reader])]
@@ -396,11 +411,14 @@ class Runner:
                 self.post(CodePresented(scan.code) if isinstance(scan, Scanned) else CodeIgnored(scan.reason))
 
     async def _watch_room(self) -> None:
-        """Measure now and then; start over when writes go through again, or the clock was set."""
+        """Measure now and then; start over when writes go through again, or a clock that was wrong has been set."""
         while True:
             await asyncio.sleep(ROOM_INTERVAL_S)
             works_again = not self._writable and self.journal.probe()
-            if works_again or (self._clock.is_off and not self.counter.busy):
+            follows = self._clock.wall_was_set and not (self.counter.clock.is_known or self.counter.busy)
+            if follows:
+                self._clock.follow()
+            if works_again or follows:
                 self._writable = self._writable or works_again
                 self._start_over()
                 self._link.reconnect()
@@ -422,11 +440,11 @@ class Runner:
         """Tell the cores how the journal's disk and the devices are; from that nothing follows."""
         now = self._clock.now()
         self.counter.handle(RoomMeasured(self.journal.free_bytes(), self._writable), now)
+        self.counter.handle(ClockSeen(self._clock.wall_is_off_s, self._clock.is_vouched), now)
         self.counter.handle(self.supervision.seen(), now)
 
     def _start_over(self) -> None:
         """Take up what was interrupted, from the journal."""
-        self._clock.follow()
         self._rebuild()
         self._carry_out(self.counter.resume(self._clock.now()))
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from firmware_config.profile import TerminalProfile
+from iso8583 import Message
 from terminal import host_parameters, messages
 from terminal.book import Book
 from terminal.events import Effect, KeysLoaded, KeysLost, LinkLost, LoadKeys, Persist, Received, Reconnect, Send
@@ -43,12 +44,15 @@ class SessionState(StrEnum):
 class Session:
     """Signs on when the link comes up and when the host asks for it, and keeps the link proven by probes.
 
-    `answer_is_owed`: the host has been asked about money, and its answer is still waited for.
+    `answer_is_owed`: the host has been asked about money, and its answer is still waited for. `on_time` is told of each
+    answer that proves the host, for the time that it brings.
     """
 
     def __init__(
-        self, book: Book, profile: TerminalProfile, answer_is_owed: Callable[[], bool] = lambda: False
-    ) -> None:
+        self, book: Book, profile: TerminalProfile, answer_is_owed: Callable[[], bool],
+        on_time: Callable[[Message, float], list[Effect]],
+    ) -> None:  # fmt: skip
+        self._on_time = on_time
         self._book = book
         self._profile = profile
         self._answer_is_owed = answer_is_owed
@@ -207,7 +211,7 @@ class Session:
         self._keys_are_proven, self._failures = True, 0
         if not self.ready:
             self._is_ready(now)
-        return []
+        return self._on_time(event.message, now) if event.mac == "good" else []
 
     def _doubt_about(self, event: Received) -> str:
         """Why an answer does not prove that the host has the same keys; empty if it does."""

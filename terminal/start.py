@@ -24,6 +24,7 @@ from terminal.key_link import KeyLink
 from terminal.operators import Operators
 from terminal.payment_codes import SHIPPED, CodeTable, CodeTableError, parse_code_table, signed_code_table
 from terminal.runner import Runner
+from terminal.steady_clock import SteadyClock
 
 log = structlog.get_logger()
 
@@ -39,7 +40,9 @@ class Terminal:
 
 
 @asynccontextmanager
-async def opened(folder: Path, after_effect: Callable[[Effect], None] = lambda _: None) -> AsyncIterator[Terminal]:
+async def opened(
+    folder: Path, after_effect: Callable[[Effect], None] = lambda _: None, clock: SteadyClock | None = None
+) -> AsyncIterator[Terminal]:
     """Open everything that a terminal needs, and close it afterwards.
 
     Raises ProfileError, CertificateError or JournalError, each with a sentence that says what to do. A terminal without
@@ -61,7 +64,7 @@ async def opened(folder: Path, after_effect: Callable[[Effect], None] = lambda _
         await keys.opened()
         codes = codes_of(folder, profile.payment_codes_key)
         downloads = DownloadStore(folder, keys)
-        runner = Runner(profile, journal, keys, supervision, downloads, after_effect, codes, tls)
+        runner = Runner(profile, journal, keys, supervision, downloads, after_effect, codes, tls, clock)
         yield Terminal(profile, runner, Operators(folder / "operators.json"), keys)
     finally:
         await supervision.close()

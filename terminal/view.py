@@ -45,6 +45,7 @@ def view_of(
             "orders": list(counter.errands.orders), "trouble": counter.session.trouble,
             "down_since": counter.session.down_since,
         },
+        "clock": {"trouble": counter.clock.trouble},
         "batch": book.batch,
         "current": _current(counter),
         "notice": _notice(counter),

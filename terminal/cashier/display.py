@@ -4,7 +4,6 @@ It is a page for a second screen, at ``/display``; it follows the payment by ser
 anything there. A balance is the customer's own affair: it is not shown on a screen that others see.
 """
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -113,7 +112,7 @@ class Display:
         return StreamingResponse(self._updates(), media_type="text/event-stream", headers=headers)
 
     def _now(self) -> Screen:
-        return screen(self.till.view(), self.till.seen, time.time())
+        return screen(self.till.view(), self.till.seen, self.till.now())
 
     async def _updates(self) -> AsyncIterator[bytes]:
         test = self.till.runner.test

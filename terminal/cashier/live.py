@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from typing import Any
@@ -49,7 +48,7 @@ async def _updates(till: Till, session: Session, shown: str) -> AsyncIterator[by
     last: object = None
     async with aclosing(looks(till)) as coming:
         async for view in coming:
-            facts = (view, session.language, session.operator, till.seen, till.request_id, int(time.time()) // 60)
+            facts = (view, session.language, session.operator, till.seen, till.request_id, int(till.now()) // 60)
             if facts == last:
                 continue
             last = facts

@@ -6,7 +6,6 @@ both, so that an answer which was overtaken by an update never puts back what wa
 """
 
 import hashlib
-import time
 import unicodedata
 from functools import cache
 from typing import Any
@@ -54,7 +53,7 @@ def digest(rendered: dict[str, str]) -> str:
 
 def _live(till: Till, view: View, session: Session) -> dict[str, Any]:
     texts = texts_in(session.language)
-    moment = Moment(session.operator, till.seen, time.time())
+    moment = Moment(session.operator, till.seen, till.now())
     return _common(till, view, session) | {
         "strip": strip(view, moment, texts), "alerts": alerts(view, moment, texts),
         "panel": counter_test.panel(view, texts) or panel(view, moment, texts, till.slip),

@@ -98,6 +98,7 @@ def alerts(view: View, moment: Moment, texts: Texts) -> tuple[Alert, ...]:
     found += _parked(view, texts)
     found += _receipts_due([p for p in elsewhere if words.is_receipt_due(view, p, moment.now)], texts)
     found += _dead_line(view, moment, texts)
+    found += _wrong_time(view, texts)
     found += [Alert(texts(f"order.{order}"), "plain", "info") for order in view["session"]["orders"]]
     if len(found) <= ALERTS_MAX:
         return tuple(found)
@@ -145,6 +146,12 @@ def _dead_line(view: View, moment: Moment, texts: Texts) -> list[Alert]:
     when = texts.when(since, moment.now, view["terminal"]["utc_offset_minutes"])
     trouble = texts.either("line", session["trouble"])
     return [Alert(texts("alert.dead_line", when=when, trouble=trouble), icon="offline")]
+
+
+def _wrong_time(view: View, texts: Texts) -> list[Alert]:
+    """What is wrong with the clock, and who mends it."""
+    trouble = view["clock"]["trouble"]
+    return [Alert(texts.either("clock", trouble))] if trouble else []
 
 
 def _unknown(view: View, payment: View, texts: Texts) -> Alert:

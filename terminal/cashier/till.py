@@ -39,6 +39,10 @@ class Till:
         """The machine's state."""
         return self.runner.view()
 
+    def now(self) -> float:
+        """What time it is, UTC seconds: the machine's time, not that of a wall clock that may be wrong."""
+        return self.runner.now()
+
     def touch(self) -> None:
         """What the page shows has changed, though the machine's state has not."""
         self._touched.set()

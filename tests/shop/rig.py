@@ -52,6 +52,7 @@ from terminal.key_store import KeyStore
 from terminal.operators import Operators
 from terminal.records import Key, Record, Started
 from terminal.runner import Runner
+from terminal.steady_clock import SteadyClock
 from terminal.transitions import State
 from tests.terminal.key_rig import keep_test_ca_keys
 
@@ -99,10 +100,9 @@ class Shop:
         self.on_effect: Callable[[Effect], None] = lambda _: None
         self.on_host_effect: Callable[[HostEffect], None] = lambda _: None
         self._settings, self._devices = settings, devices
-        self._names = names
-        self._reply_timeout_s = reply_timeout_s
-        self._channel_timeout_s = channel_timeout_s
-        self._limits = limits
+        self._reply_timeout_s, self._channel_timeout_s = reply_timeout_s, channel_timeout_s
+        self._names, self._limits = names, limits
+        self.clock: SteadyClock | None = None
         self._reader_port = free_port()
         self._host_life: AsyncExitStack | None = None
         self._life: asyncio.Task[None] | None = None
@@ -193,7 +193,7 @@ class Shop:
             await self.until_ready()
 
     async def _live(self, started: "asyncio.Future[None]") -> None:
-        async with terminal.opened(self.folder / "terminal", self._after_effect) as opened:
+        async with terminal.opened(self.folder / "terminal", self._after_effect, self.clock) as opened:
             self.runner, self.operators = opened.runner, opened.operators
             started.set_result(None)
             await self.runner.run()

@@ -153,10 +153,9 @@ def probes(effects: Iterable[Effect]) -> list[str]:
 
 
 def echo_answer(number: str = "000001", code: str = "00", mac: MacState = "good") -> Received:
-    """The answer to a probe with this number: the first since the line came up, if it is not said."""
+    """The answer to a probe with this number: the first since the line came up, if it is not said. It tells no time."""
     return Received(Message("0830", {
-        11: number, 12: "103000", 13: "0115", 39: code, 41: PROFILE.terminal_id, 42: PROFILE.merchant_id,
-        60: "00000007301",
+        11: number, 39: code, 41: PROFILE.terminal_id, 42: PROFILE.merchant_id, 60: "00000007301",
     }), mac)  # fmt: skip
 
 

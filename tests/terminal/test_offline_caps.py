@@ -30,7 +30,7 @@ def owed(*sales: tuple[int, float], operator: str = "01", card: OfflineCard = MI
     return [
         Payment(
             Key("12345678", "000007", f"{number:06d}"), "offline_sale", amount, "156", operator, NOW - ago, f"{number}",
-            state=State.ADVICE_DUE, card_token=card.token, scheme=card.scheme,
+            state=State.ADVICE_DUE, card_token=card.token, scheme=card.scheme, owed_since=NOW - ago,
         )
         for number, (amount, ago) in enumerate(sales)
     ]  # fmt: skip

@@ -144,6 +144,7 @@ FACTS: dict[str, set[str]] = {
     "state.": {state.value.replace(" ", "_") for state in State},
     "session.": {state.value.replace(" ", "_") for state in SessionState},
     "session_refusal.": arguments("runner.py", "KeysLoaded") | {"host", "bad_mac", "no_mac"} | set(SENTENCES),
+    "clock.": returned("host_time.py", "trouble"),
     "line.": (
         assigned("host_link.py", "reason") | returned("host_link.py", "_reason_of")
         | returned("session.py", "_doubt_about") - {"good"} | {"lost", "no_answer"}
@@ -164,7 +165,9 @@ def test_everything_that_the_code_comes_up_with_has_words(section: str) -> None:
     assert {f"{section}{name}" for name in FACTS[section]} - EN.keys == set()
 
 
-@pytest.mark.parametrize("section", ["reason.", "device_reason.", "order.", "line.", "action.", "reversal_reason."])
+@pytest.mark.parametrize(
+    "section", ["reason.", "device_reason.", "order.", "line.", "clock.", "action.", "reversal_reason."]
+)
 def test_no_sentence_is_left_of_what_is_gone(section: str) -> None:
     spoken = {key for key in EN.keys if key.startswith(section)}
     assert spoken - {f"{section}{name}" for name in FACTS[section]} - {f"{section}other", "reason.reprinting"} == set()
