@@ -71,10 +71,11 @@ class _Debt:
     silent_at: float = 0.0
     silences: int = 0
     was_heard: bool = False
+    is_stuck: bool = False
 
     @property
     def lets_others_pass(self) -> bool:
-        return self.was_heard or self.silences >= PASSED_AFTER
+        return self.was_heard or self.is_stuck or self.silences >= PASSED_AFTER
 
 
 @dataclass(slots=True)
@@ -124,6 +125,11 @@ class Forwarding:
     def lines(self) -> frozenset[Line]:
         """The lines over which something can go now."""
         return frozenset(self._roads)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their next turn, and could be sent."""
+        return sum(debt.over is None and not debt.is_stuck for debt in self._debts.values())
 
     def under_way(self, line: Line) -> int:
         """How many wait for an answer over this line."""
@@ -177,7 +183,7 @@ class Forwarding:
     def cannot_be_sent(self, key: Key) -> None:
         """Nothing has gone out: what it would need is gone. It keeps its turns, and stands in nobody's way."""
         if (debt := self._debts.get(key)) is not None:
-            debt.over, debt.was_heard = None, True
+            debt.over, debt.is_stuck = None, True
 
     # --- lines and time -----------------------------------------------------------------------------------------------
 

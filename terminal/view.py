@@ -58,6 +58,7 @@ def view_of(
         ),
         "offline": _offline(counter),
         "parked": _parked(counter),
+        "forwarding": _forwarding(counter),
         "devices": {name: _device(health, troubles.get(name)) for name, health in devices.items()},
     }  # fmt: skip
 
@@ -80,6 +81,16 @@ def _parked(counter: Counter) -> dict[str, Any]:
         "batches": len(book.parked), "oldest": next(iter(book.parked), ""),
         "lost_count": book.lost.count, "lost_amount": book.lost.amount,
     }  # fmt: skip
+
+
+def _forwarding(counter: Counter) -> dict[str, Any]:
+    """How much of what is owed to the host waits for its turn, and which lines it can take now.
+
+    `courier`: whether there is one, or should be.
+    """
+    forwarding = counter.payments.forwarding
+    courier = "" if not counter.profile.courier.address else "up" if counter.courier_connected else "down"
+    return {"waiting": forwarding.waiting, "lines": sorted(forwarding.lines), "courier": courier}
 
 
 def _device(health: DeviceHealth, last: Trouble | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from terminal.cashier import counter_test, live, render
 from terminal.cashier.amounts import parse_amount
 from terminal.cashier.forms import Form, read_form
 from terminal.cashier.sessions import Session, Sessions
-from terminal.cashier.sheets import REPRINTING, Place
+from terminal.cashier.sheets import REPRINTING, SENDING, Place
 from terminal.cashier.texts import LANGUAGES
 from terminal.cashier.till import Till
 from terminal.devices.scanner_keyboard import keyboard_of
@@ -24,6 +24,7 @@ from terminal.events import (
     RefundRequested,
     ReprintRequested,
     SaleRequested,
+    SendNow,
     SettleRequested,
     VoidRequested,
 )  # fmt: skip
@@ -230,6 +231,17 @@ class Desk:
             self.till.runner.post(ReprintRequested(Key.parse(key)))
         return replace(here, said=REPRINTING)
 
+    async def send_now(self, session: Session, form: Form) -> Place:
+        """Send what is owed to the bank, without waiting until it is time."""
+        if not session.operator:
+            return Place(said="log_on_first")
+        if not self.till.use(form.get("request_id", "")):
+            return HOME
+        if not self.till.runner.counter.payments.forwarding.lines:
+            return Place(said="no_line_yet")
+        self.till.runner.post(SendNow())
+        return Place(said=SENDING)
+
     async def next_sale(self, _: Session, form: Form) -> Place:
         """Go on from a result."""
         self.till.go_on(form.get("key", ""))
@@ -273,6 +285,7 @@ PRESSES: Mapping[str, Press] = {
     "choose": Desk.choose,
     "cancel": Desk.cancel,
     "reprint": Desk.reprint,
+    "send-now": Desk.send_now,
     "next": Desk.next_sale,
     "find": Desk.look_up,
     "test": counter_test.begin,

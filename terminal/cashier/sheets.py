@@ -15,6 +15,7 @@ from terminal.cashier.words import Badge, Tone, View
 from terminal.risk import refusal_of_settlement
 
 REPRINTING = "reprinting"
+SENDING = "sending_now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def said(place: Place, texts: Texts) -> Said:
     if f"reason.{place.said}" not in texts.keys:
         return Said()
     sentence = texts.either("reason", place.said, limit="")
-    return Said(sentence, "plain" if place.said == REPRINTING else "doubt")
+    return Said(sentence, "plain" if place.said in (REPRINTING, SENDING) else "doubt")
 
 
 def sheet(place: Place, till: Till, view: View, operator: str, texts: Texts) -> Sheet | None:

@@ -1,6 +1,6 @@
 """The strip on top and what stands below it: line, devices, operator, and everything that needs attention."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from terminal.cashier import words
 from terminal.cashier.sale import Moment, offline_offer, session_detail, shown_result
@@ -47,6 +47,7 @@ class Alert:
     """Something that needs attention.
 
     `reprint_keys` name the payments whose slips can be printed from here, `closing_key` the one that people can close.
+    `send_now`: what is owed to the bank can be sent from here.
     """
 
     text: str
@@ -54,6 +55,7 @@ class Alert:
     icon: str = "unknown"
     reprint_keys: tuple[str, ...] = ()
     closing_key: str = ""
+    send_now: bool = False
 
 
 def strip(view: View, moment: Moment, texts: Texts) -> Strip:
@@ -96,6 +98,7 @@ def alerts(view: View, moment: Moment, texts: Texts) -> tuple[Alert, ...]:
     found += _lost(view, texts)
     found += _owed_offline(view, moment, texts)
     found += _parked(view, texts)
+    found = _with_send_now(found, view, texts)
     found += _receipts_due([p for p in elsewhere if words.is_receipt_due(view, p, moment.now)], texts)
     found += _dead_line(view, moment, texts)
     found += _wrong_time(view, texts)
@@ -119,7 +122,21 @@ def _owed_offline(view: View, moment: Moment, texts: Texts) -> list[Alert]:
         return []
     amount = texts.money(offline["owed_amount"], terminal["currency"])
     when = texts.when(offline["since"], moment.now, terminal["utc_offset_minutes"])
-    return [Alert(texts("alert.offline", count=offline["owed_count"], amount=amount, when=when), icon="offline")]
+    key = "alert.offline_courier" if view["forwarding"]["lines"] == ["courier"] else "alert.offline"
+    said = texts(key, count=offline["owed_count"], amount=amount, when=when)
+    return [Alert(said, icon="offline", send_now=True)]
+
+
+def _with_send_now(found: list[Alert], view: View, texts: Texts) -> list[Alert]:
+    """One button, while something waits for its turn: on the first line that is about that.
+
+    Of what the left side tells, no line speaks here; then the button has one of its own.
+    """
+    can_be_sent = bool(view["forwarding"]["waiting"] and view["forwarding"]["lines"])
+    if can_be_sent and not any(alert.send_now for alert in found):
+        found = [*found, Alert(texts("alert.owed", count=view["forwarding"]["waiting"]), send_now=True)]
+    first = next((alert for alert in found if alert.send_now), None)
+    return [replace(alert, send_now=can_be_sent and alert is first) for alert in found]
 
 
 def _lost(view: View, texts: Texts) -> list[Alert]:
@@ -160,7 +177,8 @@ def _unknown(view: View, payment: View, texts: Texts) -> Alert:
     amount = words.signed_amount(payment, texts)
     tone: Tone = "bad" if payment["attention"] else "doubt"
     said = texts("alert.unknown", voucher=payment["trace"], amount=amount, sentence=sentence)
-    return Alert(said, tone, closing_key=payment["key"] if payment["needs_people"] else "")
+    waits = payment["state"] == State.REVERSAL_DUE
+    return Alert(said, tone, closing_key=payment["key"] if payment["needs_people"] else "", send_now=waits)
 
 
 def _receipts_due(payments: list[View], texts: Texts) -> list[Alert]:

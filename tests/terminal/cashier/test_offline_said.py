@@ -1,18 +1,20 @@
 """Selling offline, as the page says it: what is still allowed, who bears the risk, and what has become of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from firmware_config.profile import Offline
 from terminal.cashier.display import screen
 from terminal.cashier.sale import Entry, Moment, Progress, Result, panel
 from terminal.cashier.sales import sales
-from terminal.cashier.strip import alerts, strip
+from terminal.cashier.strip import Alert, alerts, strip
 from terminal.cashier.texts import texts_in
 from terminal.devices import DeviceHealth
-from terminal.events import MeansFailed, SaleRequested
+from terminal.events import CourierUp, MeansFailed, SaleRequested, Send, SendNow
 from terminal.printing import slip_of
 from terminal.view import view_of
-from tests.terminal.rig import Till, answer, from_host
+from tests.terminal.rig import Till, answer, from_host, ready_till
 from tests.terminal.test_offline import LIMITS, back_online, charge, cut_off, newest, sell, sold
 
 EN = texts_in("en")
@@ -136,3 +138,47 @@ def test_the_slip_says_offline_and_the_time_of_the_sale(booked: bool, remarks: i
     assert slip.response_texts[0] == "离线交易/OFFLINE" and len(slip.response_texts) == remarks
     assert (slip.type_en, f"{slip.local_time:%m%d %H%M}") == ("OFFLINE SALE", "1115 0613")
     assert bool(slip.reference_no) == booked
+
+
+# --- send now ---------------------------------------------------------------------------------------------------------
+
+
+def test_while_the_line_is_dead_and_the_courier_is_not_that_is_said_with_what_is_left():
+    till = sold()
+    sell(till)
+    till.on(CourierUp())
+    advice = next(effect.message for effect in till.effects if isinstance(effect, Send))
+    till.on(replace(from_host(answer(advice)), line="courier"))
+    (alert,) = seen_alerts(till)
+    assert "the courier takes them: 1 sold offline left, ¥25.00 in all" in alert.text
+
+
+def test_what_waits_for_its_turn_can_be_sent_at_once():
+    till = sold()
+    assert not any(alert.send_now for alert in seen_alerts(till)), "there is no line"
+    back_online(till)
+    assert not any(alert.send_now for alert in seen_alerts(till)), "it has just been sent"
+    till.wait(70)
+    (alert,) = seen_alerts(till)
+    assert alert.send_now
+    till.on(SendNow())
+    assert not any(alert.send_now for alert in seen_alerts(till))
+
+
+def test_there_is_one_such_button_however_much_waits():
+    till = ready_till()
+    till.sell()
+    till.wait(31)
+    till.on(from_host(answer(till.sent(), "96")))
+    (alert,) = alerts(view_of(till.counter, READY), Moment("01", "", till.now), EN)
+    assert alert.send_now and "Owed to the bank: 1" in alert.text, "the left side tells of the reversal"
+    till = sold()
+    sell(till)
+    back_online(till)
+    till.wait(70)
+    assert [alert.send_now for alert in seen_alerts(till)].count(True) == 1
+
+
+def seen_alerts(till: Till) -> tuple[Alert, ...]:
+    """What the page says below the strip when the last result was gone on from."""
+    return alerts(view_of(till.counter, READY), Moment("01", str(newest(till).key), till.now), EN)

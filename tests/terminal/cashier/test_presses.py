@@ -112,6 +112,18 @@ def test_reprint_pressed_twice_prints_one_duplicate(browser: httpx.Client, shop:
     assert (said(first), said(second)) == ("reprinting", "")
 
 
+def test_send_now_pressed_twice_is_done_once_and_said(browser: httpx.Client, shop: RunningShop) -> None:
+    fields = form(browser, "/charge")
+    first, second = (browser.post("/send-now", data=fields) for _ in range(2))
+    assert (said(first), said(second)) == ("sending_now", "") and "正在上送" in first.text
+
+
+def test_send_now_without_a_line_says_that_it_goes_by_itself(browser: httpx.Client, shop: RunningShop) -> None:
+    shop.stop_host()
+    shop.wait_for(lambda view: view["session"]["state"] == "down")
+    assert said(browser.post("/send-now", data=form(browser, "/charge"))) == "no_line_yet"
+
+
 def test_cancel_ends_only_the_payment_that_it_names(browser: httpx.Client, shop: RunningShop) -> None:
     charge(browser)
     fields = form(browser, "/cancel")
@@ -130,7 +142,7 @@ def test_nobody_moves_money_without_logging_on(browser: httpx.Client, shop: Runn
     key = sell(browser, shop)
     fields = form(browser, "/charge") | LEAVE | {"amount": "1.00", "key": key}
     with stranger(shop) as nobody:
-        for action in ("charge", "balance", "void", "refund", "settle", "reprint"):
+        for action in ("charge", "balance", "void", "refund", "settle", "reprint", "send-now"):
             assert said(nobody.post(f"/{action}", data=fields)) == "log_on_first", action
     assert [payment["key"] for payment in shop.view()["payments"]] == [key]
 
