@@ -62,6 +62,7 @@ from terminal.records import Key, Record
 from terminal.session import Session
 from terminal.settlement import Settlement
 from terminal.slip_queue import SlipQueue
+from terminal.telemetry import Telemetry
 
 _PAYMENT_ANSWERS = ("0210", "0230", "0410")
 MISSED = {"choose": "no_choice"}
@@ -93,6 +94,7 @@ class Counter:
         self.settlement = Settlement(self.book, profile)
         self.parked = ParkedBatches(self.book, profile)
         self.errands = Errands(self.book, profile)
+        self.telemetry = Telemetry(self.book, profile, self.payments.forwarding)
         self.courier_connected = False
         self.room = risk.Room(free_bytes=0, writable=False)
         self.lists_at: float | None = None
@@ -124,7 +126,9 @@ class Counter:
 
     def deadline(self) -> float | None:
         """When Tick is to be handled next."""
-        cores = (self.payments, self.session, self.settlement, self.parked, self.errands, self.slips)
+        cores = (
+            self.payments, self.session, self.settlement, self.parked, self.errands, self.slips, self.telemetry,
+        )  # fmt: skip
         times = (core.deadline() for core in cores)
         return min((time for time in times if time is not None), default=None)
 
@@ -415,7 +419,8 @@ class Counter:
             effects += self.payments.link_down(now) + self.settlement.link_down() + self.parked.link_down(now)
         effects += self.errands.follow(self._is_free(), now) + self.slips.follow(now)
         effects += self.parked.follow(self.session.ready, now)
-        return effects + self.payments.hold_advices(self.parked.come_first, now)
+        effects += self.payments.hold_advices(self.parked.come_first, now)
+        return effects + self.telemetry.follow(self.courier_connected, self.errands.devices, now)
 
     def _follow_courier(self, now: float) -> list[Effect]:
         """The courier serves while the broker is there and we have keys: without a MAC the host believes nothing."""

@@ -18,6 +18,8 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 import structlog
@@ -90,9 +92,9 @@ class Courier:
         frame = Frame(self._profile.host.tpdu, self._profile.host.header, message).to_bytes()
         self._publish(suffix, frame, messages.key_in(message), again_in_s + LATE_S)
 
-    def tell(self, telemetry: Mapping[str, Any], again_in_s: int) -> None:
+    def tell(self, telemetry: Mapping[str, object], again_in_s: int) -> None:
         """Hand over how the terminal is: plain values, of which none may be card data."""
-        self._publish("telemetry", json.dumps(telemetry).encode(), None, again_in_s + LATE_S)
+        self._publish("telemetry", json.dumps({**telemetry, "version": _version()}).encode(), None, again_in_s + LATE_S)
 
     # --- one connection -----------------------------------------------------------------------------------------------
 
@@ -296,6 +298,15 @@ class _Ears:
     def _tell(self, what: Callable[..., None], *values: Any) -> None:
         with suppress(RuntimeError):  # the loop has ended: nobody is there to hear it
             self._loop.call_soon_threadsafe(what, *values)
+
+
+@cache
+def _version() -> str:
+    """Of this program; empty where it runs without having been installed."""
+    try:
+        return version("tillgate")
+    except PackageNotFoundError:
+        return ""
 
 
 def _properties(kind: int) -> Properties:

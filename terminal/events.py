@@ -393,6 +393,14 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell the host how the terminal is, through the courier: plain values, no card data. It is told again by then."""
+
+    telemetry: Mapping[str, object]
+    again_in_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reconnect:
     """Drop the connection and make a new one: the host does not answer on this one."""
 
@@ -472,6 +480,6 @@ class PrintNow:
 
 
 Effect = (
-    Persist | Send | Reconnect | SetClock | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | KeepDownload
+    Persist | Send | Tell | Reconnect | SetClock | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | KeepDownload
     | LoadBatch | Print | PrintNow
 )  # fmt: skip

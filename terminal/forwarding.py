@@ -131,9 +131,10 @@ class Forwarding:
         """How many wait for their next turn, and could be sent."""
         return sum(debt.over is None and not debt.is_stuck for debt in self._debts.values())
 
-    def under_way(self, line: Line) -> int:
-        """How many wait for an answer over this line."""
-        return sum(debt.over == line for debt in self._debts.values())
+    @property
+    def under_way(self) -> int:
+        """How many have been sent, and may yet be answered in time."""
+        return sum(debt.over is not None for debt in self._debts.values())
 
     # --- what is owed -------------------------------------------------------------------------------------------------
 

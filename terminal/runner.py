@@ -56,6 +56,7 @@ from terminal.events import (
     Send,
     SetClock,
     SettleRequested,
+    Tell,
     Tick,
     VoidRequested,
 )  # fmt: skip
@@ -271,6 +272,9 @@ class Runner:
                 self.journal.append(record)
             case Send():
                 self._send(effect)
+            case Tell(telemetry, again_in_s):
+                if self._courier is not None:
+                    self._courier.tell(telemetry, again_in_s)
             case AskForMeans():
                 self._ask_for_means(effect)
             case ReleaseMeans():

@@ -9,7 +9,7 @@ from pathlib import Path
 from iso8583 import Message
 from iso8583.framing import FrameBuffer, with_length
 from iso8583.unionpay import Frame
-from terminal.events import Effect, Send
+from terminal.events import Effect, Send, SendNow
 from terminal.records import ApprovedOffline
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import LOOPBACK, MERCHANT, OPENING_BALANCE, TERMINAL, Shop, free_port, shop
@@ -19,25 +19,38 @@ OFFLINE = "[offline]\nsale_amount_max = 5000\ntotal_amount_max = 9000\n"
 
 
 class OwnLine:
-    """The terminal's own line to the host, until it is cut; `mute`: no answer comes through."""
+    """The terminal's own line to the host, until it is cut; `mute`: no answer comes through.
+
+    Its port is held also while it is cut: in a test beside this one, somebody might listen there.
+    """
 
     def __init__(self, host_port: int) -> None:
         self.host_port, self.port = host_port, free_port()
-        self.mute = False
+        self.mute = self._is_cut = False
         self._server: asyncio.Server | None = None
         self._ends: list[asyncio.StreamWriter] = []
 
-    async def mend(self) -> None:
+    async def open(self) -> None:
         self._server = await asyncio.start_server(self._accept, LOOPBACK, self.port)
 
-    def cut(self) -> None:
-        assert self._server is not None, "mended"
+    def close(self) -> None:
+        assert self._server is not None, "opened"
         self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        self._is_cut = True
         for end in self._ends:
             end.transport.abort()
         self._ends.clear()
 
+    def mend(self) -> None:
+        self._is_cut = False
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.transport.abort()
+            return
         self._ends.append(writer)
         with suppress(OSError):
             host_reader, host_writer = await asyncio.open_connection(LOOPBACK, self.host_port)
@@ -98,6 +111,7 @@ class Road:
     shop: Shop
     line: OwnLine
     broker: Broker
+    listener: Listener
     host: HostAtBroker
     sent: list[tuple[str, Message]]
 
@@ -126,7 +140,7 @@ async def road(folder: Path) -> AsyncIterator[Road]:
             sent.append((effect.line, effect.message))
 
     line = OwnLine(free_port())
-    await line.mend()
+    await line.open()
     async with broker(folder) as between, Listener(between.port) as listener:
         settings = f'{OFFLINE}[courier]\naddress = "{LOOPBACK}"\nport = {between.port}\nkeepalive_s = 1\n'
         async with shop(
@@ -135,10 +149,10 @@ async def road(folder: Path) -> AsyncIterator[Road]:
             host = HostAtBroker(listener, s.host_port)
             serving = asyncio.create_task(host.serve())
             await s.until(lambda view: s.counter.courier_connected)
-            yield Road(s, line, between, host, sent)
+            yield Road(s, line, between, listener, host, sent)
             serving.cancel()
             await asyncio.wait([serving])
-    line.cut()
+    line.close()
 
 
 @in_a_loop
@@ -163,6 +177,9 @@ async def test_a_broker_that_dies_with_an_advice_costs_nothing_but_time(tmp_path
         assert it.shop.payment(key)["state"] == "advice due", "an acknowledgement of the broker ends nothing"
         it.host.deaf = False
         await it.broker.start()
+        await it.listener.ready()
+        await it.shop.until(lambda view: it.shop.counter.courier_connected)
+        it.shop.post(SendNow())
         payment = await it.shop.until_final(key)
         assert payment["state"] == "approved"
         assert "0201" in it.host.heard and it.shop.balance_of("offline") == OPENING_BALANCE - 2500
@@ -177,7 +194,7 @@ async def test_a_terminal_that_dies_with_an_advice_needs_the_line_once_for_its_k
         await it.shop.present("offline", pin="")
         await it.shop.has_crashed()
         await it.shop.take_card()
-        await it.line.mend()
+        it.line.mend()
         await it.shop.restart_terminal()
         payment = await it.shop.until_final(key)
         assert payment["state"] == "approved" and it.shop.balance_of("offline") == OPENING_BALANCE - 2500

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from socket import socket
 from typing import Self
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from tests.shop.rig import free_port
 
 OLD_BROKER = """
 import asyncio, sys
@@ -29,13 +30,6 @@ asyncio.run(run())
 """
 MOSQUITTO = "/usr/sbin/mosquitto"
 WITHIN_S = 15.0
-
-
-def free_port() -> int:
-    with socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-        return port
 
 
 @dataclass(slots=True)

@@ -106,7 +106,7 @@ async def test_each_kind_has_its_topic(tmp_path: Path) -> None:
         line.courier.send(REVERSAL, 5)
         assert (await host.next_of("up/reversal")).topic == f"{TOPIC}/up/reversal"
         line.courier.tell({"batch": "000007"}, 900)
-        assert (await host.next_of("up/telemetry")).payload == b'{"batch": "000007"}'
+        assert b'"batch": "000007"' in (await host.next_of("up/telemetry")).payload
 
 
 @in_a_loop
