@@ -146,13 +146,13 @@ def _three_tries(before: Any) -> Any:
 
 
 def _dropped_when_back(before: Any) -> Any:
-    def link_up(self: Any, now: float) -> Any:
+    def lines_are(self: Any, lines: Any, now: float) -> Any:
         for payment in self._book.unresolved():
-            if payment.state is State.ADVICE_DUE:
+            if payment.state is State.ADVICE_DUE and "host" in lines - self.forwarding.lines:
                 self.forwarding.forget(payment.key)
-        return before(self, now)
+        return before(self, lines, now)
 
-    return link_up
+    return lines_are
 
 
 def _silence_is_yes(before: Any) -> Any:
@@ -299,7 +299,7 @@ _AT_THE_TERMINAL = (
     Bug("forgets a reversal at a restart", Change(_RESUME, _resume_all_but(State.REVERSAL_DUE))),
     Bug("forgets a sent payment at a restart", Change(_RESUME, _resume_all_but(State.SENT))),
     Bug("forgets an offline sale at a restart", Change(_RESUME, _resume_all_but(State.ADVICE_DUE))),
-    Bug("drops offline sales when the line is back", Change("terminal.payment:Payments.link_up", _dropped_when_back)),
+    Bug("drops offline sales when the line is back", Change("terminal.payment:Payments.lines_are", _dropped_when_back)),
     Bug("takes silence for the bank's yes", Change("terminal.payment:Payments.tick", _silence_is_yes)),
     Bug("tells nobody what the bank declined later", Change("terminal.book:DECLINED_LATER", _is(""))),
     Bug("sells offline without an end", Change("terminal.offline_caps:refusal_of_sale", _allowed)),

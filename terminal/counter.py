@@ -34,6 +34,7 @@ from terminal.events import (
     KeysBack,
     KeysLoaded,
     KeysLost,
+    Line,
     LinkLost,
     LinkUp,
     MeansFailed,
@@ -411,25 +412,24 @@ class Counter:
         effects: list[Effect] = []
         if self.session.wants_sign_on and not self.busy:
             effects += self.session.sign_on(now)
-        effects += self._follow_courier(now)
+        lines = self._lines()
+        effects += self.payments.lines_are(lines, now) + self.parked.lines_are(lines, now)
         if self.session.ready and not was_ready:
             self.settlement.link_ready = True
-            effects += self.payments.link_up(now) + self.settlement.link_up(now) + self.parked.link_up(now)
+            effects += self.settlement.link_up(now)
         elif was_ready and not self.session.ready:
-            effects += self.payments.link_down(now) + self.settlement.link_down() + self.parked.link_down(now)
+            effects += self.settlement.link_down()
         effects += self.errands.follow(self._is_free(), now) + self.slips.follow(now)
         effects += self.parked.follow(self.session.ready, now)
         effects += self.payments.hold_advices(self.parked.come_first, now)
         return effects + self.telemetry.follow(self.courier_connected, self.errands.devices, now)
 
-    def _follow_courier(self, now: float) -> list[Effect]:
-        """The courier serves while the broker is there and we have keys: without a MAC the host believes nothing."""
-        serves = self.courier_connected and self.session.trusts_keys
-        if serves == ("courier" in self.payments.forwarding.lines):
-            return []
-        if serves:
-            return self.payments.line_up("courier", now) + self.parked.line_up("courier", now)
-        return self.payments.courier_down(now) + self.parked.courier_down(now)
+    def _lines(self) -> frozenset[Line]:
+        """The lines that payments can use. Over the courier only what we can sign: the host believes nothing else."""
+        there: dict[Line, bool] = {
+            "host": self.session.ready, "courier": self.courier_connected and self.session.trusts_keys,
+        }  # fmt: skip
+        return frozenset(line for line, usable in there.items() if usable)
 
     def _is_free(self) -> bool:
         """Nothing is in anybody's hands, and nothing more important waits: an errand may be run."""

@@ -205,7 +205,8 @@ class Courier:
             client.disconnect()
             return
         self.is_up, self._failures = True, 0
-        client.publish(f"{self._topic}/up/presence", b"online", qos=1, retain=True)
+        told = client.publish(f"{self._topic}/up/presence", b"online", qos=1, retain=True)
+        self._under_way[told.mid] = None
         self._report(CourierUp())
 
     def acknowledged(self, client: Client, number: int, reason: ReasonCode) -> None:

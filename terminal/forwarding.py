@@ -188,6 +188,13 @@ class Forwarding:
 
     # --- lines and time -----------------------------------------------------------------------------------------------
 
+    def lines_are(self, lines: frozenset[Line], now: float) -> None:
+        """All of what has changed about the lines, at once: nothing may go over one that is gone with another."""
+        for line in sorted(self.lines - lines):
+            self.line_down(line, now)
+        for line in sorted(lines - self.lines):
+            self.line_up(line, now)
+
     def line_up(self, line: Line, now: float) -> None:
         """There is a line (again): all that waits is due."""
         self._roads[line] = _Road()

@@ -8,8 +8,6 @@ however many are parked, two batches are in memory, and of every other one line 
 Whatever dies in the midst, the journal knows which batches are parked and how far the oldest one is.
 """
 
-from collections.abc import Iterable
-
 from firmware_config.profile import TerminalProfile
 from terminal.book import Book
 from terminal.events import BatchLoaded, CloseByPeople, Effect, Line, LoadBatch, Persist, Received, Send
@@ -61,16 +59,13 @@ class ParkedBatches:
         waiting = self._desk.book.unresolved() if self._desk else []
         return bool(self._book.parked) and not (waiting and all(payment.attention for payment in waiting))
 
-    def loaded(self, event: BatchLoaded, lines: Iterable[Line], now: float) -> list[Effect]:
+    def loaded(self, event: BatchLoaded, lines: frozenset[Line], now: float) -> list[Effect]:
         """The journal has been read: go on where this batch stands, over the lines that are up."""
         if self._desk is not None or event.batch != self._next():
             return []
         book = Book.of_parked_batch(event.batch, event.records)
         self._book.draining, self._desk = book, _Desk(book, self._profile)
-        effects = self._desk.payments.resume(now)
-        for line in sorted(lines):
-            effects += self._desk.link_up(now) if line == "host" else self._desk.payments.line_up(line, now)
-        return self._kept(effects)
+        return self._kept(self._desk.payments.resume(now) + self._desk.lines_are(lines, now))
 
     def owns(self, batch: str) -> bool:
         """Whether this is the batch that is loaded."""
@@ -100,23 +95,9 @@ class ParkedBatches:
         """A person does not want to wait until it is time."""
         return self._kept(self._desk.payments.send_now(now)) if self._desk else []
 
-    def line_up(self, line: Line, now: float) -> list[Effect]:
-        """What is owed can go over this line, too."""
-        return self._kept(self._desk.payments.line_up(line, now)) if self._desk else []
-
-    def courier_down(self, now: float) -> list[Effect]:
-        """The courier is gone."""
-        return self._kept(self._desk.payments.courier_down(now)) if self._desk else []
-
-    def link_up(self, now: float) -> list[Effect]:
-        """The host is reachable and signed on."""
-        return self._kept(self._desk.link_up(now)) if self._desk else []
-
-    def link_down(self, now: float) -> list[Effect]:
-        """The line is dead; wait."""
-        if self._desk is None:
-            return []
-        return self._kept(self._desk.payments.link_down(now) + self._desk.settlement.link_down())
+    def lines_are(self, lines: frozenset[Line], now: float) -> list[Effect]:
+        """The lines that can be used now."""
+        return self._kept(self._desk.lines_are(lines, now)) if self._desk else []
 
     def tick(self, now: float) -> list[Effect]:
         """Send again what is due."""
@@ -145,8 +126,12 @@ class _Desk:
         self.payments = Payments(book, profile)
         self.settlement = Settlement(book, profile)
 
-    def link_up(self, now: float) -> list[Effect]:
-        return self.payments.link_up(now) + self.settlement.link_up(now)
+    def lines_are(self, lines: frozenset[Line], now: float) -> list[Effect]:
+        was_up = "host" in self.payments.forwarding.lines
+        effects = self.payments.lines_are(lines, now)
+        if "host" in lines and not was_up:
+            return effects + self.settlement.link_up(now)
+        return effects + (self.settlement.link_down() if was_up and "host" not in lines else [])
 
     def settle(self, operator: str, now: float) -> list[Effect]:
         """Begin, if it has not begun and nothing is open."""

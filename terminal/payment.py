@@ -207,27 +207,16 @@ class Payments:
 
     # --- the link and the clock ---------------------------------------------------------------------------------------
 
-    def link_up(self, now: float) -> list[Effect]:
-        """The host is reachable and signed on: what is due goes out at once, oldest first."""
-        self.link_ready = True
-        return self.line_up("host", now)
-
-    def link_down(self, now: float) -> list[Effect]:
-        """The line is dead: what was sent on it has no answer any more."""
-        self.link_ready = False
-        waiting = [p for p in self._book.unresolved() if p.state is State.SENT and p.key in self._answer_due]
-        self.forwarding.line_down("host", now)
-        return [effect for payment in waiting for effect in self._doubt(payment, now)] + self.forward(now)
-
-    def courier_down(self, now: float) -> list[Effect]:
-        """The courier is gone, or cannot be used: what it had is due over the line to the host."""
-        self.forwarding.line_down("courier", now)
-        return self.forward(now)
-
-    def line_up(self, line: Line, now: float) -> list[Effect]:
-        """What is owed can go over this line, too."""
-        self.forwarding.line_up(line, now)
-        return self.tick(now)
+    def lines_are(self, lines: frozenset[Line], now: float) -> list[Effect]:
+        """The lines that can be used now. What was sent to a host whose line has died has no answer any more."""
+        if lines == self.forwarding.lines:
+            return []
+        self.forwarding.lines_are(lines, now)
+        waits: list[Payment] = []
+        if self.link_ready and "host" not in lines:
+            waits = [p for p in self._book.unresolved() if p.state is State.SENT and p.key in self._answer_due]
+        self.link_ready = "host" in lines
+        return [effect for payment in waits for effect in self._doubt(payment, now)] + self.forward(now)
 
     def courier_refused(self, key: Key, now: float) -> list[Effect]:
         """The broker does not carry this message."""

@@ -146,6 +146,23 @@ async def test_presence_is_told_and_the_broker_tells_when_we_are_gone(tmp_path: 
         assert (await host.next_of("up/presence")).payload == b"offline"
 
 
+@in_a_loop
+async def test_more_than_the_broker_takes_at_once_is_not_handed_over_and_breaks_nothing(tmp_path: Path) -> None:
+    settings = "allow_anonymous true\nmax_inflight_messages 8"
+    async with broker(tmp_path, settings) as there, Listener(there.port) as host, carrying(
+        tmp_path, profile(there.port)
+    ) as line:
+        await line.reports(CourierUp())
+        await host.next_of("up/presence")
+        for number in range(100):
+            line.courier.send(ADVICE.with_({11: f"{number:06d}"}), 5)
+        heard = [Frame.parse(bytes((await host.next_of("up/advice")).payload)).message.text(11) for _ in range(7)]
+        assert heard == [f"{number:06d}" for number in range(7)]
+        line.courier.send(REVERSAL, 5)
+        await host.next_of("up/reversal")
+        assert line.silent(), "the connection stands, and nothing was refused"
+
+
 # --- a broker that fails ----------------------------------------------------------------------------------------------
 
 

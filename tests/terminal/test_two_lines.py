@@ -12,6 +12,7 @@ from terminal.events import (
     CourierLost,
     CourierRefused,
     CourierUp,
+    KeysLoaded,
     KeysLost,
     LinkLost,
     LinkUp,
@@ -24,7 +25,17 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.forwarding import RETRY_S, WINDOW_FIRST
 from terminal.transitions import State
-from tests.terminal.rig import CODE, OFFLINE_CARD, PROFILE, Till, answer, from_host, ready_till
+from tests.terminal.rig import (
+    CODE,
+    OFFLINE_CARD,
+    PROFILE,
+    Till,
+    answer,
+    echo_answer,
+    from_host,
+    ready_till,
+    sign_on_answer,
+)
 
 SELLS_OFFLINE = PROFILE.model_copy(update={"offline": Offline(
     sale_amount_max=3000, total_amount_max=90_000, count_max=30,
@@ -37,7 +48,7 @@ def sold_offline(count: int = 1) -> Till:
     till.on(LinkLost())
     for number in range(count):
         till.on(SaleRequested(f"offline-{number}", 2500, "01", offline=True))
-        till.on(replace(OFFLINE_CARD, masked=f"629999******{number:04d}"))
+        till.on(replace(OFFLINE_CARD, masked=f"629999******{number:04d}", token=f"{number:032x}"))
         till.print_slips()
     return till
 
@@ -53,7 +64,7 @@ def over_courier(message: Message, mac: str = "good", command: str = "0") -> Rec
 
 def back_online(till: Till) -> list[Send]:
     till.on(LinkUp())
-    till.on(from_host(Message("0830", {39: "00", 41: PROFILE.terminal_id, 60: "00000007301"})))
+    till.on(echo_answer())
     return sent(till)
 
 
@@ -129,6 +140,18 @@ def test_without_keys_the_courier_is_no_use() -> None:
     till.on(KeysLost("keys_erased"))
     till.wait(3600)
     assert not sent(till)
+
+
+def test_while_the_keys_change_nothing_goes_over_either_line() -> None:
+    till = sold_offline()
+    till.on(CourierUp())
+    back_online(till)
+    till.on(from_host(Message("0810", {39: "00", 41: PROFILE.terminal_id, 60: "00000007360"}), command="3"))
+    assert [send.message.mti for send in till.effects if isinstance(send, Send)] == ["0800"]
+    till.on(Received(sign_on_answer(trace=till.sent().text(11)), "absent"))
+    assert not sent(till)
+    till.on(KeysLoaded(accepted=True))
+    assert [(send.line, send.message.mti) for send in sent(till)] == [("courier", "0201")]
 
 
 def test_without_a_courier_the_same_goes_over_the_line_to_the_host() -> None:
