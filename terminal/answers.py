@@ -5,6 +5,7 @@ from iso8583.response_codes import REVERSAL_DONE, UPLOAD_DONE, Action, meaning
 from iso8583.unionpay import Balance54
 from terminal.book import Payment
 from terminal.events import Received
+from terminal.forwarding import Word
 from terminal.records import Answered
 from terminal.transitions import Happening
 
@@ -29,10 +30,11 @@ def judge_reversal(answer: Received) -> Happening:
     return Happening.REVERSAL_DONE if done else Happening.REVERSAL_REFUSED
 
 
-def refuses(happening: Happening, answer: Message) -> bool:
-    """Whether the host says no to what is owed to it; *not now* is no such word."""
-    is_refusal = happening in (Happening.ADVICE_REFUSED, Happening.REVERSAL_REFUSED)
-    return is_refusal and meaning(answer.text(39, "")).action is not Action.RETRY_LATER
+def word_of(happening: Happening, answer: Message) -> Word:
+    """What a good answer means for the timetable of what is owed."""
+    if happening in (Happening.ADVICE_REFUSED, Happening.REVERSAL_REFUSED):
+        return "not now" if meaning(answer.text(39, "")).action is Action.RETRY_LATER else "no"
+    return "not now" if happening is Happening.DOUBTFUL_REPEAT else "end"
 
 
 def amount_fits(payment: Payment, answer: Message) -> bool:

@@ -5,9 +5,9 @@ The journal is the queue (`terminal.book` says what is due); this is only its ti
 
 - Reversals first, and always: they wait for nobody, and nobody waits for them, so one that is refused for ever stops no
   advice. Then advices, oldest first. A card has at most one of them unanswered, and in its order; but one that was
-  answered without an end, or three times not at all, lets the others of its card pass.
+  refused, or three times sent in vain, lets the others of its card pass.
 - How many advices are unanswered at once is learned per line: one more for each round that is answered, half as many
-  after silence. A line that was silent is the second choice for a while.
+  after silence or *not now*. A line that was silent is the second choice for a while.
 - Advices prefer the courier, reversals the line to the host. Where only one is there, everything goes over that.
 - Advices of an older batch go before these (`holds_advices`); reversals wait for no batch.
 - Silence, or *not now*: again after `RETRY_S`, ever rarer, for ever. A refusal calls a person, and the next try waits
@@ -16,8 +16,9 @@ The journal is the queue (`terminal.book` says what is due); this is only its ti
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
 
 from terminal.events import Line
 from terminal.records import Key
@@ -31,6 +32,10 @@ ANSWER_WITHIN_S = 30.0
 WINDOW_FIRST, WINDOW_MIN, WINDOW_MAX = 4.0, 1.0, 64.0
 DOUBTED_S = 300.0
 PASSED_AFTER = 3
+
+
+Word = Literal["end", "not now", "no"]
+"""What an answer means for what is owed: that was all; ask again; a person is called, and it is asked again."""
 
 
 class Urgency(IntEnum):
@@ -67,15 +72,15 @@ class _Debt:
     tries: int
     at: float
     over: Line | None = None
-    sent_at: float = 0.0
+    pace: int = 0
     silent_at: float = 0.0
-    silences: int = 0
-    was_heard: bool = False
+    in_vain: int = 0
+    is_refused: bool = False
     is_stuck: bool = False
 
     @property
     def lets_others_pass(self) -> bool:
-        return self.was_heard or self.is_stuck or self.silences >= PASSED_AFTER
+        return self.is_refused or self.is_stuck or self.in_vain >= PASSED_AFTER
 
 
 @dataclass(slots=True)
@@ -84,7 +89,12 @@ class _Road:
 
     window: float = WINDOW_FIRST
     doubted_until: float = 0.0
-    halved_at: float = field(default=float("-inf"))
+    slowed_down: int = 0
+
+    def slow_down(self, pace: int) -> None:
+        """It takes half as many from now on. What was sent at an earlier pace slows it down no further."""
+        if pace == self.slowed_down:
+            self.window, self.slowed_down = max(WINDOW_MIN, self.window / 2), pace + 1
 
 
 class _Traffic:
@@ -158,28 +168,30 @@ class Forwarding:
         """What was owed here is owed elsewhere."""
         self._debts.clear()
 
-    def answered(self, key: Key, line: Line, now: float, *, refused: bool = False) -> None:
-        """The host has answered, over this line; if that was the end, `forget` follows.
-
-        `refused`: it said no, and a person is called; else it was a yes, or *not now*.
-        """
+    def answered(self, key: Key, line: Line, word: Word, now: float) -> None:
+        """The host has answered, over this line; if that was the end, `forget` follows."""
         debt = self._debts.get(key)
         if debt is None:
             return
         if (road := self._roads.get(line)) is not None:
             road.doubted_until = 0.0
-            if debt.over == line:
+            if debt.over == line and word == "not now":
+                road.slow_down(debt.pace)
+            elif debt.over == line:
                 road.window = min(WINDOW_MAX, road.window + 1 / road.window)
-        debt.over, debt.silences, debt.was_heard = None, 0, True
-        if refused:
-            debt.at = max(debt.at, now + REFUSED_S)
+        debt.over = None
+        if word == "no":
+            debt.is_refused, debt.at = True, max(debt.at, now + REFUSED_S)
+        elif word == "not now":
+            debt.in_vain += 1
 
     def not_carried(self, key: Key, line: Line, now: float) -> None:
-        """The line itself has refused to carry it: the next try is over another one at once, if there is one."""
+        """The line itself has refused to carry it: the next try is over a better one at once, if there is one."""
         debt = self._debts.get(key)
         if debt is not None and debt.over == line:
             self._missed(debt, now)
-            debt.at = now if len(self._roads) > 1 else debt.at
+            if any(road.doubted_until <= now for road in self._roads.values()):
+                debt.at = now
 
     def cannot_be_sent(self, key: Key) -> None:
         """Nothing has gone out: what it would need is gone. It keeps its turns, and stands in nobody's way."""
@@ -249,16 +261,14 @@ class Forwarding:
         pause_s = RETRY_S[min(debt.tries, len(RETRY_S) - 1)]
         turn = Turn(debt.key, line, debt.tries > 0, pause_s)
         debt.tries += 1
-        debt.over, debt.sent_at, debt.at = line, now, now + pause_s
+        debt.over, debt.pace, debt.at = line, self._roads[line].slowed_down, now + pause_s
         debt.silent_at = now + min(pause_s, ANSWER_WITHIN_S)
         return turn
 
     def _missed(self, debt: _Debt, now: float) -> None:
-        """No answer in time. What was sent before the line was slowed down slows it down no further."""
-        road = self._roads.get(debt.over) if debt.over is not None else None
-        if road is not None:
+        """No answer in time."""
+        if debt.over is not None and (road := self._roads.get(debt.over)) is not None:
             road.doubted_until = now + DOUBTED_S
-            if debt.sent_at >= road.halved_at:
-                road.window, road.halved_at = max(WINDOW_MIN, road.window / 2), now
+            road.slow_down(debt.pace)
         debt.over = None
-        debt.silences += 1
+        debt.in_vain += 1

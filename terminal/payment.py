@@ -26,7 +26,7 @@ from iso8583.masking import mask_code
 from iso8583.message import response_mti
 from iso8583.response_codes import Action, meaning
 from terminal import host_parameters, messages
-from terminal.answers import APPROVING, amount_fits, answered, judge_advice, judge_reversal, refuses
+from terminal.answers import APPROVING, amount_fits, answered, judge_advice, judge_reversal, word_of
 from terminal.book import Book, Payment
 from terminal.events import (
     AskForMeans,
@@ -172,7 +172,7 @@ class Payments:
             return []  # the courier brings answers to what is owed: whoever waits at the counter is told by the host
         happening = judge_reversal(event) if event.message.mti == "0410" else self._judge(payment, event)
         if event.mac == "good":
-            self.forwarding.answered(payment.key, event.line, now, refused=refuses(happening, event.message))
+            self.forwarding.answered(payment.key, event.line, word_of(happening, event.message), now)
         reason = NO_ANSWER if event.mac == "good" else BAD_MAC
         effects = self._happen(payment, happening, now, _Facts(answer=event.message, reason=reason))
         return effects + self.forward(now)

@@ -212,3 +212,12 @@ async def test_a_sale_in_hand_when_the_line_dies_is_reversed_through_the_broker(
         await it.shop.take_card()
         assert payment["state"] == "reversed" and it.shop.balance_of("good") == OPENING_BALANCE
         assert it.lines_of("0400") == {"courier"} and it.lines_of("0200", "0800") == {"host"}
+
+
+@in_a_loop
+async def test_cores_that_are_built_anew_know_of_the_courier(tmp_path: Path) -> None:
+    """As after a clock that was set, or a disk that can be written again."""
+    async with road(tmp_path) as it:
+        before = it.shop.counter
+        it.shop.runner._start_over()
+        await it.shop.until(lambda view: it.shop.counter is not before and view["forwarding"]["courier"] == "up")

@@ -41,7 +41,7 @@ def numbers(turns: list[Turn]) -> list[int]:
 
 
 def booked(forwarding: Forwarding, number: int, line: Line = "host", now: float = NOW) -> None:
-    forwarding.answered(key(number), line, now)
+    forwarding.answered(key(number), line, "end", now)
     forwarding.forget(key(number))
 
 
@@ -107,7 +107,7 @@ def test_a_reversal_that_is_refused_for_ever_stops_no_advice() -> None:
         for number in numbers(forwarding.turns(now)):
             seen.append(number)
             if number == 501:
-                forwarding.answered(key(501), "host", now, refused=True)
+                forwarding.answered(key(501), "host", "no", now)
             else:
                 booked(forwarding, number, now=now)
         now += 1
@@ -117,14 +117,14 @@ def test_a_reversal_that_is_refused_for_ever_stops_no_advice() -> None:
 def test_a_refused_advice_lets_the_next_of_its_card_pass() -> None:
     forwarding = owing(advices=2, card="one")
     forwarding.turns(NOW)
-    forwarding.answered(key(1), "host", NOW, refused=True)
+    forwarding.answered(key(1), "host", "no", NOW)
     assert numbers(forwarding.turns(NOW)) == [2]
 
 
 def test_a_refused_advice_that_is_due_again_waits_for_the_answer_to_the_next_of_its_card() -> None:
     forwarding = owing(advices=2, card="one")
     forwarding.turns(NOW)
-    forwarding.answered(key(1), "host", NOW, refused=True)
+    forwarding.answered(key(1), "host", "no", NOW)
     forwarding.turns(NOW)
     forwarding.send_now(NOW)
     assert not forwarding.turns(NOW + 1)
@@ -142,6 +142,16 @@ def test_an_advice_that_the_host_never_answers_does_not_stop_its_card_for_ever()
     assert PASSED_AFTER <= seen.count(1) <= PASSED_AFTER + 1
 
 
+def test_not_now_keeps_the_order_of_a_card_for_three_times() -> None:
+    forwarding, seen, at = owing(advices=2, card="one"), [], NOW
+    while 2 not in seen:
+        for number in numbers(forwarding.turns(at)):
+            seen.append(number)
+            forwarding.answered(key(number), "host", "not now", at)
+        at += 1
+    assert seen == [1] * PASSED_AFTER + [2]
+
+
 def test_what_cannot_be_sent_stands_in_nobodys_way_and_keeps_its_turns() -> None:
     forwarding = owing(advices=2, card="one")
     forwarding.turns(NOW)
@@ -154,10 +164,10 @@ def test_what_cannot_be_sent_stands_in_nobodys_way_and_keeps_its_turns() -> None
 def test_a_refusal_is_asked_about_again_after_a_minute_and_not_now_when_it_is_time() -> None:
     forwarding = owing(advices=2)
     forwarding.turns(NOW)
-    forwarding.answered(key(1), "host", NOW, refused=True)
-    forwarding.answered(key(2), "host", NOW)
+    forwarding.answered(key(1), "host", "no", NOW)
+    forwarding.answered(key(2), "host", "not now", NOW)
     assert numbers(forwarding.turns(NOW + RETRY_S[0])) == [2]
-    assert numbers(forwarding.turns(NOW + REFUSED_S)) == [1, 2]
+    assert numbers(forwarding.turns(NOW + REFUSED_S)) == [1]
 
 
 # --- the window -------------------------------------------------------------------------------------------------------
@@ -196,6 +206,13 @@ def test_silence_halves_the_window_once_for_all_that_was_under_way() -> None:
     assert sizes == [4, 2, 1, 1, 1], "one always goes"
 
 
+def test_not_now_halves_the_window_too() -> None:
+    forwarding = owing(advices=40)
+    for turn in forwarding.turns(NOW):
+        forwarding.answered(turn.key, "host", "not now", NOW)
+    assert len(forwarding.turns(NOW + 1)) == WINDOW_FIRST / 2
+
+
 def test_a_line_that_comes_up_makes_all_due_and_forgets_its_silence() -> None:
     forwarding = owing(advices=8)
     for _ in range(4):
@@ -209,7 +226,7 @@ def test_a_line_that_comes_up_makes_all_due_and_forgets_its_silence() -> None:
 def test_send_now_makes_all_due_but_not_what_has_just_been_sent() -> None:
     forwarding = owing(advices=2)
     forwarding.turns(NOW)
-    forwarding.answered(key(1), "host", NOW, refused=True)
+    forwarding.answered(key(1), "host", "no", NOW)
     forwarding.send_now(NOW + 1)
     assert numbers(forwarding.turns(NOW + 1)) == [1]
 
@@ -281,3 +298,17 @@ def test_what_the_only_line_does_not_carry_waits_until_it_is_time() -> None:
     forwarding.turns(NOW)
     forwarding.not_carried(key(1), "courier", NOW)
     assert not forwarding.turns(NOW) and len(forwarding.turns(NOW + RETRY_S[0])) == 1
+
+
+def test_what_the_broker_does_not_carry_waits_while_the_line_to_the_host_is_silent_too() -> None:
+    """Else it would be handed to the broker, and refused, again and again at once."""
+    forwarding = owing(advices=1, lines=BOTH)
+    at = NOW
+    for _ in range(2):
+        (turn,) = forwarding.turns(at)
+        at += turn.next_in_s
+    assert turn.line == "host"
+    (turn,) = forwarding.turns(at)
+    assert turn.line == "courier"
+    forwarding.not_carried(key(1), "courier", at)
+    assert not forwarding.turns(at) and forwarding.deadline() == at + turn.next_in_s
