@@ -9,6 +9,9 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 ARGS ?=
 
+# The demo's broker; where it is not installed, another is with Python's packages. Not everybody's PATH leads there.
+MOSQUITTO := $(shell PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v mosquitto)
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
@@ -16,7 +19,7 @@ help: ## Print this list
 	@printf 'Tillgate, a POS and smart-terminal edge gateway. Pass options with ARGS, as in: make demo ARGS=--once\n\n'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.runtime ## Start the whole shop on this machine and take the tour (ARGS=--once: tour only)
+demo: $(VENV)/$(if $(MOSQUITTO),.runtime,.demo) ## Start the whole shop on this machine and take the tour (ARGS=--once: tour only)
 	@$(PY) -m tillgate demo $(ARGS)
 
 test: system lint types ## Install what tests need, then lint, types and every test
@@ -60,7 +63,8 @@ fuzz: $(VENV)/.dev ## Compare both paths of the codec on damaged messages, and f
 lock: $(VENV)/bin/pip ## Pin what pyproject.toml asks for, with hashes (ARGS=--upgrade: newest of all)
 	@$(PY) -m venv build/lock && build/lock/bin/python -m pip install --quiet 'uv>=0.9'
 	@$(call pin,requirements.lock)
-	@$(call pin,requirements-dev.lock,--extra dev --constraint requirements.lock)
+	@$(call pin,requirements-demo.lock,--extra demo --constraint requirements.lock)
+	@$(call pin,requirements-dev.lock,--extra dev --constraint requirements-demo.lock)
 
 clean: ## Remove .venv, caches and what builds left behind
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -86,10 +90,14 @@ pin = echo 'setuptools>=77' | UV_CUSTOM_COMPILE_COMMAND='make lock' build/lock/b
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/pip
 	$(call install,requirements.lock)
 
+$(VENV)/.demo: requirements-demo.lock pyproject.toml | $(VENV)/bin/pip
+	$(call install,requirements-demo.lock)
+	@touch $(VENV)/.runtime
+
 $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/pip
 	@! command -v dpkg-query >/dev/null || tests/system_packages.sh gcc libc6-dev libpcsclite-dev python3-dev
 	$(call install,requirements-dev.lock)
-	@touch $(VENV)/.runtime
+	@touch $(VENV)/.runtime $(VENV)/.demo
 
 $(VENV)/bin/pip:
 	@.ci/venv.sh $(VENV)

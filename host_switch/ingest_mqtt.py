@@ -5,7 +5,8 @@ not acknowledged: it stays at the broker as well, and comes again if we die. So 
 that may be under way. An answer that cannot be sent is dropped: it is in the store, and the terminal will ask again.
 
 paho runs in a thread of its own, one client for each connection: nothing of a lost connection, neither a number of a
-message nor a waiting answer, reaches the next. The broker may be down for as long as it likes.
+message nor a waiting answer, reaches the next. The broker may be down for as long as it likes. With one that takes the
+connection, and not us, MQTT 3.1.1 and 5 are tried in turn.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ ANSWERS_MAX = 1000
 PACKET_MAX = 8192
 KEEPALIVE_S = 30
 CONNECT_TIMEOUT_S = 5.0
+ANSWERED_WITHIN_S = 3.0  # some brokers that know only the older protocol say nothing to the newer one
 SESSION_S = 300  # a restart; after a longer absence terminals have asked again anyway
 ANSWER_EXPIRES_S = 600  # then the terminal has asked again
 PAUSES_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
@@ -73,6 +75,7 @@ class Ingest:
         self._ask = ask
         self._place = host, port
         self._tls = tls
+        self._now = now
         self._complaints = _Complaints(now)
         self._room = threading.BoundedSemaphore(UNDER_WAY_MAX)
         self._stopping = threading.Event()
@@ -173,9 +176,12 @@ class Ingest:
         )  # fmt: skip
         clean = False if self._version == _NEWEST else MQTT_CLEAN_START_FIRST_ONLY  # the older say it as they are made
         client.connect(*self._place, keepalive=KEEPALIVE_S, clean_start=clean, properties=properties)
+        answer_by = self._now() + ANSWERED_WITHIN_S
         while client.loop() == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            if self._stopping.is_set():
+            if self._stopping.is_set() or (self._connected is not client and self._now() > answer_by):
                 client.disconnect()
+        if self._connected is not client:
+            self._version = _NEWEST if self._version == _OLDEST else _OLDEST
 
     def _properties(self, packet: int, **values: int) -> Properties | None:
         """What is said beside a packet; the older protocol has no room for that."""
@@ -204,8 +210,6 @@ class Ingest:
         self, client: Client, _userdata: object, _flags: ConnectFlags, reason: ReasonCode, _properties: object
     ) -> None:
         if reason.is_failure:
-            if reason == "Unsupported protocol version":
-                self._version = _OLDEST
             self._complaints.say("no broker", "attention", error=str(reason))
             return
         shared = f"$share/host/{EVERYTHING_UP}" if self._version == _NEWEST else EVERYTHING_UP

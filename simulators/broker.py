@@ -12,6 +12,7 @@ import os
 import pwd
 import shutil
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ def mosquitto() -> str | None:
     return shutil.which("mosquitto", path=os.pathsep.join((os.environ.get("PATH", ""), *SYSTEM_FOLDERS)))
 
 
+def available() -> bool:
+    """Whether there is anything that can be the broker."""
+    return mosquitto() is not None or find_spec("amqtt") is not None
+
+
 def set_up(folder: Path, host: Path, port: int) -> None:
     """Make the broker's folder, for whoever we are, out of the authority in the host's.
 
@@ -36,9 +42,9 @@ def set_up(folder: Path, host: Path, port: int) -> None:
     broker_files.write(host, folder, names=[LOOPBACK], listen=LOOPBACK, port=port, user=own)
 
 
-def run(folder: Path, port: int) -> None:
+def run(folder: Path, port: int, *, stand_in: bool = False) -> None:
     """Become the broker, until SIGTERM."""
-    program = mosquitto()
+    program = None if stand_in else mosquitto()
     if program is None:
         asyncio.run(_stand_in(folder, port))
     else:
@@ -75,8 +81,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m simulators.broker", description="消息中间件 · The broker.")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--stand-in", action="store_true", help="amqtt, even where Mosquitto is installed")
     arguments = parser.parse_args()
-    run(arguments.data, arguments.port)
+    run(arguments.data, arguments.port, stand_in=arguments.stand_in)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from host_switch.broker_files import BrokerFilesError
+from host_switch.certificates import CertificateError
 from host_switch.keys import KeyRoomError
 from host_switch.start import HostError
 from host_switch.store import StoreError
-from simulators import pcscd
+from simulators import broker, pcscd
 from simulators.tour.browser import PageError
 from simulators.tour.checks import Books, checks
 from simulators.tour.guide import Guide
@@ -51,8 +53,10 @@ def demo(
     guide = Guide(Console(quiet=as_json, highlight=False))
     with reserved_ports() as ports:
         try:
-            shop = set_up(folder, ports, with_pcscd=with_pcscd)
-        except (HostError, KeyRoomError, StoreError, WalletError) as error:
+            shop = set_up(folder, ports, with_pcscd=with_pcscd, with_broker=broker.available())
+        except (
+            BrokerFilesError, CertificateError, HostError, KeyRoomError, StoreError, WalletError,
+        ) as error:  # fmt: skip
             raise typer.TyperException(str(error)) from None
         guide.opening(shop)
         asyncio.run(_until_told_to_stop(_keep_shop(shop, guide, once=once, as_json=as_json)))

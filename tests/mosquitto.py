@@ -5,6 +5,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -36,11 +37,15 @@ class Mosquitto:
     port: int
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
-    def start(self) -> None:
+    @property
+    def command(self) -> list[str]:
         program = broker.mosquitto()
         assert program is not None, "install mosquitto: tests/system_packages.sh"
+        return [program, "-c", str(self.folder / "mosquitto.conf")]
+
+    def start(self) -> None:
         with (self.folder.parent / "mosquitto.log").open("ab") as log:
-            self._process = subprocess.Popen([program, "-c", self.folder / "mosquitto.conf"], stderr=log)
+            self._process = subprocess.Popen(self.command, stdout=log, stderr=log)
         deadline = time.monotonic() + PATIENCE_S
         while not self._answers():
             assert self._process.poll() is None and time.monotonic() < deadline, self.log()
@@ -81,12 +86,28 @@ def free_port() -> int:
         return port
 
 
+class Simulated(Mosquitto):
+    """The demo's broker, as it is started there."""
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "simulators.broker", "--data", str(self.folder), "--port", str(self.port)]
+
+
+class StandIn(Simulated):
+    """The one where there is no Mosquitto."""
+
+    @property
+    def command(self) -> list[str]:
+        return [*super().command, "--stand-in"]
+
+
 @contextmanager
-def running_broker(folder: Path, host: Path) -> Iterator[Mosquitto]:
+def running_broker(folder: Path, host: Path, kind: type[Mosquitto] = Mosquitto) -> Iterator[Mosquitto]:
     """A broker in `folder`, for the host with its authority in `host`."""
     port = free_port()
     broker.set_up(folder / "broker", host, port)
-    running = Mosquitto(folder / "broker", port)
+    running = kind(folder / "broker", port)
     running.start()
     try:
         yield running
@@ -105,18 +126,20 @@ def certified_terminal(folder: Path, host: Path, terminal: str) -> ssl.SSLContex
 class Speaker:
     """A client at the broker as a test wants it: it says, hears, and notes what the broker answers.
 
-    With `resume`, the broker keeps for it what comes while it is away.
+    With `resume`, the broker keeps for it what comes while it is away. `old` speaks MQTT 3.1.1, and does not resume.
     """
 
-    def __init__(self, port: int, tls: ssl.SSLContext | None, name: str, *, resume: bool = False) -> None:
-        self.client = Client(
-            CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False
-        )
+    def __init__(
+        self, port: int, tls: ssl.SSLContext | None, name: str, *, resume: bool = False, old: bool = False
+    ) -> None:
+        version = MQTTProtocolVersion.MQTTv311 if old else MQTTProtocolVersion.MQTTv5
+        self.client = Client(CallbackAPIVersion.VERSION2, name, protocol=version, reconnect_on_failure=False)
         if tls is not None:
             self.client.tls_set_context(tls)
         self.heard: deque[MQTTMessage] = deque()
         self.port = port
         self._resume = resume
+        self._old = old
         self._changed = threading.Condition()
         self._connack: ReasonCode | None = None
         self._verdicts: dict[int, ReasonCode] = {}
@@ -150,7 +173,10 @@ class Speaker:
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = 3600 if self._resume else 0
         try:
-            self.client.connect(LOOPBACK, self.port, clean_start=not self._resume, properties=properties)
+            if self._old:
+                self.client.connect(LOOPBACK, self.port)
+            else:
+                self.client.connect(LOOPBACK, self.port, clean_start=not self._resume, properties=properties)
         except OSError:
             return False
         self.client.loop_start()

@@ -35,8 +35,8 @@ def run(path: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
 def test_missing_packages_are_named_in_one_line(path: Path) -> None:
     done = run(path, SYSTEM_PACKAGES)
     assert done.returncode == 1
-    missing = "gcc libc6-dev libpcsclite-dev python3-dev espeak-ng fonts-wqy-zenhei pcscd vsmartcard-vpcd tshark"
-    assert done.stderr.endswith(f"Type: sudo apt-get install {missing}\n")
+    missing = "gcc libc6-dev libpcsclite-dev python3-dev espeak-ng fonts-wqy-zenhei pcscd vsmartcard-vpcd"
+    assert done.stderr.endswith(f"Type: sudo apt-get install {missing} mosquitto tshark\n")
     assert done.stderr.count("\n") == 1
 
 
@@ -68,3 +68,14 @@ def test_the_first_python_that_can_makes_the_environment(path: Path, tmp_path: P
     done = run(path, MAKE_VENV, tmp_path / "venv")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "made").read_text() == f"-m venv --clear {tmp_path}/venv\n"
+
+
+@pytest.mark.parametrize(("found", "lock"), [("/sbin/mosquitto", "requirements.lock"), ("", "requirements-demo.lock")])
+def test_a_demo_without_mosquitto_installs_what_stands_in_for_it(found: str, lock: str, tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-demo.lock"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "pip").touch()
+    dry_run = ["make", "--dry-run", "demo", f"MOSQUITTO={found}"]
+    done = subprocess.run(dry_run, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert f"--require-hashes -r {lock} " in done.stdout

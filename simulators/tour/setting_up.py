@@ -20,7 +20,7 @@ from host_switch.download_files import items_of
 from host_switch.events import DownloadGiven, PhoneGiven, TerminalRegistered
 from host_switch.records import Download
 from paycode.digits import SEED_BYTES
-from simulators import pcscd
+from simulators import broker, pcscd
 from simulators.cards import DOWNLOADS, load_card
 from simulators.counter.devices import SLIPS_FOLDER
 from simulators.counter.phone import WALLET_FILE
@@ -62,6 +62,7 @@ class Ports:
     card_reader: int = 9802
     printer: int = 9803
     contactless_reader: int = 9804
+    broker: int = 8883
 
 
 @contextmanager
@@ -81,11 +82,12 @@ def reserved_ports() -> Iterator[Ports]:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A shop that is set up: its folder and its ports, and whether its card readers are behind a pcscd of its own."""
+    """A shop that is set up: its folder and its ports, and whether it has a pcscd and a broker of its own."""
 
     folder: Path
     ports: Ports
     with_pcscd: bool = False
+    with_broker: bool = False
 
     @property
     def host(self) -> Path:
@@ -123,16 +125,23 @@ class Shop:
         return self.folder / "pcscd"
 
     @property
+    def broker(self) -> Path:
+        """The broker's folder, if there is one."""
+        return self.folder / "broker"
+
+    @property
     def logs(self) -> Path:
         """What the processes have to say."""
         return self.folder / "logs"
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The four processes, and before them pcscd if there is one, in the order in which they are started."""
+        """The processes, pcscd and broker among them if there are such, in the order in which they are started."""
         ports = self.ports
         issuing = ("simulators.issuer", "--port", ports.issuer, "--control-port", ports.issuer_control)
-        hosting = ("tillgate", "host", "run", "--issuer", f"{LOOPBACK}:{ports.issuer}", "--port", ports.host)
+        carrying = ("simulators.broker", "--port", ports.broker)
+        courier = ("--broker", f"{LOOPBACK}:{ports.broker}") if self.with_broker else ()
+        hosting = ("tillgate", "host", "run", "--issuer", f"{LOOPBACK}:{ports.issuer}", "--port", ports.host, *courier)
         counting = (
             "tillgate", "sim", "counter", "--page-port", ports.counter, "--reader-port", ports.card_reader,
             "--contactless-port", ports.contactless_reader, "--printer-port", ports.printer,
@@ -144,25 +153,27 @@ class Shop:
         return (
             *([_part("pcscd", reading, self.pcscd, ports.card_reader)] if self.with_pcscd else []),
             _part("issuer", issuing, self.issuer, ports.issuer),
+            *([_part("broker", carrying, self.broker, ports.broker)] if self.with_broker else []),
             _part("host", hosting, self.host, ports.host),
             _part("counter", counting, self.counter, ports.counter),
             _part("terminal", ("tillgate", "terminal", "run"), self.terminal, ports.page, finding),
         )
 
 
-def set_up(folder: Path, ports: Ports, *, with_pcscd: bool = False) -> Shop:
+def set_up(folder: Path, ports: Ports, *, with_pcscd: bool = False, with_broker: bool = False) -> Shop:
     """Make what is missing in `folder`, and return the shop.
 
     with_pcscd: its cards go into virtual readers behind a pcscd of its own, one for the slot and one for taps.
+    with_broker: what is owed to the host also goes through a broker.
 
     Raises:
-        HostError, KeyRoomError, StoreError, WalletError, OSError: the folder cannot be used; another shop runs in it,
-            for example.
+        BrokerFilesError, CertificateError, HostError, KeyRoomError, StoreError, WalletError, OSError: the folder cannot
+            be used; another shop runs in it, for example.
     """
     if with_pcscd:
         slot, field = pcscd.free_ports()
         ports = replace(ports, card_reader=slot, contactless_reader=field)
-    shop = Shop(folder, ports, with_pcscd)
+    shop = Shop(folder, ports, with_pcscd, with_broker)
     for part in (shop.host, shop.terminal, shop.counter, shop.issuer, shop.logs):
         part.mkdir(parents=True, exist_ok=True, mode=0o700)
     _give_zone_keys(shop.host)
@@ -175,6 +186,8 @@ def set_up(folder: Path, ports: Ports, *, with_pcscd: bool = False) -> Shop:
         _certify(shop)
         _add_operators(shop.terminal)
         KeyStore.create(shop.terminal / "vault.json", host.master_key_in(shop.pad_key_file))
+    if with_broker:
+        broker.set_up(shop.broker, shop.host, ports.broker)
     return shop
 
 
@@ -237,6 +250,7 @@ def _profile(shop: Shop) -> str:
             "page_port": shop.ports.page,
         },
         "host": {"address": LOOPBACK, "port": shop.ports.host, "tls": True},
+        "courier": {"address": LOOPBACK, "port": shop.ports.broker, "tls": True} if shop.with_broker else {},
         "offline": {"sale_amount_max": OFFLINE_SALE_MAX},
         "devices": {
             **readers,

@@ -1,4 +1,4 @@
-"""A running shop: its four processes, and the people in it."""
+"""A running shop: its processes, and the people in it."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

@@ -42,6 +42,10 @@ class Tour:
     keys: dict[str, str] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
 
+    async def signed_on(self) -> View:
+        """Wait until the terminal can sell online."""
+        return await self.cashier.until("the terminal has signed on", lambda view: view["session"]["state"] == "ready")
+
     async def paid(self, what: str, state: str = "approved") -> View:
         """Wait until the newest payment has ended in `state` and its slip, if it has one, is printed or due."""
         view = await self.cashier.until(what, lambda view: view["current"] is None and _newest(view)["final"])
@@ -59,7 +63,7 @@ class Tour:
 
 async def sign_on(tour: Tour) -> Told:
     """The terminal signs on by itself; the cashier logs on."""
-    view = await tour.cashier.until("the terminal has signed on", lambda view: view["session"]["state"] == "ready")
+    view = await tour.signed_on()
     await tour.cashier.log_on(CASHIER, CASHIER_PIN)
     return Told(
         f"终端已签到，批次 {view['batch']}；新的工作密钥已到，PIN 密钥已进密码键盘。操作员 {CASHIER} 登录。",
@@ -249,6 +253,7 @@ async def sold_offline(tour: Tour) -> Told:
     await tour.paid("the bank books the offline sale")
     await tour.banker.until_balance(OFFLINE_ACCOUNT, rich - OFFLINE_SALE)
     await tour.cashier.next_sale()
+    await tour.signed_on()  # the courier may be faster than the line, which the next step needs
     return Told(
         f"线路中断：芯片离线批准 ¥{yuan(OFFLINE_SALE)}，小票标明 OFFLINE；"
         f"超过 ¥{yuan(OFFLINE_SALE_MAX)} 的在读卡前拒绝。线路恢复后自动上送，银行入账一次。",

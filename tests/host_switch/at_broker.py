@@ -19,7 +19,7 @@ from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY, Issuer, default_accoun
 from simulators.issuer_process import IssuerProcess, IssuerStore
 from terminal.certificates import client_context
 from tests.host_switch.till import MASTER_KEY, MERCHANT, Till
-from tests.mosquitto import LOOPBACK, Mosquitto, Speaker, certified_terminal, running_broker
+from tests.mosquitto import LOOPBACK, Mosquitto, Speaker, StandIn, certified_terminal, running_broker
 
 PATIENCE_S = 10
 
@@ -67,6 +67,8 @@ class Place:
     broker: Mosquitto
     bank: IssuerProcess
     terminals: list[AtBroker] = field(default_factory=list)
+    bank_port: int = 0
+    old: bool = False
     listener: Listener | None = None
     port: int = 0
 
@@ -83,8 +85,6 @@ class Place:
             self.listener, self.port = listener, port
             yield listener
 
-    bank_port: int = 0
-
     async def terminal(self, name: str = "12345678") -> AtBroker:
         """A terminal that is registered, has signed on by its own line, and is at the broker."""
         assert self.listener is not None, "opened"
@@ -96,7 +96,7 @@ class Place:
     def certified(self, till: Till) -> AtBroker:
         """A terminal that has a certificate and is at the broker, whether or not the host knows it."""
         tls = certified_terminal(self.folder / till.id, self.host, till.id)
-        terminal = AtBroker(till, tls, Speaker(self.broker.port, tls, till.id, resume=True))
+        terminal = AtBroker(till, tls, Speaker(self.broker.port, tls, till.id, resume=not self.old, old=self.old))
         self.terminals.append(terminal)
         assert terminal.speaker.connect()
         terminal.speaker.listen(terminal.down)
@@ -139,15 +139,15 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def place(folder: Path) -> AsyncIterator[Place]:
+async def place(folder: Path, kind: type[Mosquitto] = Mosquitto) -> AsyncIterator[Place]:
     """A broker, an issuer, and a host's folder. Afterwards the books must be in order."""
     certificates.found(folder / "host", [LOOPBACK])
     with start.opened_store(folder / "host", to_write=True) as store:
         store.put_secret(start.ZONE_KEYS, ZONE_PIN_KEY + ZONE_MAC_KEY)
     bank = IssuerProcess(Issuer(default_accounts()), IssuerStore(folder / "issuer.db"))
-    with running_broker(folder, folder / "host") as broker:
+    with running_broker(folder, folder / "host", kind) as broker:
         bank_port, _ = await bank.start(0, 0)
-        here = Place(folder, broker, bank, bank_port=bank_port)
+        here = Place(folder, broker, bank, bank_port=bank_port, old=kind is StandIn)
         try:
             yield here
             assert breaches(here.books()) == []

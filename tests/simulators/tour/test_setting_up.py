@@ -64,6 +64,16 @@ def test_ports_that_are_taken_are_replaced():
             assert not {ports.page, ports.host, ports.issuer} & {others.page, others.host, others.issuer}
 
 
+def test_a_shop_with_a_broker_starts_it_before_the_host_that_goes_there(tmp_path):
+    shop = set_up(tmp_path, Ports(broker=8890), with_broker=True)
+    parts = {part.name: part for part in shop.parts}
+    assert list(parts) == ["issuer", "broker", "host", "counter", "terminal"]
+    assert "127.0.0.1:8890" in parts["host"].arguments and parts["broker"].port == 8890
+    assert load_profile(shop.terminal / "profile.toml").courier.port == 8890
+    assert "listener 8890 127.0.0.1\n" in (shop.broker / "mosquitto.conf").read_text()
+    assert "--broker" not in set_up(tmp_path, Ports()).parts[1].arguments
+
+
 def test_a_shop_with_pcscd_has_one_of_its_own_that_only_its_terminal_is_told_of(tmp_path):
     shop = set_up(tmp_path, Ports(), with_pcscd=True)
     devices = load_profile(shop.terminal / "profile.toml").devices
