@@ -182,6 +182,8 @@ def certify_terminal(
 ) -> None:
     """签发终端证书 · Issue a terminal's certificate; the one it had before is not good any more.
 
+    A broker learns that by tillgate host broker-withdrawn.
+
     例 / Example: tillgate host terminal certificate 12345678 --data ./host --request 12345678.csr --out 12345678.pem
     """
     from host_switch import certificates
@@ -248,7 +250,7 @@ def _told(presence: Presence | None, telemetry: Telemetry | None) -> dict[str, A
         facts |= {"at_broker": presence.online, "since": presence.since}
     if telemetry is not None:
         facts |= {"owed_count": telemetry.owed_count, "owed_amount": telemetry.owed_amount}
-        facts |= {"version": telemetry.version, "told_at": telemetry.at}
+        facts |= {"broken": telemetry.broken, "told_at": telemetry.at}
     return facts
 
 

@@ -29,9 +29,10 @@ CARRIED: Final = frozenset(
 
 AMOUNT_MAX: Final = 10**12
 COUNT_MAX: Final = 10**6
+DEVICES_MAX: Final = 16
 _TOPIC = re.compile(r"tg/([!-.0-~]{15})/([A-Za-z0-9]{8})/up/([a-z]{1,16})", re.ASCII)
 _FRAMES = frozenset({"reversal", "advice", "upload"})
-_VERSION, _BATCH = re.compile(r"[0-9A-Za-z.+-]{1,32}", re.ASCII), re.compile(r"[0-9]{6}", re.ASCII)
+_BATCH, _DEVICE = re.compile(r"[0-9]{6}", re.ASCII), re.compile(r"[a-z_]{1,24}", re.ASCII)
 
 
 class EnvelopeError(Exception):
@@ -89,14 +90,19 @@ def _telemetry(terminal: str, payload: bytes) -> TelemetryTold:
         raise EnvelopeError("no telemetry", terminal) from None
     if not isinstance(told, dict):
         raise EnvelopeError("no telemetry", terminal)
+    batch = told.get("batch")
     return TelemetryTold(
-        terminal, _word(told.get("version"), _VERSION), _word(told.get("batch"), _BATCH),
+        terminal, batch if isinstance(batch, str) and _BATCH.fullmatch(batch) else "",
         _number(told.get("owed_count"), COUNT_MAX), _number(told.get("owed_amount"), AMOUNT_MAX),
+        _broken(told.get("devices")),
     )  # fmt: skip
 
 
-def _word(value: object, form: re.Pattern[str]) -> str:
-    return value if isinstance(value, str) and form.fullmatch(value) else ""
+def _broken(devices: object) -> str:
+    """The names of the devices that do not work, by what is told of each."""
+    told = devices.items() if isinstance(devices, dict) else ()
+    names = sorted(name for name, works in told if works is False and _DEVICE.fullmatch(name))
+    return ", ".join(names[:DEVICES_MAX])
 
 
 def _number(value: object, most: int) -> int:

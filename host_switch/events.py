@@ -145,13 +145,13 @@ class PresenceTold:
 
 @dataclass(frozen=True, slots=True)
 class TelemetryTold:
-    """A terminal tells of itself: its program's version, its batch, how much waits there for an answer of ours."""
+    """A terminal tells of itself: its batch, how much waits there for an answer of ours, which devices do not work."""
 
     terminal: str
-    version: str = ""
     batch: str = ""
     owed_count: int = 0
     owed_amount: int = 0
+    broken: str = ""
 
 
 Order = (

@@ -157,15 +157,17 @@ class Ingest:
     # --- in the thread ------------------------------------------------------------------------------------------------
 
     def _talk(self) -> None:
-        """Be connected, one connection after the other, until we stop."""
-        failures = 0
+        """Be connected, one connection after the other, until we stop. Why there is none is said once."""
+        failures, said = 0, ""
         while not self._stopping.is_set():
-            client = self._new_client()
+            client, reason = self._new_client(), ""
             try:
                 self._one_connection(client)
             except (OSError, ValueError, MQTTException) as error:
-                self._complaints.say("no broker", "attention", error=_reason(error))
-            failures = 0 if self._connected is client else failures + 1
+                reason = _reason(error)
+            if reason not in {"", said} and not self._stopping.is_set():
+                _log.warning("no broker", severity="attention", error=reason)
+            said, failures = reason, failures + 1 if reason else 0
             self._connected = None
             self._stopping.wait(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
 
@@ -182,6 +184,7 @@ class Ingest:
                 client.disconnect()
         if self._connected is not client:
             self._version = _NEWEST if self._version == _OLDEST else _OLDEST
+            raise ConnectionError("it takes the connection, and not us")
 
     def _properties(self, packet: int, **values: int) -> Properties | None:
         """What is said beside a packet; the older protocol has no room for that."""
@@ -210,7 +213,6 @@ class Ingest:
         self, client: Client, _userdata: object, _flags: ConnectFlags, reason: ReasonCode, _properties: object
     ) -> None:
         if reason.is_failure:
-            self._complaints.say("no broker", "attention", error=str(reason))
             return
         shared = f"$share/host/{EVERYTHING_UP}" if self._version == _NEWEST else EVERYTHING_UP
         client.subscribe([(shared, 1), (PRESENCE, 1)])  # what was kept is not given to those who share
@@ -218,10 +220,10 @@ class Ingest:
         _log.info("at the broker", host=self._place[0], port=self._place[1], version=int(self._version))
 
     def _on_disconnect(
-        self, _client: Client, _userdata: object, _flags: DisconnectFlags, reason: ReasonCode, _properties: object
+        self, client: Client, _userdata: object, _flags: DisconnectFlags, reason: ReasonCode, _properties: object
     ) -> None:
-        if not self._stopping.is_set():
-            self._complaints.say("broker lost", "attention", error=str(reason))
+        if self._connected is client and not self._stopping.is_set():
+            _log.warning("broker lost", severity="attention", error=str(reason))
 
     def _on_message(self, client: Client, _userdata: object, message: MQTTMessage) -> None:
         """Hand a message to the loop. A broker that heeds no maximum is left waiting, and so is its connection."""
@@ -252,7 +254,7 @@ def _leave_it_to_the_thread(*_: object) -> None:
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return getattr(error, "verify_message", "") or error.reason or "TLS"
-    return (error.strerror if isinstance(error, OSError) else "") or type(error).__name__
+    return (isinstance(error, OSError) and (error.strerror or str(error))) or type(error).__name__
 
 
 class _Complaints:

@@ -14,5 +14,5 @@ def news(event: News, facts: Facts, now: float) -> tuple[Effect, ...]:
         return (Report("security", "unknown terminal", terminal=event.terminal),)
     if isinstance(event, PresenceTold):
         return (Persist((Presence(event.terminal, event.online, now),)),)
-    told = Telemetry(event.terminal, event.version, event.batch, event.owed_count, event.owed_amount, now)
+    told = Telemetry(event.terminal, event.batch, event.owed_count, event.owed_amount, event.broken, now)
     return (Persist((told,)),)

@@ -238,14 +238,15 @@ class Presence:
 class Telemetry:
     """What a terminal has last told of itself, when its money did not need the line: it may be old, and proves nothing.
 
-    `owed_count` and `owed_amount` (minor units) are what waits there for an answer of ours.
+    `owed_count` and `owed_amount` (minor units) are what waits there for an answer of ours. `broken` names the devices
+    that do not work, separated by commas.
     """
 
     terminal: str
-    version: str
     batch: str
     owed_count: int
     owed_amount: int
+    broken: str
     at: float
 
 

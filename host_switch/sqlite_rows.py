@@ -61,8 +61,8 @@ CREATE TABLE events (
 CREATE TABLE downloads (kind TEXT PRIMARY KEY, items BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE presences (terminal TEXT PRIMARY KEY, online INTEGER NOT NULL, since REAL NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE telemetry (
-    terminal TEXT PRIMARY KEY, version TEXT NOT NULL, batch TEXT NOT NULL, owed_count INTEGER NOT NULL,
-    owed_amount INTEGER NOT NULL, at REAL NOT NULL
+    terminal TEXT PRIMARY KEY, batch TEXT NOT NULL, owed_count INTEGER NOT NULL, owed_amount INTEGER NOT NULL,
+    broken TEXT NOT NULL, at REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TRIGGER postings_stay BEFORE UPDATE ON postings BEGIN SELECT RAISE(ABORT, 'postings are never changed'); END;
@@ -82,8 +82,8 @@ UPGRADES = {
     3: sqlite_phones.SCHEMA,
     4: "CREATE TABLE presences (terminal TEXT PRIMARY KEY, online INTEGER NOT NULL, since REAL NOT NULL)"
     " STRICT, WITHOUT ROWID;"
-    "CREATE TABLE telemetry (terminal TEXT PRIMARY KEY, version TEXT NOT NULL, batch TEXT NOT NULL,"
-    " owed_count INTEGER NOT NULL, owed_amount INTEGER NOT NULL, at REAL NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE telemetry (terminal TEXT PRIMARY KEY, batch TEXT NOT NULL, owed_count INTEGER NOT NULL,"
+    " owed_amount INTEGER NOT NULL, broken TEXT NOT NULL, at REAL NOT NULL) STRICT, WITHOUT ROWID",
 }
 
 # Columns that a transaction gets once, and those that change with its life.

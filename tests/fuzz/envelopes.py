@@ -5,7 +5,7 @@ Whatever comes out is in the name that the topic has, small, and of a kind that 
 
 from typing import Final
 
-from host_switch.envelopes import AMOUNT_MAX, CARRIED, COUNT_MAX, EnvelopeError, unfolded
+from host_switch.envelopes import AMOUNT_MAX, CARRIED, COUNT_MAX, DEVICES_MAX, EnvelopeError, unfolded
 from host_switch.events import FrameReceived, TelemetryTold
 from host_switch.frames import decoded
 from tests.host_switch.till import MERCHANT, Till
@@ -18,7 +18,7 @@ SEEDS: Final = [
     _UP + b"reversal\n" + _TILL.frame(_TILL.reversal(_TILL.offline_sale())),
     _UP + b"upload\n" + _TILL.frame(_TILL.sign_on()),
     _UP + b"presence\nonline",
-    _UP + b'telemetry\n{"version": "1.2", "batch": "000001", "owed_count": 2, "owed_amount": 500}',
+    _UP + b'telemetry\n{"batch": "000001", "owed_count": 2, "owed_amount": 500, "devices": {"printer": false}}',
 ]
 
 
@@ -43,4 +43,4 @@ def run(data: bytes) -> None:
         assert event == decoded(event.connection, payload, event.certified), "another frame than by the line"
     elif isinstance(event, TelemetryTold):
         assert 0 <= event.owed_count <= COUNT_MAX and 0 <= event.owed_amount <= AMOUNT_MAX
-        assert len(event.version) <= 32 and len(event.batch) in {0, 6}
+        assert len(event.broken) <= DEVICES_MAX * 26 and len(event.batch) in {0, 6}

@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -84,6 +86,20 @@ class Place:
         async with start.opened(self.host, listening, issuer, broker=broker) as (listener, port):
             self.listener, self.port = listener, port
             yield listener
+
+    @contextmanager
+    def host_process(self) -> "Iterator[subprocess.Popen[str]]":
+        """A host as a process of its own, that is at the broker."""
+        command = [sys.executable, "-m", "tillgate", "host", "run", "--data", str(self.host), "--port", "0", "--json"]
+        command += ["--issuer", f"{LOOPBACK}:{self.bank_port}", "--broker", f"{LOOPBACK}:{self.broker.port}"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+            assert process.stderr is not None
+            try:
+                assert any("at the broker" in line for line in process.stderr)
+                yield process
+            finally:
+                process.kill()
 
     async def terminal(self, name: str = "12345678") -> AtBroker:
         """A terminal that is registered, has signed on by its own line, and is at the broker."""

@@ -113,11 +113,12 @@ def test_a_command_waits_for_its_terminal(run: Run) -> None:
 def test_what_a_terminal_has_told_stands_in_the_list(run: Run, folder: Path) -> None:
     assert "at_broker" not in lines(run("terminal", "list", "--json")[1])[0]
     with start.opened_store(folder, to_write=True) as store:
-        told = Presence("12345678", online=True, since=5.0), Telemetry("12345678", "1.2", "000001", 3, 4500, 6.0)
+        told = Presence("12345678", online=True, since=5.0), Telemetry("12345678", "000001", 3, 4500, "printer", 6.0)
         store.commit([Decision((Persist(told),))])
     (terminal,) = lines(run("terminal", "list", "--json")[1])
     assert (terminal["at_broker"], terminal["since"]) == (True, 5.0)
     assert (terminal["owed_count"], terminal["owed_amount"], terminal["told_at"]) == (3, 4500, 6.0)
+    assert terminal["broken"] == "printer"
     assert "owed_amount=4500" in run("terminal", "list")[1]
 
 

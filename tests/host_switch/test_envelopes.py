@@ -85,14 +85,16 @@ def test_presence_has_two_words() -> None:
 
 
 def test_telemetry_is_numbers_and_short_words() -> None:
-    told = {"version": "1.2.3", "batch": "000007", "owed_count": 3, "owed_amount": 700, "devices": {"printer": "ready"}}
-    assert unfolded(topic("telemetry"), json.dumps(told).encode()) == TelemetryTold(TILL.id, "1.2.3", "000007", 3, 700)
+    devices = {"scanner": False, "printer": False, "pin_pad": True}
+    told = {"batch": "000007", "owed_count": 3, "owed_amount": 700, "currency": "156", "devices": devices}
+    expected = TelemetryTold(TILL.id, "000007", 3, 700, "printer, scanner")
+    assert unfolded(topic("telemetry"), json.dumps(told).encode()) == expected
 
 
 @pytest.mark.parametrize("told", [
-    {"version": PAN * 9, "batch": PAN, "owed_count": PAN, "owed_amount": [PAN]},
-    {"version": "a card: " + PAN, "batch": "１２３４５６", "owed_count": -1, "owed_amount": AMOUNT_MAX + 1},
-    {"version": None, "batch": 7, "owed_count": True, "owed_amount": 1.5}, {},
+    {"devices": {PAN: False, "a card": False}, "batch": PAN, "owed_count": PAN, "owed_amount": [PAN]},
+    {"devices": ["printer"], "batch": "１２３４５６", "owed_count": -1, "owed_amount": AMOUNT_MAX + 1},
+    {"devices": {"printer": 0}, "batch": 7, "owed_count": True, "owed_amount": 1.5}, {},
 ])  # fmt: skip
 def test_what_is_no_number_or_word_of_telemetry_is_left_out(told: dict[str, object]) -> None:
     assert unfolded(topic("telemetry"), json.dumps(told).encode()) == TelemetryTold(TILL.id)

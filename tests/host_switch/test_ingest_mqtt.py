@@ -1,6 +1,7 @@
 """The host at a real Mosquitto: each message is decided once, and acknowledged when that is durable."""
 
 import asyncio
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -84,6 +85,21 @@ async def test_what_was_received_and_not_decided_comes_again_to_the_next_host(
 
 
 @in_a_loop
+async def test_what_a_killed_host_had_not_read_comes_to_the_next(tmp_path: Path) -> None:
+    async with place(tmp_path) as here:
+        async with here.opened():
+            terminal = await here.terminal()
+        with here.host_process() as host:
+            host.send_signal(signal.SIGSTOP)  # the broker goes on sending
+            await asyncio.to_thread(terminal.say, terminal.till.offline_sale())
+            host.kill()
+            host.wait()
+        async with here.opened():
+            assert (await terminal.hear())[39] == "00"
+            assert here.owed_to_merchant() == 1234
+
+
+@in_a_loop
 async def test_what_was_decided_does_not_come_again(tmp_path: Path) -> None:
     async with place(tmp_path) as here:
         async with here.opened():
@@ -132,7 +148,10 @@ async def test_a_broker_that_is_killed_in_between_costs_time_only(tmp_path: Path
 
 
 @in_a_loop
-async def test_a_host_without_its_broker_serves_its_port_and_says_so_once(tmp_path: Path) -> None:
+async def test_a_host_without_its_broker_serves_its_port_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("host_switch.ingest_mqtt.PAUSES_S", (0.01,))
     async with place(tmp_path) as here:
         here.broker.kill()
         with capture_logs() as log:
@@ -142,6 +161,7 @@ async def test_a_host_without_its_broker_serves_its_port_and_says_so_once(tmp_pa
                 await until(lambda: any(line["event"] == "at the broker" for line in log))
                 terminal = await here.terminal()
                 assert (await terminal.tell(terminal.till.offline_sale()))[39] == "00"
+        assert [line["error"] for line in log if line["event"] == "no broker"] == ["Connection refused"]
         assert not any("exc_info" in line for line in log)
 
 
@@ -154,12 +174,12 @@ async def test_presence_and_telemetry_are_kept_as_the_newest(tmp_path: Path) -> 
         since = here.books().presences[0].since
         terminal.speaker.say(terminal.up("presence"), b"online", retain=True)
         for count in (2, 1):
-            told = b'{"version": "1.2.3", "batch": "000001", "owed_count": %d, "owed_amount": 500, "x": [1]}' % count
+            told = b'{"batch": "000001", "owed_count": %d, "owed_amount": 500, "devices": {"printer": false}}' % count
             terminal.speaker.say(terminal.up("telemetry"), told)
             await until(partial(_says, here, count))
         (presence,), (telemetry,) = here.books().presences, here.books().telemetry
         assert (presence.online, presence.since) == (True, since)
-        assert (telemetry.terminal, telemetry.version, telemetry.owed_amount) == ("12345678", "1.2.3", 500)
+        assert (telemetry.terminal, telemetry.broken, telemetry.owed_amount) == ("12345678", "printer", 500)
         terminal.speaker.say(terminal.up("presence"), b"offline", retain=True)
         await until(lambda: not here.books().presences[0].online)
 

@@ -17,10 +17,10 @@ def test_presence_has_a_since_that_stays_while_the_same_is_said(room: Room, till
 def test_the_newest_telemetry_of_each_terminal_is_kept(room: Room) -> None:
     first, second = room.till("11111111"), room.till("22222222")
     for terminal, count in ((first, 5), (second, 7), (first, 4)):
-        room.decide(TelemetryTold(terminal.id, "1.0", "000001", count, 100 * count))
+        room.decide(TelemetryTold(terminal.id, "000001", count, 100 * count, "printer"))
     assert room.books().telemetry == (
-        Telemetry("11111111", "1.0", "000001", 4, 400, NOON),
-        Telemetry("22222222", "1.0", "000001", 7, 700, NOON),
+        Telemetry("11111111", "000001", 4, 400, "printer", NOON),
+        Telemetry("22222222", "000001", 7, 700, "printer", NOON),
     )
 
 
