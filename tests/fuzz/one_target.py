@@ -13,7 +13,10 @@ from typing import Final
 
 import atheris
 
-INSTRUMENTED: Final = ("iso8583", "paycode", "terminal.devices", "terminal.emv", "terminal.magnetic_stripe")
+INSTRUMENTED: Final = (
+    *("iso8583", "paycode", "host_switch.envelopes"),
+    *("terminal.devices", "terminal.emv", "terminal.magnetic_stripe"),
+)
 
 with atheris.instrument_imports(include=list(INSTRUMENTED)):
     from tests.fuzz.targets import targets
