@@ -49,7 +49,7 @@ async def road(folder: Path) -> AsyncIterator[Road]:
     authority = folder / "authority"
     certificates.found(authority, [LOOPBACK])
     line = OwnLine(free_port())
-    await line.mend()
+    await line.open()
     with running_broker(folder, authority) as broker:
         courier = f'[courier]\naddress = "{LOOPBACK}"\nport = {broker.port}\nkeepalive_s = 1\ntls = true\n'
         async with shop(folder, settings=OFFLINE, host_port=line.host_port, relay_port=line.port) as s:
@@ -65,7 +65,7 @@ async def road(folder: Path) -> AsyncIterator[Road]:
             yield here
             await ingest.stop()
             await s.prove(balanced=False)
-    line.cut()
+    line.close()
 
 
 @in_a_loop
@@ -105,6 +105,6 @@ async def test_a_terminal_whose_certificate_was_taken_away_is_shut_out_and_owes_
         it.broker.start()
         await it.cut()
         key = await it.sold_offline(2500)
-        await it.line.mend()
+        it.line.mend()
         assert (await it.shop.until_final(key))["state"] == "approved"
         assert not it.shop.counter.courier_connected
