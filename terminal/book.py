@@ -24,6 +24,7 @@ from terminal.records import (
     Cancelled,
     ClosedByPeople,
     Completed,
+    DrawerOpened,
     HostTime,
     Key,
     LateAnswer,
@@ -146,7 +147,7 @@ class Book:
 
     Of the batches that are parked, oldest first, it has what stood when they were parked; of the one that is being
     brought to the host (`draining`) what stands now. `lost` is what those have lost that were closed since people have
-    settled last.
+    settled last. `drawer_opened`: when the cash drawer was last opened in this batch, other than by a test, and why.
     """
 
     def __init__(self, parked_batch: str = "") -> None:
@@ -170,6 +171,7 @@ class Book:
         self.host_time: float | None = None
         """The time that the host last vouched for, and in which of our batches."""
         self.host_time_batch = ""
+        self.drawer_opened: DrawerOpened | None = None
         self.slips_due: dict[Key, int] = {}
         """Slips that are not known to be on paper, oldest first, and how often each has begun to be printed."""
 
@@ -416,6 +418,7 @@ class Book:
     def _begin(self, batch: str, next_trace: str) -> None:
         self.payments.clear()
         self.requests.clear()
+        self.drawer_opened = None
         self.batch, self.next_trace, self.batch_is_known = batch, int(next_trace), True
 
     def _parameters_taken(self, r: ParametersTaken) -> None:
@@ -432,6 +435,9 @@ class Book:
                 self.parked[batch] = replace(parked, owed_since=r.at)
         if self.draining:
             self.draining.apply(r)
+
+    def _drawer_opened(self, r: DrawerOpened) -> None:
+        self.drawer_opened = r
 
 
 _APPLY: dict[type, Callable[[Book, Any], None]] = {
@@ -455,4 +461,5 @@ _APPLY: dict[type, Callable[[Book, Any], None]] = {
     BatchParked: Book._batch_parked,
     ParametersTaken: Book._parameters_taken,
     HostTime: Book._host_time,
+    DrawerOpened: Book._drawer_opened,
 }

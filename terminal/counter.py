@@ -29,6 +29,8 @@ from terminal.events import (
     DevicesSeen,
     DownloadKept,
     DownloadsLoaded,
+    DrawerRequested,
+    DrawerStuck,
     Effect,
     Event,
     KeysBack,
@@ -38,7 +40,9 @@ from terminal.events import (
     LinkLost,
     LinkUp,
     MeansFailed,
+    OpenDrawer,
     Original,
+    Persist,
     Progress,
     Received,
     RefundRequested,
@@ -59,7 +63,7 @@ from terminal.offline_caps import OfflineCard
 from terminal.parked import ParkedBatches
 from terminal.payment import Payments
 from terminal.payment_codes import SHIPPED, CodeTable
-from terminal.records import Key, Record
+from terminal.records import DrawerOpened, Key, Record
 from terminal.session import Session
 from terminal.settlement import Settlement
 from terminal.slip_queue import SlipQueue
@@ -143,9 +147,8 @@ class Counter:
             case Received():
                 return self._received(event, now)
             case Tick():
-                missed = MISSED.get(self.stage, "no_means")
-                effects = self.payments.tick(now, missed) + self.session.tick(now) + self.settlement.tick(now)
-                return effects + self.parked.tick(now) + self.errands.tick(now)
+                effects = self.payments.tick(now, MISSED.get(self.stage, "no_means")) + self.session.tick(now)
+                return effects + self.settlement.tick(now) + self.parked.tick(now) + self.errands.tick(now)
             case SaleRequested() | BalanceRequested() | VoidRequested() | RefundRequested():
                 return self._payment_requested(event, now)
             case CodePresented() if self.payments.sells_offline:
@@ -174,16 +177,12 @@ class Counter:
                 return self._settle(operator, now)
             case CloseByPeople():
                 return self._close_by_people(event, now)
+            case DrawerRequested() | DrawerStuck():
+                return self._open_drawer(event, now)
             case ReprintRequested(key):
                 return self._reprint(key)
-            case SlipReady(key):
-                return self.slips.ready(key, now)
-            case SlipPrinted(key, duplicate):
-                return self._slip_printed(key, duplicate, now)
-            case SlipFailed(key, reason):
-                if self.slips.has_failed(key, reason, now):
-                    self._say(f"printer_{reason}", key)
-                return []
+            case SlipReady() | SlipPrinted() | SlipFailed():
+                return self._printer_said(event, now)
             case KeysLoaded():
                 return self.session.keys_loaded(event, now)
             case CardErased(key):
@@ -392,6 +391,19 @@ class Counter:
         self.notice = None
         return self._keeper_of(said.key).close_by_people(said, now)
 
+    def _open_drawer(self, asked: DrawerRequested | DrawerStuck, now: float) -> list[Effect]:
+        if isinstance(asked, DrawerStuck):
+            self._say("drawer_stuck")
+            return []
+        refusal = risk.refusal_of_drawer(asked.reason, self.profile.devices.cash_drawer, self.room, self.busy)
+        if refusal:
+            self._say(refusal)
+            return []
+        self.notice = None
+        opened = DrawerOpened(asked.operator, asked.reason, now)
+        self.book.apply(opened)
+        return [Persist(opened), OpenDrawer()]
+
     def _reprint(self, key: Key) -> list[Effect]:
         """Print again. What is not of this batch the shell looks up in the journal."""
         payment = self.book.find(key)
@@ -400,6 +412,17 @@ class Counter:
         elif not self.slips.ask(key):
             self._say("printer_queue_full", key)
         return []
+
+    def _printer_said(self, event: SlipReady | SlipPrinted | SlipFailed, now: float) -> list[Effect]:
+        match event:
+            case SlipReady(key):
+                return self.slips.ready(key, now)
+            case SlipPrinted(key, duplicate):
+                return self._slip_printed(key, duplicate, now)
+            case SlipFailed(key, reason):
+                if self.slips.has_failed(key, reason, now):
+                    self._say(f"printer_{reason}", key)
+                return []
 
     def _slip_printed(self, key: Key, duplicate: bool, now: float) -> list[Effect]:
         effects = self.slips.printed(key, duplicate, now)

@@ -104,6 +104,19 @@ class SettleRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawerRequested:
+    """An operator wants the cash drawer opened; `reason` is one of `records.DRAWER_REASONS`."""
+
+    operator: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawerStuck:
+    """The order to the cash drawer is not known to have reached it."""
+
+
+@dataclass(frozen=True, slots=True)
 class CloseByPeople:
     """Two people, each with their own PIN, say what the acquirer's statement says of a payment: booked, or not.
 
@@ -361,7 +374,8 @@ class Tick:
 
 Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
-    | SettleRequested | CloseByPeople | CardPresented | CodePresented | CodeIgnored | SwipeRefused | MeansFailed
+    | SettleRequested | CloseByPeople | DrawerRequested | DrawerStuck
+    | CardPresented | CodePresented | CodeIgnored | SwipeRefused | MeansFailed
     | CardCompleted | Progress | SlipReady | SlipPrinted | SlipFailed
     | LinkUp | LinkLost | CourierUp | CourierLost | CourierRefused | SendNow | Received
     | KeysLoaded | KeysLost | KeysBack | CardErased | DownloadKept | DownloadsLoaded
@@ -479,7 +493,12 @@ class PrintNow:
     key: Key
 
 
+@dataclass(frozen=True, slots=True)
+class OpenDrawer:
+    """Have the cash drawer opened; report DrawerStuck if the order is not known to have reached it."""
+
+
 Effect = (
     Persist | Send | Tell | Reconnect | SetClock | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | KeepDownload
-    | LoadBatch | Print | PrintNow
+    | LoadBatch | Print | PrintNow | OpenDrawer
 )  # fmt: skip

@@ -13,13 +13,13 @@ from firmware_config.profile import TerminalProfile
 from terminal.book import Payment
 from terminal.devices import Printer, PrinterTrouble
 from terminal.devices.escpos import build
-from terminal.events import Event, Print, SlipFailed, SlipPrinted, SlipReady
+from terminal.events import DrawerStuck, Event, Print, SlipFailed, SlipPrinted, SlipReady
 from terminal.host_parameters import in_force
 from terminal.journal import Journal
 from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.receipts import settlement_lines, slip_lines
 from terminal.records import SETTLEMENT_TRACE, BatchClosed, Key, SettleStarted
-from terminal.slip_layout import Line, plain_text
+from terminal.slip_layout import DrawerKick, Line, plain_text
 from terminal.slip_queue import NO_PRINTER, NO_SLIP
 from terminal.slips import Copy, Entry, SettlementSlip, Shop, Slip, Total
 from terminal.transitions import State
@@ -114,6 +114,15 @@ class Printing:
         except PrinterTrouble as trouble:
             return SlipFailed(job.key, trouble.reason)
         return SlipPrinted(job.key, job.duplicate)
+
+    async def open_drawer(self) -> None:
+        """Open the cash drawer that hangs on the printer, after the slip that is being printed; report DrawerStuck."""
+        try:
+            if self._printer is None:
+                raise PrinterTrouble(NO_PRINTER)
+            await self._printer.print(self._job([DrawerKick()]))
+        except PrinterTrouble:
+            self._report(DrawerStuck())
 
     def _job(self, lines: list[Line]) -> bytes:
         where = self._profile.devices

@@ -15,6 +15,9 @@ CARD_ERASED = "card_erased"
 DECLINED_LATER = "declined_later"
 """The reason of the attention to an offline sale that the bank has declined: goods and money are gone."""
 
+DRAWER_REASONS = ("change", "count", "cash_in", "cash_out", "other")
+"""Why a cash drawer is opened: to give change, to count, to put money in or take it out, or for another reason."""
+
 SETTLEMENT_TRACE = "000000"
 """The trace in the key of a settlement's slip: no payment has it."""
 
@@ -306,20 +309,30 @@ class HostTime:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class DrawerOpened:
+    """Somebody has the cash drawer opened, for one of DRAWER_REASONS: the order to it is about to go out."""
+
+    operator: str
+    reason: str
+    at: float
+
+
 PaymentRecord = (
     Started | Sent | ApprovedOffline | Answered | Completed | Cancelled | ReversalDue | Reversed | LateAnswer
     | Attention | ClosedByPeople | PrintBegan | Printed
 )  # fmt: skip
 Record = (
     PaymentRecord | SignedOn | SettleStarted | SettleAnswered | BatchClosed | BatchParked | ParametersTaken | HostTime
-)
+    | DrawerOpened
+)  # fmt: skip
 
 _CLASSES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
         Started, Sent, ApprovedOffline, Answered, Completed, Cancelled, ReversalDue, Reversed, LateAnswer, Attention,
         ClosedByPeople, PrintBegan, Printed, SignedOn, SettleStarted, SettleAnswered, BatchClosed, BatchParked,
-        ParametersTaken, HostTime,
+        ParametersTaken, HostTime, DrawerOpened,
     )
 }  # fmt: skip
 _KEY_FIELDS = {

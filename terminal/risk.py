@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from firmware_config.profile import Limits, Offline
 from terminal.book import Book, Payment
 from terminal.events import CloseByPeople
+from terminal.records import DRAWER_REASONS
 from terminal.slips import hide_cards
 from terminal.transitions import State
 
@@ -126,6 +127,16 @@ def refusal_of_settlement(book: Book, ready: bool, busy: bool) -> str:
     if book.settling is not None:
         return "settling"
     return "" if ready else "no_link"
+
+
+def refusal_of_drawer(reason: str, has_drawer: bool, room: Room, busy: bool) -> str:
+    """Say why the cash drawer is not opened: never during a payment, and never without a record of why."""
+    return _first(
+        ("drawer_none", not has_drawer),
+        ("drawer_no_reason", reason not in DRAWER_REASONS),
+        ("busy", busy),
+        ("drawer_not_written", not room.writable),
+    )
 
 
 def refusal_of_closing(payment: Payment | None, said: CloseByPeople, room: Room) -> str:

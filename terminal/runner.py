@@ -36,6 +36,7 @@ from terminal.events import (
     CourierUp,
     DownloadKept,
     DownloadsLoaded,
+    DrawerRequested,
     Effect,
     Event,
     KeepDownload,
@@ -44,6 +45,7 @@ from terminal.events import (
     KeysLost,
     LoadBatch,
     LoadKeys,
+    OpenDrawer,
     Persist,
     Print,
     PrintNow,
@@ -81,7 +83,9 @@ DEVICES_INTERVAL_S = 1.0
 
 log = structlog.get_logger()
 
-_REQUESTS = (SaleRequested, BalanceRequested, VoidRequested, RefundRequested, SettleRequested, CloseByPeople)
+_REQUESTS = (
+    SaleRequested, BalanceRequested, VoidRequested, RefundRequested, SettleRequested, CloseByPeople, DrawerRequested
+)  # fmt: skip
 
 
 class Runner:
@@ -292,6 +296,8 @@ class Runner:
                 self.printing.enqueue(effect)
             case PrintNow(key):
                 self.printing.begin(key)
+            case OpenDrawer():
+                self._in_background(self.printing.open_drawer())
             case Reconnect():
                 self._link.reconnect()
             case SetClock(by_s):

@@ -38,7 +38,7 @@ def view_of(
             "merchant_en": profile.merchant_name_en, "currency": profile.currency, "language": profile.language,
             "utc_offset_minutes": profile.utc_offset_minutes, "sale_amount_max": profile.limits.sale_amount_max,
             "means_timeout_s": profile.limits.means_timeout_s, "reply_timeout_s": profile.host.reply_timeout_s,
-            "scanner_gap_ms": profile.devices.scanner_keyboard_gap_ms,
+            "scanner_gap_ms": profile.devices.scanner_keyboard_gap_ms, "cash_drawer": profile.devices.cash_drawer,
         },
         "session": {
             "state": counter.session.state.value, "refusal": counter.session.refusal,

@@ -12,7 +12,7 @@ from terminal.cashier import counter_test, live, render
 from terminal.cashier.amounts import parse_amount
 from terminal.cashier.forms import Form, read_form
 from terminal.cashier.sessions import Session, Sessions
-from terminal.cashier.sheets import REPRINTING, SENDING, Place
+from terminal.cashier.sheets import DRAWER_OPENING, REPRINTING, SENDING, Place
 from terminal.cashier.texts import LANGUAGES
 from terminal.cashier.till import Till
 from terminal.devices.scanner_keyboard import keyboard_of
@@ -20,6 +20,7 @@ from terminal.events import (
     BalanceRequested,
     CancelRequested,
     CloseByPeople,
+    DrawerRequested,
     Event,
     RefundRequested,
     ReprintRequested,
@@ -160,6 +161,21 @@ class Desk:
         event = RefundRequested(request_id, original, amount, session.operator, form["supervisor"])
         return await self._begin(session, request_id, event)
 
+    async def drawer(self, session: Session, form: Form) -> Place:
+        """Open the cash drawer without a sale, for a reason that is kept with who it was."""
+        if not session.operator:
+            return Place(said="log_on_first")
+        if not self.till.use(form.get("request_id", "")):
+            return OLD_PAGE
+        runner = self.till.runner
+        before = runner.counter.book.drawer_opened
+
+        def opened() -> bool:  # by the counter of now: one that could not write has been replaced
+            return runner.counter.book.drawer_opened != before
+
+        not_heard = await self.till.carry_out(DrawerRequested(session.operator, form.get("reason", "")), opened)
+        return Place(said=DRAWER_OPENING if opened() else not_heard)
+
     async def settle(self, session: Session, form: Form) -> Place:
         """Close the batch, with the supervisor's leave."""
         refusal = await self._supervise(form)
@@ -281,6 +297,7 @@ PRESSES: Mapping[str, Press] = {
     "void": Desk.void,
     "refund": Desk.refund,
     "settle": Desk.settle,
+    "drawer": Desk.drawer,
     "close": Desk.close,
     "choose": Desk.choose,
     "cancel": Desk.cancel,

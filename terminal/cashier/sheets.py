@@ -12,10 +12,11 @@ from terminal.cashier.sales import Sum, sums
 from terminal.cashier.texts import Money, Texts, shop_time
 from terminal.cashier.till import Till
 from terminal.cashier.words import Badge, Tone, View
+from terminal.records import DRAWER_REASONS
 from terminal.risk import refusal_of_settlement
 
-REPRINTING = "reprinting"
-SENDING = "sending_now"
+REPRINTING, SENDING, DRAWER_OPENING = "reprinting", "sending_now", "drawer_opening"
+_DONE = (REPRINTING, SENDING, DRAWER_OPENING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,16 @@ class SettleSheet:
     kind: str = "settle"
 
 
-Sheet = PaymentSheet | ClosingSheet | FindSheet | SettleSheet
+@dataclass(frozen=True, slots=True)
+class DrawerSheet:
+    """Why shall the cash drawer be opened? `reasons` are their keys and words; `last`, who had it opened last."""
+
+    reasons: tuple[tuple[str, str], ...]
+    last: str
+    kind: str = "drawer"
+
+
+Sheet = PaymentSheet | ClosingSheet | FindSheet | SettleSheet | DrawerSheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,7 @@ def said(place: Place, texts: Texts) -> Said:
     if f"reason.{place.said}" not in texts.keys:
         return Said()
     sentence = texts.either("reason", place.said, limit="")
-    return Said(sentence, "plain" if place.said in (REPRINTING, SENDING) else "doubt")
+    return Said(sentence, "plain" if place.said in _DONE else "doubt")
 
 
 def sheet(place: Place, till: Till, view: View, operator: str, texts: Texts) -> Sheet | None:
@@ -125,6 +135,8 @@ def sheet(place: Place, till: Till, view: View, operator: str, texts: Texts) -> 
             return FindSheet(view["batch"])
         case "settle":
             return _settle_sheet(till, view, texts)
+        case "drawer" if view["terminal"]["cash_drawer"]:
+            return _drawer_sheet(till, view, texts)
         case _:
             return None
 
@@ -186,3 +198,14 @@ def _settle_sheet(till: Till, view: View, texts: Texts) -> SettleSheet:
         view["batch"], sums(view, texts), sum(payment["receipt_due"] for payment in view["payments"]),
         not any(view["totals"].values()), texts.either("reason", refusal) if refusal else "",
     )  # fmt: skip
+
+
+def _drawer_sheet(till: Till, view: View, texts: Texts) -> DrawerSheet:
+    reasons = tuple((reason, texts(f"drawer.{reason}")) for reason in DRAWER_REASONS)
+    opened = till.runner.counter.book.drawer_opened
+    if opened is None:
+        return DrawerSheet(reasons, "")
+    at = shop_time(opened.at, view["terminal"]["utc_offset_minutes"]).strftime("%Y-%m-%d %H:%M:%S")
+    return DrawerSheet(
+        reasons, texts("sheet.drawer_last", at=at, operator=opened.operator, why=texts(f"drawer.{opened.reason}"))
+    )

@@ -2,7 +2,9 @@
 
 import pytest
 
+from terminal.events import DrawerRequested
 from terminal.key_store import KeyStore
+from terminal.records import DrawerOpened
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import Refused, View, shop
 
@@ -99,3 +101,26 @@ async def test_a_terminal_with_another_master_key_takes_no_sale_and_says_why(tmp
         assert view["session"]["refusal"] == "keys_wrong"
         with pytest.raises(Refused, match="no_link"):
             await s.charge(2500)
+
+
+@in_a_loop
+async def test_the_drawer_opens_when_that_is_written_and_between_two_slips(tmp_path):
+    async with shop(tmp_path, devices="cash_drawer = true\n") as s:
+        await s.sell_by_card(2500)
+        s.post(DrawerRequested("01", "change"))
+        await s.until(lambda _: s.printer.drawer_kicks == 1)
+        assert DrawerOpened in [type(record) for record in s.journal_records()]
+        await s.sell_by_card(2500)
+        assert s.printer.drawer_kicks == 1
+        await s.prove()
+
+
+@in_a_loop
+async def test_a_drawer_whose_printer_is_dead_is_said_to_be_stuck(tmp_path):
+    async with shop(tmp_path, devices="cash_drawer = true\n") as s:
+        await s.printer.lose_power()
+        s.post(DrawerRequested("01", "count"))
+        view = await s.until(lambda view: view["notice"])
+        assert view["notice"]["reason"] == "drawer_stuck"
+        await s.printer.restore_power()
+        await s.prove()

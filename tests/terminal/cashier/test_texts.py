@@ -26,6 +26,7 @@ from terminal.emv.steps import Reason
 from terminal.errands import ERRANDS, REMEMBERED
 from terminal.key_frames import SENTENCES
 from terminal.offline_caps import CARD_USED
+from terminal.records import DRAWER_REASONS
 from terminal.session import SessionState
 from terminal.settlement import Step
 from terminal.slip_queue import NO_PRINTER, NO_SLIP
@@ -155,6 +156,7 @@ FACTS: dict[str, set[str]] = {
     "settlement.": {step.value.replace(" ", "_") for step in Step if step is not Step.IDLE},
     "action.": {str(action) for action in Action},
     "reversal_reason.": {payment.NO_ANSWER, payment.BAD_MAC, payment.CARD_REFUSED},
+    "drawer.": set(DRAWER_REASONS),
     "family.": set(FAMILIES.values()),
 }  # fmt: skip
 
@@ -170,8 +172,8 @@ def test_everything_that_the_code_comes_up_with_has_words(section: str) -> None:
 )
 def test_no_sentence_is_left_of_what_is_gone(section: str) -> None:
     spoken = {key for key in EN.keys if key.startswith(section)}
-    plain = {f"{section}other", "reason.reprinting", "reason.sending_now"}
-    assert spoken - {f"{section}{name}" for name in FACTS[section]} - plain == set()
+    done = {f"{section}other", "reason.reprinting", "reason.sending_now", "reason.drawer_opening"}
+    assert spoken - {f"{section}{name}" for name in FACTS[section]} - done == set()
 
 
 def test_every_state_of_every_kind_of_payment_says_what_it_means_for_the_money() -> None:
