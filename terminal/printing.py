@@ -89,15 +89,31 @@ class Printing:
         if job.key.trace == SETTLEMENT_TRACE:
             settled = self._journal.settlement_of(job.key.batch)
             return settlement_lines(settlement_slip(profile, *settled, job.duplicate)) if settled else []
-        payment = self._journal.payment(job.key)
-        if payment is None or payment.type not in TYPE_NAMES or not payment.has_slip:
+        payment = self._with_slip(job.key)
+        if payment is None:
             return []
-        original = self._journal.payment(payment.original) if payment.original else None
+        original = self._original_of(payment)
         return [
             line
             for copy in _COPIES
             for line in slip_lines(slip_of(profile, payment, original, copy, job.duplicate, self._codes))
         ]
+
+    def facts(self, key: Key) -> Slip | None:
+        """What the cardholder's copy of a payment's slip states; None for a payment that has no slip."""
+        payment = self._with_slip(key)
+        if payment is None:
+            return None
+        profile = in_force(self._profile, self._journal.parameters())
+        return slip_of(profile, payment, self._original_of(payment), "cardholder", duplicate=False, codes=self._codes)
+
+    def _with_slip(self, key: Key) -> Payment | None:
+        payment = self._journal.payment(key)
+        has_one = payment is not None and payment.type in TYPE_NAMES and payment.has_slip
+        return payment if has_one else None
+
+    def _original_of(self, payment: Payment) -> Payment | None:
+        return self._journal.payment(payment.original) if payment.original else None
 
     def text(self, job: Print) -> str:
         """The slip as plain text, for the page."""

@@ -1,22 +1,27 @@
 """The customer's screen: the amount, what to do, and how it ended, in Chinese and English at once. No card data.
 
 It is a page for a second screen, at ``/display``; it follows the payment by server-sent events, and nobody presses
-anything there. A balance is the customer's own affair: it is not shown on a screen that others see.
+anything there. A balance is the customer's own affair: it is not shown on a screen that others see. An approval comes
+with its receipt as a code, for whoever wants no paper, or gets none.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, StreamingResponse
 from starlette.routing import Route
 
 from terminal.cashier import live, render, words
+from terminal.cashier.receipt_code import ReceiptCode, receipt_code, receipt_text
 from terminal.cashier.texts import LANGUAGES, Money, texts_in
 from terminal.cashier.till import Till
 from terminal.cashier.words import Tone, View, is_repeating, stage
+from terminal.records import Key
 from terminal.transitions import State
+
+ReceiptOf = Callable[[str], ReceiptCode | None]
 
 RESULT_STAYS_S = 60
 """As long as a customer may take to look up; after that the next one must not see it."""
@@ -41,7 +46,10 @@ _ICONS = {
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """What the customer sees; `lines` are the sentence in each language with its tag, the shop's own first."""
+    """What the customer sees; `lines` are the sentence in each language with its tag, the shop's own first.
+
+    `receipt` is the code that a phone takes the receipt from, and `receipt_lines` say so.
+    """
 
     says: str
     icon: str
@@ -50,10 +58,15 @@ class Screen:
     lines: tuple[tuple[str, str], ...]
     shops: tuple[str, ...]
     choices: tuple[str, ...] = ()
+    receipt: ReceiptCode | None = None
+    receipt_lines: tuple[tuple[str, str], ...] = ()
 
 
-def screen(view: View, seen: str, now: float) -> Screen:
-    """Decide what the screen shows; `seen` is the result that the cashier has gone on from."""
+def screen(view: View, seen: str, now: float, receipt_of: ReceiptOf = lambda _: None) -> Screen:
+    """Decide what the screen shows; `seen` is the result that the cashier has gone on from.
+
+    receipt_of: the code of a payment's receipt by its key; asked only where money has moved, and the customer is there.
+    """
     current, newest = view["current"], view["payments"][:1]
     if current is not None:
         says = stage(view, current)
@@ -64,7 +77,8 @@ def screen(view: View, seen: str, now: float) -> Screen:
         says, icon, tone = _ENDS.get(State(newest[0]["state"]), ("other", "wait", "plain"))
         if says == "paid" and newest[0]["direction"] == "credit":
             says = "given_back"
-        return _screen(view, says, icon, tone, newest[0])
+        shown = _screen(view, says, icon, tone, newest[0])
+        return _with_receipt(shown, receipt_of(newest[0]["key"])) if says in ("paid", "given_back") else shown
     return _screen(view, "welcome", "", "plain", None)
 
 
@@ -87,6 +101,13 @@ def _screen(view: View, says: str, icon: str, tone: Tone, payment: View | None) 
     shops = tuple(terminal[f"merchant_{language}"] for language in own_first)
     choices = words.choices(payment, texts_in(own_first[0])) if says == "choose" and payment is not None else ()
     return Screen(says, icon, tone, amount, lines, shops, tuple(shown for _, _, shown in choices))
+
+
+def _with_receipt(shown: Screen, receipt: ReceiptCode | None) -> Screen:
+    if receipt is None:
+        return shown
+    lines = tuple((language, texts_in(language)("display.receipt")) for language, _ in shown.lines)
+    return replace(shown, receipt=receipt, receipt_lines=lines)
 
 
 class Display:
@@ -112,7 +133,11 @@ class Display:
         return StreamingResponse(self._updates(), media_type="text/event-stream", headers=headers)
 
     def _now(self) -> Screen:
-        return screen(self.till.view(), self.till.seen, self.till.now())
+        return screen(self.till.view(), self.till.seen, self.till.now(), self._receipt)
+
+    def _receipt(self, key: str) -> ReceiptCode | None:
+        facts = self.till.runner.printing.facts(Key.parse(key))
+        return receipt_code(receipt_text(facts)) if facts else None
 
     async def _updates(self) -> AsyncIterator[bytes]:
         test = self.till.runner.test

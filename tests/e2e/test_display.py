@@ -1,9 +1,13 @@
 """The customer's screen in a real browser: it follows the payment, in both languages, and shows nothing of a card."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 import pytest
+import zxingcpp
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from simulators.cards import load_card
@@ -81,3 +85,29 @@ def test_the_customer_sees_what_there_is_to_choose_from(page: Page, display: Pag
     page.keyboard.press("Escape")
     expect(headline(page)).to_have_text("Cancelled")
     expect(display.locator("#screen li")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1024, 600), (390, 844)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_takes_the_receipt_from_the_screen_while_the_printer_has_no_paper(
+    page: Page, display: Page, shop: RunningShop, width: int, height: int, scheme: Literal["light", "dark"]
+) -> None:
+    display.set_viewport_size({"width": width, "height": height})
+    display.emulate_media(color_scheme=scheme)
+    shop.paper("out")
+    log_on(page)
+    charge(page, "2550")
+    shop.scan()
+    expect(display.locator(".receipt figcaption")).to_contain_text("扫码保存小票")
+    expect(display.locator(".receipt figcaption")).to_contain_text("Scan it to keep your receipt")
+    (code,) = zxingcpp.read_barcodes(Image.open(BytesIO(display.screenshot())))
+    (payment,) = shop.view()["payments"]
+    assert payment["receipt_due"]
+    for fact in ("晨光便利店 MORNING LIGHT STORE", "RMB 25.50", payment["trace"], payment["reference"]):
+        assert fact in code.text
+    for part in (".amount", ".line.first", ".receipt"):
+        box = display.locator(part).bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
+        assert box["y"] >= 0 and box["y"] + box["height"] <= height
+    go_on(page)
+    expect(display.locator(".receipt")).to_have_count(0)
