@@ -108,6 +108,23 @@ def test_slips_bear_the_name_that_the_host_has_set(journal):
     assert text.count("新光便利店") == 2 and PROFILE.merchant_name_zh not in text
 
 
+def test_the_facts_of_a_slip_are_those_of_its_cardholders_copy(journal):
+    till = ready_till()
+    sale = approved_sale(till)
+    written(journal, till).append(ParametersTaken(1.0, None, "新光便利店"))
+    facts = Printing(PROFILE, journal, None, print).facts(sale.key)
+    assert facts is not None
+    assert (facts.copy, facts.amount, facts.voucher, facts.duplicate) == ("cardholder", 2500, sale.key.trace, False)
+    assert facts.shop.name_zh == "新光便利店"
+
+
+def test_a_payment_without_a_slip_has_no_facts_for_one(journal):
+    till = ready_till()
+    till.on(from_host(answer(till.sell(2500), "51")))
+    (declined,) = till.counter.book.payments
+    assert Printing(PROFILE, written(journal, till), None, print).facts(declined) is None
+
+
 def test_reprint_says_duplicate_on_every_copy(journal):
     till = ready_till()
     sale = approved_sale(till)
