@@ -14,6 +14,7 @@ from host_switch.records import Entry, Leg, Outcome, Transaction
 from iso8583 import Message
 from iso8583.response_codes import REVERSAL_DONE
 from iso8583.transactions import TYPES, type_of
+from paycode import digits
 from simulators.observed import Finding, Findings, Name, Observed, Quiet, Stands, name_in, name_of, text_of
 from terminal.book import Book
 from terminal.downloads import KINDS
@@ -223,6 +224,17 @@ def call_is_stored(observed: Observed, call: ChannelCall) -> Findings:
         yield Finding("I7", call.reference, "a call leaves before it is durable")
     elif call.reverse and row.leg is not Leg.REVERSAL_DUE:
         yield Finding("I7", str(row.key), "a reversal is called before it is durable")
+
+
+def code_pays_once(observed: Observed, call: ChannelCall) -> Findings:
+    """I2: the issuer is asked to pay by a code of a phone without a network at most once, whatever came of it."""
+    name = observed.names.get(int(call.reference))
+    if name is None or call.reverse or not digits.is_digits(observed.codes.get(name, "")):
+        return
+    code = observed.codes[name]
+    paid = observed.handles_paid.setdefault(code[: digits.PREFIX_DIGITS + digits.HANDLE_DIGITS], name)
+    if paid != name:
+        yield Finding("I2", text_of(name), f"its code has paid already, in {text_of(paid)}")
 
 
 # --- checks at the end ------------------------------------------------------------------------------------------------

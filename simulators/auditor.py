@@ -26,7 +26,7 @@ from firmware_config.profile import Limits, Offline
 from host_switch.channels import ChannelCall
 from host_switch.events import Decision, Persist, Report
 from host_switch.ledger import CLEARING
-from host_switch.records import Batch, Entry, Event, Transaction
+from host_switch.records import Batch, CodeSpent, Entry, Event, Transaction
 from iso8583 import Message
 from iso8583.transactions import TYPES
 from iso8583.unionpay_fields.field62 import Parameters62
@@ -37,6 +37,7 @@ from simulators.audit_checks import (
     call_is_stored,
     card_has_not_taken_too_much,
     chip_hears_what_is_durable,
+    code_pays_once,
     download_is_durable,
     entry_is_balanced,
     errand_waits_for_the_payment,
@@ -144,10 +145,11 @@ class Auditor:
         """The chip is about to hear the host's answer."""
         self.complain(chip_hears_what_is_durable(self.observed, key, word))
 
-    def customer_presented(self, means: CardPresented | CodePresented) -> None:
+    def customer_presented(self, key: Key, means: CardPresented | CodePresented) -> None:
         """A card or a code gives away what nobody may keep."""
         if isinstance(means, CodePresented):
             self.observed.secrets.add(means.code)
+            self.observed.codes[name_of(key)] = means.code
         else:
             if means.approved_offline:
                 self.observed.certificates.add(means.chip_data.hex())
@@ -176,6 +178,8 @@ class Auditor:
                 case Entry():
                     self.complain(entry_is_balanced(change))
                     self._post(change)
+                case CodeSpent():
+                    self._happened("phone without network")
                 case Batch():
                     self.observed.batches[change.terminal, change.number] = change
                 case Event(kind=kind):
@@ -209,6 +213,7 @@ class Auditor:
     def host_calls(self, call: ChannelCall) -> None:
         """A call to the issuer is about to leave."""
         self.complain(call_is_stored(self.observed, call))
+        self.complain(code_pays_once(self.observed, call))
 
     def host_reported(self, report: Report) -> None:
         """The host reports what leaves no trace in its store."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from host_switch import events as host
 from host_switch import lifecycle
-from host_switch.records import Entry, Leg, Outcome, Transaction
+from host_switch.records import CodeSpent, Entry, Leg, Outcome, PhoneUser, Transaction
 from terminal.book import Lost
 from terminal.events import DownloadKept, Print, PrintNow
 from terminal.records import Answered, ApprovedOffline, Reversed, SignedOn, Started
@@ -410,6 +410,11 @@ _AT_THE_HOST = (
         Change(_HOST_TABLE, _is(_declined), (Outcome.PENDING, Leg.ADVICE_DUE, lifecycle.Happening.OVERDUE)),
     ),
     Bug("gives a reversal up after three calls", Change(_ISSUER_ACTS, _three_calls, lifecycle.Act.CALL_REVERSAL)),
+    Bug(
+        "forgets that a code has paid",
+        Change("host_switch.switch:request", _without(PhoneUser)),
+        Change("host_switch.switch:request", _without(CodeSpent)),
+    ),
     Bug("approves without booking", Change(_ISSUER_ACTS, _without(Entry), lifecycle.Act.BOOK)),
     Bug("reverses without countering", Change("host_switch.reversals:_ACTS", _without(Entry), lifecycle.Act.COUNTER)),
     Bug(

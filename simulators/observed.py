@@ -105,6 +105,8 @@ class Observed:
     events: list[Event] = field(default_factory=list)
     parameters: dict[str, ParametersTaken] = field(default_factory=dict)
     served: dict[str, frozenset[Parameters62]] = field(default_factory=dict)
+    codes: dict[Name, str] = field(default_factory=dict)
+    handles_paid: dict[str, Name] = field(default_factory=dict)
     kept: set[tuple[str, str]] = field(default_factory=set)
     """Terminals, and the kinds of downloads that they have kept since they last asked for one of that kind."""
 

@@ -16,6 +16,7 @@ from iso8583.tlv import build_tlv
 from simulators.auditor import Auditor
 from simulators.engine import World
 from simulators.issuer import GOLDEN_CHIP_KEY, Account
+from simulators.phones import Phones
 from simulators.terminal_node import TerminalNode
 from terminal.book import Payment
 from terminal.events import (
@@ -94,11 +95,14 @@ class Habits:
 class Hands:
     """The devices of one counter and whoever holds them: card reader, scanner, PIN pad, printer."""
 
-    def __init__(self, world: World, terminal: TerminalNode, habits: Habits, chance: Random, auditor: Auditor) -> None:
+    def __init__(
+        self, world: World, terminal: TerminalNode, habits: Habits, chance: Random, phones: Phones, auditor: Auditor
+    ) -> None:
         self._world = world
         self._terminal = terminal
         self._habits = habits
         self._chance = chance
+        self._phones = phones
         self._auditor = auditor
         self._turn = 0
         self._key: Key
@@ -131,7 +135,8 @@ class Hands:
         elif wanted.offline:
             self._pay_offline(self._card(wanted))
         elif "code" in wanted.means and self._chance.random() < self._habits.code:
-            self._hand_over(CodePresented(f"62{self._chance.randrange(10**17):017d}"))
+            wallets = f"62{self._chance.randrange(10**17):017d}"
+            self._hand_over(CodePresented(self._phones.code(self._world.now) or wallets))
         else:
             self._presented = True
             self._hand_over(self._card(wanted))
@@ -146,7 +151,7 @@ class Hands:
             self._hand_over(replace(card, token=counted.token, scheme=counted.scheme))
 
     def _hand_over(self, means: CardPresented | CodePresented) -> None:
-        self._auditor.customer_presented(means)
+        self._auditor.customer_presented(self._key, means)
         self._terminal.handle(means)
 
     def _card(self, wanted: AskForMeans) -> CardPresented:

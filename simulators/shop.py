@@ -27,7 +27,8 @@ from simulators.issuer_node import IssuerNode, plain_wire, sealed_wire
 from simulators.lines import Lines
 from simulators.memory_journal import JournalPort, MemoryJournal
 from simulators.observed import Observed, Quiet
-from simulators.people import MASTER_KEY, Habits, Hands, accounts
+from simulators.people import CARDS, MASTER_KEY, Habits, Hands, accounts
+from simulators.phones import Phones
 from simulators.terminal_node import TerminalNode
 from terminal.journal import Journal
 from terminal.key_store import KeyStore
@@ -74,6 +75,7 @@ class Shop:
     def __init__(
         self, chance: Chance, random: Random, habits: Habits, limits: Limits, folder: Path,
         *, offline: Offline = OFFLINE, true_to_life: bool = False, past: Past | None = None, trace: Trace | None = None,
+        phones: Phones | None = None,
     ) -> None:  # fmt: skip
         self.random = random
         self.habits = habits
@@ -91,6 +93,9 @@ class Shop:
         self.host = HostNode(self.world, self._store_opener(), wire, self.lines, self.auditor)
         self.issuer = IssuerNode(self.world, past.issuer if past else accounts(), wire)
         self.lines.lead_to(self.host)
+        self._phones = phones or Phones(random, 0.0, 0.0)
+        if phones:
+            phones.give(self.host.store, self._code_keys, CARDS, self.world.now)
         self._join_host_and_issuer()
 
     def _count(self, what: str) -> None:
@@ -99,7 +104,8 @@ class Shop:
     def _store_opener(self) -> Callable[[], Store]:
         """How the host opens its store at every start: the same dictionaries again, or the same file."""
         room = KeyRoom(self.random.randbytes(32), self.random.randbytes)
-        policy = Policy(room.content_key, ZONE_PIN_KEY)
+        self._code_keys = room.code_keys
+        policy = Policy(room.content_key, ZONE_PIN_KEY, code_keys=room.code_keys)
         if self._disk:
             path = self._disk / "host.db"
             return lambda: SqliteStore.open(path, room, policy)
@@ -129,7 +135,7 @@ class Shop:
         self.host.store.commit([decide(registered, facts, self.world.now)])
         journal = self._journal_opener(profile.terminal_id)
         terminal = TerminalNode(self.world, profile, self._vault, journal, self.lines, self.auditor)
-        terminal.devices = Hands(self.world, terminal, self.habits, self.random, self.auditor)
+        terminal.devices = Hands(self.world, terminal, self.habits, self.random, self._phones, self.auditor)
         self.terminals.append(terminal)
         return terminal
 

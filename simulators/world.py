@@ -24,6 +24,7 @@ from simulators.issuer import Mood
 from simulators.lines import HEAD_BYTES, parsed
 from simulators.observed import Finding, name_of
 from simulators.people import Cashier, Habits, Office
+from simulators.phones import Phones
 from simulators.shop import EACH_CARD_ONCE, ENDURANCE, OFFLINE, Shop
 from simulators.terminal_node import TerminalNode
 from terminal.records import Key
@@ -34,6 +35,7 @@ SETTLE_WITHIN_S = 3_600.0
 FLIGHT_MAX_S = 90.0  # after which no packet and no answer of a slow issuer is under way any more
 FAULTS_SLOW_DOWN = 1.03
 LIVELY_EVERY, LIVELY_S = 25, 4.0  # in one seed of so many a terminal probes its line that often: many events
+PHONES_SHARE, PHOTOGRAPHS_SHARE = 0.4, 0.35  # of payments by code; of those, by somebody else's
 TRUE_TO_LIFE_EVERY = 20  # one seed of so many runs on SQLite, so that the simulated disk cannot drift from a true one
 EACH_CARD_ONCE_EVERY = 3  # one seed of so many lets each card pay offline once
 
@@ -107,6 +109,7 @@ class SeededWorld:
         self.shop = Shop(
             self.weather, self.random, self.habits, limits, folder,
             offline=offline, true_to_life=true_to_life, trace=trace,
+            phones=Phones(Random(f"phones {seed}"), PHONES_SHARE, PHOTOGRAPHS_SHARE),
         )  # fmt: skip
         self.world, self.lines, self.auditor = self.shop.world, self.shop.lines, self.shop.auditor
         self.host, self.issuer, self.terminals = self.shop.host, self.shop.issuer, self.shop.terminals
