@@ -5,14 +5,21 @@ sealed, so that nothing of them can be seen.
 """
 
 import asyncio
+import hashlib
+import time
 
 import pytest
 
+import paycode
+from host_switch.events import PhoneGiven
+from host_switch.phone_codes import wallet_of
+from host_switch.start import opened_store
 from simulators.issuer import Mood
 from simulators.stripe_reader import VirtualStripeReader, swipe_of
+from tests.host_switch.phone import USER, with_password
 from tests.in_a_loop import in_a_loop
 from tests.security.canaries import canary_code, watched_shop
-from tests.shop.rig import Killed
+from tests.shop.rig import OPENING_BALANCE, Killed
 
 
 @in_a_loop
@@ -90,6 +97,32 @@ async def test_a_swiped_card_leaves_nothing_secret_behind_whatever_comes_of_it(t
         assert await w.look_at_pages() == []
         assert w.lookalikes() == []
     reader.close()
+
+
+@in_a_loop
+async def test_a_phone_without_network_leaves_nothing_secret_behind_whatever_comes_of_its_codes(tmp_path, monkeypatch):
+    async with watched_shop(tmp_path, monkeypatch) as w:
+        seed = hashlib.sha256(b"canary seed").digest()
+        account = w.cards["plain"].pan
+        await w.shop.host.ask(PhoneGiven(USER, seed, int(time.time()), account, "王芳"))
+        with opened_store(tmp_path / "host", to_write=False) as store:
+            (user,), keys = store.phone_users(), store.policy.code_keys
+        wallet = wallet_of(user, keys)
+        w.scanner.know_bytes("seed", seed)
+        w.scanner.know_bytes("key of handles", keys["7710"])
+        for name, handle in zip("abc", wallet.handles, strict=False):
+            w.scanner.know_digits(f"handle {name}", handle)
+        paid, wallet = paycode.issue(wallet, int(time.time()))
+        wrong, wallet = paycode.issue(wallet, int(time.time()))
+        assert (await w.shop.sell_by_code(900, paid))["state"] == "approved"
+        assert (await w.shop.sell_by_code(900, with_password(wrong)))["response_code"] == "P8"
+        assert (await w.shop.sell_by_code(900, with_password(paid)))["response_code"] == "P7"
+        kinds = ["payment code with a wrong password", "payment code used again"]
+        await w.shop.prove(balanced=False, events=kinds)  # for the slip names a code, and a card's account has paid
+        assert w.shop.issuer.balance(account) == OPENING_BALANCE - 900
+        assert w.finds() == []
+        assert await w.look_at_pages() == []
+        assert w.lookalikes() == []
 
 
 @pytest.mark.parametrize("what", ["card", "code", "balance"])
