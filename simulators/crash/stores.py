@@ -13,18 +13,24 @@ from pathlib import Path
 from random import Random
 from typing import Generic, Protocol, TypeVar
 
-from bench.fleet import MASTER_KEY, MERCHANT, Till
+import paycode
+from bench.fleet import HEADER, MASTER_KEY, MERCHANT, PAN, TPDU, Till
 from host_switch.channels import ChannelAnswer
 from host_switch.events import CallChannel, ChannelAnswered, Decision, Due, Effect, Input, Persist
 from host_switch.facts import Policy
 from host_switch.frames import decoded
 from host_switch.invariants import breaches
 from host_switch.keys import KeyRoom, des_key
-from host_switch.records import Terminal, WorkingKeys
+from host_switch.phone_codes import wallet_of
+from host_switch.records import PhoneUser, Terminal, WorkingKeys
 from host_switch.sqlite_store import SqliteStore
 from host_switch.store import Books, StoreError
 from host_switch.switch import decide
+from iso8583 import Message
 from iso8583.framing import LENGTH_BYTES
+from iso8583.tlv import build_text_tlv
+from iso8583.unionpay import Block60, Frame
+from paycode.digits import HANDLES_MAX, SEED_BYTES, UserFacts
 from simulators.crash.audit import Fault
 from simulators.crash.power_cuts import Disk, disks
 from terminal.journal import Journal, JournalError, JournalUnwritable
@@ -196,18 +202,21 @@ class CutHostStore:
 
     def __init__(self) -> None:
         self._room = KeyRoom(bytes(range(32)))
-        self._policy = Policy(self._room.content_key, bytes(range(16)))
+        self._policy = Policy(self._room.content_key, bytes(range(16)), code_keys=self._room.code_keys)
         chance = Random(1)
         keys = WorkingKeys(*(des_key(length, chance.randbytes) for length in (16, 8, 16)))
         self._terminal = Terminal(TERMINAL, MERCHANT, MASTER_KEY, BATCH, keys)
         self._frames = Till(TERMINAL, BATCH, keys.pin_key, keys.mac_key, keys.track_key).sales(1_000)
+        codes = UserFacts(1, chance.randbytes(SEED_BYTES), int(START), range(HANDLES_MAX))
+        self._user = PhoneUser("user", PAN, min(self._policy.code_keys), codes)
 
     def open(self, path: Path) -> "_OpenHostStore":
-        """Make a store with one terminal in it."""
+        """Make a store with one terminal and one phone in it."""
         store = self._opened(path)
         if not store.books().terminals:
-            store.commit([Decision((Persist((self._terminal,)),))])
-        return _OpenHostStore(store, self._frames)
+            store.commit([Decision((Persist((self._terminal, self._user)),))])
+        phone = _Phone(self._terminal, wallet_of(self._user, self._policy.code_keys))
+        return _OpenHostStore(store, self._frames, phone)
 
     def judge(self, path: Path, allowed: Sequence[Books]) -> Iterator[Fault]:
         """Open, compare all books, validate them."""
@@ -233,24 +242,51 @@ class CutHostStore:
         return SqliteStore.open(path, self._room, self._policy)
 
 
-class _OpenHostStore:
-    """Sales one after the other: each asked for, and then approved, declined, or given up and reversed."""
+@dataclass
+class _Phone:
+    """A phone without a network at the terminal: sales by the codes that it makes."""
 
-    def __init__(self, store: SqliteStore, frames: Sequence[bytes]) -> None:
+    terminal: Terminal
+    wallet: paycode.DigitWallet
+
+    def sale(self, now: float) -> bytes:
+        """The frame of a sale, without its length."""
+        assert self.terminal.keys is not None
+        code, self.wallet = paycode.issue(self.wallet, int(now))
+        trace = f"{900_000 + len(self.wallet.handles):06d}"
+        message = Message("0200", {
+            3: "000000", 4: "000000000100", 11: trace, 22: "032", 25: "00", 41: TERMINAL, 42: MERCHANT, 49: "156",
+            59: build_text_tlv({"A3": code}),
+            60: Block60("22", BATCH, reader_capability="6", chip_condition="0").to_text(),
+        })  # fmt: skip
+        return Frame(TPDU, HEADER, message).to_bytes(self.terminal.keys.mac_key)
+
+
+class _OpenHostStore:
+    """Sales one after the other, by card and by phone: each asked for, then approved, declined, or given up."""
+
+    def __init__(self, store: SqliteStore, frames: Sequence[bytes], phone: _Phone) -> None:
         self._store = store
         self._frames = iter(frames)
+        self._phone = phone
+        self._sales = 0
         self._due = deque[Input]()
         self._count = 0
 
     def write(self) -> None:
         if not self._due:
-            self._due.append(decoded("line", next(self._frames)[LENGTH_BYTES:]))
+            self._due.append(decoded("line", self._next_sale()))
         event = self._due[0]
         decision = decide(event, self._store.facts_for([event])[0], START + self._count)
         self._store.commit([decision])
         self._count += 1
         self._due.popleft()
         self._due.extend(follow for effect in decision.effects for follow in self._following(effect))
+
+    def _next_sale(self) -> bytes:
+        self._sales += 1
+        by_card = self._sales % 2 == 0
+        return next(self._frames)[LENGTH_BYTES:] if by_card else self._phone.sale(START + self._count)
 
     def _following(self, effect: Effect) -> Iterator[Input]:
         if not isinstance(effect, CallChannel):

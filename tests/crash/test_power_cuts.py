@@ -74,3 +74,13 @@ def test_a_host_store_that_lost_a_posting_is_found_out(tmp_path: Path) -> None:
     assert list(store.judge(path, (before, written.state()))) == []
     assert [fault.kind for fault in store.judge(path, (before,))] == ["lost"]
     written.close()
+
+
+def test_half_of_the_host_stores_sales_are_by_codes_that_pay_once(tmp_path: Path) -> None:
+    written = CutHostStore().open(tmp_path / "host.db")
+    for _ in range(12):
+        written.write()
+    books = written.state()
+    by_phone = [row for row in books.transactions if row.kind == "qr_sale"]
+    assert len(by_phone) == len(books.codes_spent) >= len(books.transactions) // 2
+    written.close()
