@@ -89,9 +89,10 @@ class Cashier:
         await self._until(lambda counter: order.request_id in counter.book.requests or counter.notice is not None)
         if order.kind in ("sale", "offline_sale", "balance"):
             self._ear.say(customer=f"card {order.card}")
-        elif order.kind == "qr_sale":
+        elif order.kind in ("qr_sale", "phone_sale"):
             await self._until(lambda counter: counter.busy or self._ended(counter, order))
-            self._ear.say(customer=f"code {payment_code(order.request_id)}")
+            shows = f"code {payment_code(order.request_id)}" if order.kind == "qr_sale" else "phone"
+            self._ear.say(customer=shows)
         if order.kind == "offline_sale":
             await self._until(lambda counter: not counter.busy and counter.slips.at_rest)
             self._ear.say(host="on")
@@ -113,7 +114,7 @@ class Cashier:
         """The request, or None if its sale did not come to anything."""
         sale = self._sale(order.original)
         match order.kind:
-            case "sale" | "qr_sale":
+            case "sale" | "qr_sale" | "phone_sale":
                 return SaleRequested(order.request_id, order.amount, CASHIER)
             case "offline_sale":
                 return SaleRequested(order.request_id, order.amount, CASHIER, offline=True)

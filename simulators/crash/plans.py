@@ -12,14 +12,14 @@ from simulators.issuer import Mood
 
 GOOD = Mood()
 
-Kind = Literal["sale", "offline_sale", "qr_sale", "void", "refund", "balance", "settle"]
+Kind = Literal["sale", "offline_sale", "qr_sale", "phone_sale", "void", "refund", "balance", "settle"]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """One thing that the cashier does. `request_id` names it for good; `original` is that of the sale it is about.
 
-    An offline sale is one during which the host is switched off.
+    During an offline sale the host is switched off; in a phone sale the customer's phone has no network.
     """
 
     kind: Kind
@@ -67,6 +67,7 @@ PLANS = (
     Plan("sale contradicted", (_SALE,), mood=Mood("contradict", times=1, only="02")),
     Plan("offline sale", (Order("offline_sale", "now", 1234, card="offline"),)),
     Plan("QR sale", (Order("qr_sale", "now", 4321),)),
+    Plan("sale to a phone without network", (Order("phone_sale", "now", 3300),)),
     Plan("void", (Order("void", "now", original="before-1"),)),
     Plan("QR void", (Order("void", "now", original="before-2"),)),
     Plan("refund", (Order("refund", "now", 500, "before-3"),)),
@@ -85,7 +86,8 @@ BUSY_HOUR = Plan(
         Order("qr_sale", "hour-3", 700),
         Order("refund", "hour-4", 400, "before-3"),
         Order("balance", "hour-5"),
-        Order("sale", "hour-6", 2600),
+        Order("phone_sale", "hour-6", 1100),
+        Order("sale", "hour-7", 2600),
     ),
 )
 """What goes on while processes are killed at random times."""

@@ -23,6 +23,7 @@ from host_switch.events import CommandGiven, Decision, Persist
 from host_switch.ledger import booking
 from host_switch.listener import Listener
 from host_switch.start import opened_store, zone_keys
+from simulators.counter.phone import WALLET_FILE
 from simulators.counter.slot import CardSlot
 from simulators.crash.cashier import work
 from simulators.crash.lives import Died, Ear, Lives, Said, Stuck, Trigger
@@ -33,6 +34,7 @@ from simulators.pin_pad import VirtualPinPad
 from simulators.printer import PrintedSlip, VirtualPrinter
 from simulators.scanner import VirtualScanner
 from simulators.tour.setting_up import LOOPBACK, Shop, set_up
+from simulators.wallet import Wallet
 
 PATIENCE_S = 30.0
 PIN = "123456"
@@ -260,12 +262,14 @@ async def visit(shop: Shop, ear: Ear) -> None:
     printer = VirtualPrinter(on_slip=lambda slip: _keep(slip, shop.folder / SLIPS))
     await printer.start(shop.ports.printer)
     ear.say(ready=True)
-    slot = CardSlot(shop.ports.card_reader, lambda: None)
+    slot, phone = CardSlot(shop.ports.card_reader, lambda: None), Wallet(shop.counter / WALLET_FILE)
     while True:
         word, _, what = (await ear.words.get()).partition(" ")
         match word:
             case "code":
                 scanner.scan(what)
+            case "phone":
+                scanner.scan(phone.show("digits", int(time.time())).code)
             case "card":
                 pad.script([*PIN, "enter"])
                 await slot.insert(what)
