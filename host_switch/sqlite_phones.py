@@ -34,7 +34,7 @@ class PhoneTables:
     def users(self, numbers: AbstractSet[int] | None = None) -> dict[int | None, PhoneUser]:
         """The users with these numbers, all of them if none is named; ascending."""
         if numbers is None:
-            rows = self._rows("SELECT * FROM phone_users ORDER BY number", ())
+            rows = self._rows("SELECT * FROM phone_users ORDER BY number", ()) if self._are_there() else []
         else:
             rows = self._rows(f"SELECT * FROM phone_users WHERE number IN ({_marks(numbers)})", sorted(numbers))  # noqa: S608
         return {user.number: user for user in map(self._user, rows)}
@@ -45,8 +45,8 @@ class PhoneTables:
         return {terminal: _numbers(failed_at) for terminal, failed_at in self._rows(query, sorted(terminals))}
 
     def codes_spent(self) -> tuple[CodeSpent, ...]:
-        """What has paid, in order; nothing in a store of an older version that is only read."""
-        if not self._rows("SELECT 1 FROM sqlite_master WHERE name = 'codes_spent'", ()):
+        """What has paid, in order."""
+        if not self._are_there():
             return ()
         rows = self._rows("SELECT one_time, number FROM codes_spent ORDER BY number", ())
         return tuple(CodeSpent(one_time, number) for one_time, number in rows)
@@ -81,6 +81,10 @@ class PhoneTables:
             frozenset(_numbers(used)), _numbers(failed_at),
         )  # fmt: skip
         return PhoneUser(name, self._room.unseal(account, f"{place}/account").decode(), prefix, codes)
+
+    def _are_there(self) -> bool:
+        """Whether the store has these tables: one of an older version that is only read has not."""
+        return bool(self._rows("SELECT 1 FROM sqlite_master WHERE name = 'codes_spent'", ()))
 
     def _rows(self, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         return self._db.execute(query, parameters).fetchall()

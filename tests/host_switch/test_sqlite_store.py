@@ -220,6 +220,7 @@ def test_a_store_of_the_first_version_is_read_and_then_brought_up_to_date(
     for to_write in (False, True):
         opened = SqliteStore.open(path, key_room, POLICY, to_write=to_write)
         assert opened.books() == before
+        assert opened.phone_users() == []
         opened.close()
     store = SqliteStore.open(path, key_room, POLICY)
     given = replace(before.terminals[0], parameters=Parameters62(45, "测试商户"))
