@@ -18,6 +18,9 @@ from firmware_config.profile import Offline, SchemeCaps
 from terminal.book import Book, Payment
 
 HOUR_S = 3600
+NEVER = 0.0
+"""A time that is always over."""
+
 RID_DIGITS = 10
 CARD_USED = "offline_card_used"
 
@@ -45,8 +48,15 @@ def scheme_of(aid: str) -> str:
 
 def lists_are_too_old(offline: Offline, lists_at: float | None, now: float) -> bool:
     """Whether nothing is sold because of the lists' age; a terminal without a black list has none of any use."""
-    maximum = offline.lists_age_max_s
-    return maximum is not None and (lists_at is None or now - lists_at >= 2 * maximum)
+    until = lists_until(offline, lists_at)
+    return until is not None and now >= until
+
+
+def lists_until(offline: Offline, lists_at: float | None) -> float | None:
+    """Until when the lists let anything be sold (UTC seconds); None where they may be of any age."""
+    if offline.lists_age_max_s is None:
+        return None
+    return NEVER if lists_at is None else lists_at + 2 * offline.lists_age_max_s
 
 
 def in_force(offline: Offline, lists_at: float | None, now: float) -> Offline:
@@ -61,16 +71,14 @@ def in_force(offline: Offline, lists_at: float | None, now: float) -> Offline:
 def refusal_of_sale(amount: int, operator: str, book: Book, caps: Offline, now: float) -> str:
     """Say why this amount cannot be sold without the host, as far as that is known before the card is read."""
     owed, at_hand = book.offline(), book.owed_at_hand()
-    hour = [payment for payment in at_hand if now - payment.owed_since < HOUR_S]
-    by_operator = [payment for payment in at_hand if payment.operator == operator]
     reasons = (
         ("amount_zero", amount <= 0),
         ("offline_amount", amount > min(caps.sale_amount_max, caps.card_amount_max)),
         ("offline_count", owed.count >= caps.count_max),
         ("offline_total", owed.amount + amount > caps.total_amount_max),
         ("offline_age", owed.since is not None and now - owed.since >= caps.age_max_s),
-        ("offline_operator", _exceeds(_sum(by_operator) + amount, caps.operator_amount_max)),
-        ("offline_hour", _exceeds(_sum(hour) + amount, caps.hour_amount_max)),
+        ("offline_operator", _exceeds(by_operator(at_hand).get(operator, 0) + amount, caps.operator_amount_max)),
+        ("offline_hour", _exceeds(_sum(_of_the_hour(at_hand, now)) + amount, caps.hour_amount_max)),
     )
     return next((reason for reason, holds in reasons if holds), "")
 
@@ -89,6 +97,22 @@ def refusal_of_card(amount: int, card: OfflineCard, owed: Sequence[Payment], cap
     return "offline_scheme_spent" if spent else ""
 
 
+def left_in_hour(owed: Sequence[Payment], caps: Offline, now: float) -> int:
+    """How much may be sold now as far as the hour's cap and the total go."""
+    left = caps.total_amount_max - _sum(owed)
+    if caps.hour_amount_max is not None:
+        left = min(left, caps.hour_amount_max - _sum(_of_the_hour(owed, now)))
+    return max(0, left)
+
+
+def by_operator(owed: Sequence[Payment]) -> dict[str, int]:
+    """What each operator has sold of what is owed."""
+    return {
+        operator: _sum(payment for payment in owed if payment.operator == operator)
+        for operator in sorted({payment.operator for payment in owed})
+    }
+
+
 def card_used(reason: str) -> tuple[int, int] | None:
     """How many sales over how much a refused card has taken already, if that was the reason."""
     said, _, figures = reason.partition(f"{CARD_USED}_")
@@ -96,6 +120,10 @@ def card_used(reason: str) -> tuple[int, int] | None:
         return None
     count, amount = figures.split("_")
     return int(count), int(amount)
+
+
+def _of_the_hour(owed: Sequence[Payment], now: float) -> list[Payment]:
+    return [payment for payment in owed if now - payment.owed_since < HOUR_S]
 
 
 def _sum(payments: Iterable[Payment]) -> int:

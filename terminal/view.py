@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from terminal import host_parameters, risk
+from terminal import host_parameters, offline_caps, risk
 from terminal.book import Payment
 from terminal.counter import Counter
 from terminal.devices import DeviceHealth, Trouble
@@ -65,12 +65,16 @@ def view_of(
 
 def _offline(counter: Counter) -> dict[str, Any]:
     """What may still be sold without the bank, and what was sold so and is not there yet."""
-    owed, limits = counter.book.offline(), counter.profile.offline
+    owed, caps, sales = counter.book.offline(), counter.offline_caps, counter.book.owed_at_hand()
     return {
-        "refusal": counter.refusal_of_offline(), "sale_amount_max": limits.sale_amount_max,
-        "age_max_s": limits.age_max_s, "left_amount": max(0, limits.total_amount_max - owed.amount),
-        "left_count": max(0, limits.count_max - owed.count), "owed_amount": owed.amount,
-        "owed_count": owed.count, "since": owed.since,
+        "refusal": counter.refusal_of_offline(), "line_down_since": counter.session.down_since,
+        "sale_amount_max": min(caps.sale_amount_max, caps.card_amount_max), "age_max_s": caps.age_max_s,
+        "left_amount": max(0, caps.total_amount_max - owed.amount), "left_count": max(0, caps.count_max - owed.count),
+        "left_in_hour": offline_caps.left_in_hour(sales, caps, counter.now),
+        "operator_amount_max": caps.operator_amount_max, "owed_by_operator": offline_caps.by_operator(sales),
+        "owed_amount": owed.amount, "owed_count": owed.count, "since": owed.since,
+        "halved": caps is not counter.profile.offline,
+        "lists_until": offline_caps.lists_until(counter.profile.offline, counter.lists_at),
     }  # fmt: skip
 
 

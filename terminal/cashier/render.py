@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from terminal.cashier import counter_test
+from terminal.cashier.outage import outage
 from terminal.cashier.sale import Moment, panel
 from terminal.cashier.sales import sales
 from terminal.cashier.sessions import Session
@@ -56,6 +57,7 @@ def _live(till: Till, view: View, session: Session) -> dict[str, Any]:
     moment = Moment(session.operator, till.seen, till.now())
     return _common(till, view, session) | {
         "strip": strip(view, moment, texts), "alerts": alerts(view, moment, texts),
+        "outage": outage(view, session.operator, moment.now, texts),
         "panel": counter_test.panel(view, texts) or panel(view, moment, texts, till.slip),
         "sales": sales(view, moment, texts),
     }  # fmt: skip

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from terminal.cashier import words
+from terminal.cashier.outage import outage
 from terminal.cashier.texts import Money, Texts
 from terminal.cashier.words import FAMILIES, Badge, View
 from terminal.settlement import Step as SettlementStep
@@ -77,11 +78,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The next amount. `blocked` says why nothing can be charged now; `offline`, what can be sold without the bank."""
+    """The next amount. `blocked` says why nothing can be charged now; `offline`: it can be sold without the bank.
+
+    `bank`: the bank can be asked. While it cannot, and offline sales are possible at all, the outage says what is.
+    """
 
     blocked: str = ""
     message: str = ""
-    offline: str = ""
+    bank: bool = True
+    offline: bool = False
     kind: str = "entry"
 
 
@@ -117,30 +122,18 @@ def panel(view: View, moment: Moment, texts: Texts, slip_of: Callable[[str], str
         return _settled(view, settlement, texts, slip_of)
     if not moment.operator:
         return LogOn()
-    offer = offline_offer(view, moment, texts)
-    return Entry("" if offer else blocked(view, texts), _message(view, texts), offer)
+    dead = outage(view, moment.operator, moment.now, texts)
+    if dead:
+        return Entry(message=_message(view, texts), bank=False, offline=dead.sells)
+    return Entry(blocked(view, texts), _message(view, texts))
 
 
 def blocked(view: View, texts: Texts) -> str:
     """Why the counter takes no payment now; empty if it does."""
     refusal = view["refusal"]
-    if refusal == "no_link" and not view["offline"]["refusal"]:
-        return texts("amount.offline_spent")
     if refusal == "no_link":
         return session_detail(view, texts)
     return texts.either("reason", refusal, limit=_limit(view, texts)) if refusal else ""
-
-
-def offline_offer(view: View, moment: Moment, texts: Texts) -> str:
-    """What may be sold while the bank cannot be asked, and who bears the risk; empty if nothing may be."""
-    offline = view["offline"]
-    waits_too_long = offline["since"] is not None and moment.now - offline["since"] >= offline["age_max_s"]
-    spent = not offline["left_count"] or not offline["left_amount"] or waits_too_long
-    if offline["refusal"] or spent:
-        return ""
-    currency = view["terminal"]["currency"]
-    each, left = texts.money(offline["sale_amount_max"], currency), texts.money(offline["left_amount"], currency)
-    return texts("amount.offline", each=each, left=left, count=offline["left_count"])
 
 
 def session_detail(view: View, texts: Texts) -> str:

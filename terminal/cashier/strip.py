@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 
 from terminal.cashier import words
-from terminal.cashier.sale import Moment, offline_offer, session_detail, shown_result
+from terminal.cashier.outage import outage
+from terminal.cashier.sale import Moment, session_detail, shown_result
 from terminal.cashier.texts import Texts
 from terminal.cashier.words import Badge, Tone, View
 from terminal.transitions import State
@@ -61,7 +62,8 @@ class Alert:
 def strip(view: View, moment: Moment, texts: Texts) -> Strip:
     """Say how the terminal is."""
     terminal, state = view["terminal"], view["session"]["state"]
-    detail = offline_offer(view, moment, texts) or session_detail(view, texts)
+    dead = outage(view, moment.operator, moment.now, texts)
+    detail = dead.terms if dead else session_detail(view, texts)
     link = Badge(texts(f"session.{words.name_of(state)}"), *_SESSION_LOOKS[state], detail)
     return Strip(
         shop=terminal["merchant_zh" if texts.language == "zh" else "merchant_en"], link=link,
@@ -116,13 +118,14 @@ def _is_alarming(payment: View) -> bool:
 
 
 def _owed_offline(view: View, moment: Moment, texts: Texts) -> list[Alert]:
-    """How much was sold that the bank has not booked yet, and since when: what the shop may lose."""
+    """How much was sold that the bank has not booked, and since when; the outage says it, unless the courier works."""
     offline, terminal = view["offline"], view["terminal"]
-    if not offline["owed_count"]:
+    by_courier = view["forwarding"]["lines"] == ["courier"]
+    if not offline["owed_count"] or (outage(view, moment.operator, moment.now, texts) and not by_courier):
         return []
     amount = texts.money(offline["owed_amount"], terminal["currency"])
     when = texts.when(offline["since"], moment.now, terminal["utc_offset_minutes"])
-    key = "alert.offline_courier" if view["forwarding"]["lines"] == ["courier"] else "alert.offline"
+    key = "alert.offline_courier" if by_courier else "alert.offline"
     said = texts(key, count=offline["owed_count"], amount=amount, when=when)
     return [Alert(said, icon="offline", send_now=True)]
 

@@ -18,6 +18,7 @@ from terminal.slips import currency_of, money
 LANGUAGES = ("zh", "en")
 _CURRENCY_SIGNS = {"156": "¥", "344": "HK$", "446": "MOP$", "702": "S$", "826": "£", "840": "$", "978": "€"}
 _FRESH_S = 600
+_HOUR_MIN, _STEP_MIN, _HOURS_MAX = 60, 5, 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,18 @@ class Texts:
             minutes = int(now - at) // 60
             return self("time.minutes", minutes=minutes) if minutes else self("time.now")
         return shop_time(at, utc_offset_minutes).strftime("%H:%M")
+
+    def duration(self, seconds: float) -> str:
+        """Write how long something takes, in two units at most; from an hour on in steps of five minutes, down."""
+        minutes = max(0, int(seconds)) // 60
+        if minutes < _HOUR_MIN:
+            return self("time.span_minutes", minutes=minutes)
+        hours, minutes = divmod(minutes, _HOUR_MIN)
+        if hours < _HOURS_MAX:
+            return self("time.span_hours" if minutes >= _STEP_MIN else "time.span_full_hours", hours=hours,
+                        minutes=minutes - minutes % _STEP_MIN)
+        days, hours = divmod(hours, 24)
+        return self("time.span_days" if hours else "time.span_full_days", days=days, hours=hours)
 
 
 def shop_time(at: float, utc_offset_minutes: int) -> datetime:

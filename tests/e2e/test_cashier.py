@@ -252,7 +252,9 @@ def test_while_the_line_is_dead_only_a_key_of_its_own_sells_offline(page: Page, 
     expect(page.get_by_role("button", name="Sell offline")).to_have_count(0)
     shop.stop_host()
     expect(page.get_by_role("button", name="Sell offline")).to_be_visible()
-    expect(page.locator("#sale")).to_contain_text("at most ¥200.00 a sale")
+    outage = page.get_by_label("No connection to the bank")
+    expect(outage).to_contain_text("¥2,000.00")
+    expect(outage).to_contain_text("up to ¥200.00 each")
     page.keyboard.type("1500")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Charge")).to_be_disabled()
@@ -264,9 +266,11 @@ def test_while_the_line_is_dead_only_a_key_of_its_own_sells_offline(page: Page, 
     expect(page.locator(".rest")).to_contain_text("the shop bears the risk")
     expect(page.locator("#sales")).to_contain_text("Offline, not yet at the bank")
     go_on(page)
-    expect(page.locator("#alerts")).to_contain_text("since just now: 1 sold offline, ¥15.00 in all")
+    expect(outage).to_contain_text("1 sold, first just now")
+    expect(outage).to_contain_text("¥1,985.00")
     shop.start_host()
     expect(page.locator("#sales")).to_contain_text("Approved", timeout=10_000)
+    expect(outage).to_have_count(0)
     expect(page.locator("#alerts")).not_to_contain_text("Waiting for the bank")
 
 
@@ -422,7 +426,7 @@ AUDIT = """() => {
     small: all.filter((e) => !e.closest(".amount-field, .skip") && !e.matches(".skip") && small(e)).map(about),
     twice: ids.filter((id, index) => ids.indexOf(id) !== index),
     sideways: document.documentElement.scrollWidth > innerWidth ? [document.documentElement.scrollWidth] : [],
-    cut: [...document.querySelectorAll("button, .button")].filter(visible)
+    cut: [...document.querySelectorAll("button, .button, .outage *")].filter(visible)
       .filter((e) => e.scrollWidth > e.clientWidth + 1).map(about),
   });
 }"""
@@ -458,6 +462,10 @@ def test_every_view_is_named_large_enough_and_whole(
         page.goto(f"{shop.address}/?sheet={sheet}&key={shop.view()['payments'][0]['key']}")
         expect(page.get_by_role("dialog")).to_be_visible()
         views[sheet] = audit(page)
+    page.goto(shop.address)
+    shop.stop_host()
+    expect(page.locator(".outage")).to_be_visible()
+    views["outage"] = audit(page)
     assert {view: faults for view, faults in views.items() if faults} == {}
 
 

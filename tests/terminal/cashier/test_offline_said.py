@@ -15,7 +15,7 @@ from terminal.events import CourierUp, MeansFailed, SaleRequested, Send, SendNow
 from terminal.printing import slip_of
 from terminal.view import view_of
 from tests.terminal.rig import Till, answer, from_host, ready_till
-from tests.terminal.test_offline import LIMITS, back_online, charge, cut_off, newest, sell, sold
+from tests.terminal.test_offline import back_online, charge, cut_off, newest, sell, sold
 
 EN = texts_in("en")
 READY = {name: DeviceHealth("ready") for name in ("card_reader", "pin_pad", "scanner", "printer")}
@@ -35,20 +35,15 @@ def entry(till: Till) -> Entry:
     return found
 
 
-def test_while_the_line_is_dead_the_page_offers_it_with_its_limits_and_who_bears_the_risk():
-    offer = entry(cut_off()).offline
-    assert "¥30.00 a sale, ¥60.00 in all and 3 more sales" in offer and "the shop bears" in offer
-    assert not entry(cut_off()).blocked
-
-
-def test_what_was_sold_is_no_longer_on_offer():
-    assert "¥30.00 a sale, ¥35.00 in all and 2 more sales" in entry(sold()).offline
+def test_while_the_line_is_dead_a_key_of_its_own_sells_and_charging_waits():
+    found = entry(cut_off())
+    assert (found.offline, found.bank, found.blocked) == (True, False, "")
 
 
 def test_while_the_bank_can_be_asked_nothing_is_offered():
     till = cut_off()
     back_online(till)
-    assert not entry(till).offline and not entry(till).blocked
+    assert (entry(till).offline, entry(till).bank, entry(till).blocked) == (False, True, "")
 
 
 def test_a_shop_that_may_not_sell_offline_is_told_that_it_cannot_sell():
@@ -56,16 +51,10 @@ def test_a_shop_that_may_not_sell_offline_is_told_that_it_cannot_sell():
     assert not found.offline and "No sale is possible now" in found.blocked
 
 
-def test_when_nothing_is_left_that_is_said():
+def test_when_nothing_is_left_the_key_is_gone():
     till = sold(3000)
     sell(till, 3000)
-    assert not entry(till).offline and "nothing more may be sold offline" in entry(till).blocked
-
-
-def test_when_the_oldest_has_waited_too_long_nothing_is_offered():
-    till = sold()
-    till.now += LIMITS.age_max_s
-    assert not entry(till).offline and "nothing more" in entry(till).blocked
+    assert not entry(till).offline and not entry(till).bank
 
 
 def test_the_customer_and_the_cashier_are_asked_for_a_card_alone():
@@ -103,10 +92,13 @@ def test_todays_sales_say_that_the_bank_does_not_have_it():
 def test_one_line_says_how_much_waits_since_when_however_many_there_are():
     till = sold()
     sell(till, 100)
-    view, moment = view_of(till.counter, READY), Moment("01", str(newest(till).key), till.now)
-    (alert,) = alerts(view, moment, EN)
+    moment = Moment("01", str(newest(till).key), till.now)
+    assert not alerts(view_of(till.counter, READY), moment, EN), "while the line is dead, the outage says it"
+    assert "the shop bears" in strip(view_of(till.counter, READY), moment, EN).link.detail
+    back_online(till)
+    (alert,) = alerts(view_of(till.counter, READY), moment, EN)
     assert alert.text.startswith("Waiting for the bank since just now: 2 sold offline, ¥26.00 in all.")
-    assert alert.icon == "offline" and "You can sell offline" in strip(view, moment, EN).link.detail
+    assert alert.icon == "offline"
 
 
 def test_a_later_decline_is_said_to_people_until_the_batch_is_closed_and_not_to_the_next_customer():
