@@ -115,7 +115,7 @@ class Counter:
         """Take up what a restart has interrupted."""
         self.now = now
         self.clock.look(now)
-        self.session.resume(min(self.book.offline().since or now, now))
+        self.session.resume(self.book.offline().since or now)
         self.payments.hold_advices(self.parked.come_first, now)
         return self.payments.resume(now) + self.slips.follow(now) + self.parked.follow(self.session.ready, now)
 

@@ -12,6 +12,7 @@ from terminal.emv.flags import Ttq
 from terminal.emv.known_cards import KnownCards
 from terminal.emv.parameters import DownloadedParameters
 from terminal.events import CardPresented, Event, MeansFailed, Progress
+from terminal.key_frames import KeysGone
 from terminal.offline_caps import OfflineCard
 from tests.terminal.emv.authority import certified
 from tests.terminal.test_card_dialogue import (
@@ -85,6 +86,19 @@ def test_a_card_that_has_taken_its_part_is_refused_in_words_and_its_chip_approve
 def test_a_tapped_card_that_has_taken_its_part_is_not_believed() -> None:
     events = sell_offline(TappedCard(CONTACTLESS), refusal="offline_card_used_3_4500")
     assert events[-1] == MeansFailed("offline_card_used_3_4500")
+
+
+def test_without_keys_nobody_can_tell_whose_card_it_is_and_its_chip_approves_nothing() -> None:
+    def no_keys(_pan: str) -> str:
+        raise KeysGone("key_process")
+
+    events: list[Event] = []
+    reader = Reader(Card(OFFLINE))
+    terms = OfflineTerms(5000, no_keys, lambda _card: "")
+    dialogue = CardDialogue(reader, Pad(), lambda pan: "sealed", events.append, DOWNLOADED, offline=terms)
+    asyncio.run(asyncio.wait_for(dialogue.run(PROFILE, 1234, "156", "000001", inquiry=False), 20))
+    assert events[-1] == MeansFailed("keys_gone")
+    assert not [command for command in reader.commands if command[1] == GENERATE_AC]
 
 
 def test_what_was_sold_counts_against_its_card_and_scheme() -> None:
