@@ -1,5 +1,6 @@
 """Selling through an outage, with real devices, real sockets and a host that is stopped and started."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,13 +8,17 @@ import pytest
 
 from host_switch.events import CallChannel
 from simulators.issuer import default_accounts
+from terminal.download_store import DownloadStore
+from terminal.downloads import Download
 from terminal.events import Send
+from terminal.key_store import KeyStore
 from terminal.records import ApprovedOffline
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import OPENING_BALANCE, Refused, Shop, View, shop
 from tests.shop.test_stripe import waits_at
 from tests.shop.test_taps import tapped, tapping_shop
 
+DAY_S = 86_400
 SETTINGS = "[offline]\nsale_amount_max = 5000\ntotal_amount_max = 9000\n"
 
 
@@ -83,6 +88,26 @@ async def test_a_card_that_has_taken_its_part_is_refused_even_after_a_restart_an
         assert (payment["state"], payment["reason"]) == ("cancelled", "offline_card_used_1_1000")
         assert (await back(s, first))["state"] == "approved"
         assert s.balance_of("offline") == OPENING_BALANCE - 1000
+        await s.prove()
+
+
+@in_a_loop
+async def test_a_black_list_that_is_missing_or_too_old_is_fetched_by_itself_and_until_then_nothing_is_sold_offline(
+    tmp_path: Path,
+) -> None:
+    async with shop(tmp_path, settings=f"{SETTINGS}lists_age_max_s = {DAY_S}\n") as s:
+        await s.until(lambda view: (view["offline"]["lists_until"] or 0) > time.time() + DAY_S)
+        await s.stop_terminal()
+        await s.stop_host()
+        store = DownloadStore(s.folder / "terminal", KeyStore(s.folder / "terminal" / "vault.json"))
+        store.keep(Download("black_list", ()), time.time() - 2 * DAY_S)
+        await s.restart_terminal(ready=False)
+        with pytest.raises(Refused, match="offline_lists"):
+            await s.charge(2500, offline=True)
+        await s.start_host()
+        await s.until(lambda view: view["offline"]["lists_until"] > time.time() + DAY_S)
+        await cut(s)
+        await back(s, await sold(s, 1000))
         await s.prove()
 
 

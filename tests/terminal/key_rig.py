@@ -1,5 +1,6 @@
 """A vault file and a key process on it, in the hand."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ def keep_test_ca_keys(folder: Path) -> None:
     """As if a terminal had downloaded the key of the test cards' authority."""
     keys = KeyStore(folder / "vault.json")
     DownloadStore(folder, keys).keep(
-        Download("ca_keys", items_of("ca-keys", CA_KEYS_FILE.read_text("utf-8"))), at=0.0
+        Download("ca_keys", items_of("ca-keys", CA_KEYS_FILE.read_text("utf-8"))), at=time.time()
     )
     keys.close()
 
