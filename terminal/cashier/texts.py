@@ -82,8 +82,8 @@ class Texts:
             return self("time.span_minutes", minutes=minutes)
         hours, minutes = divmod(minutes, _HOUR_MIN)
         if hours < _HOURS_MAX:
-            return self("time.span_hours" if minutes >= _STEP_MIN else "time.span_full_hours", hours=hours,
-                        minutes=minutes - minutes % _STEP_MIN)
+            minutes -= minutes % _STEP_MIN
+            return self("time.span_hours" if minutes else "time.span_full_hours", hours=hours, minutes=minutes)
         days, hours = divmod(hours, 24)
         return self("time.span_days" if hours else "time.span_full_days", days=days, hours=hours)
 
