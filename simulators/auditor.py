@@ -52,8 +52,10 @@ from simulators.audit_checks import (
 from simulators.observed import Finding, Observed, Quiet, follow, name_in, name_of
 from terminal.book import Book
 from terminal.events import CardPresented, CodePresented, CompleteCard
+from terminal.payment_codes import SIGNED
 from terminal.records import (
     Answered,
+    ApprovedByCode,
     ApprovedOffline,
     BatchClosed,
     BatchParked,
@@ -86,7 +88,7 @@ class Auditor:
 
     # --- what terminals do --------------------------------------------------------------------------------------------
 
-    def terminal_persisted(self, terminal: str, record: Record) -> None:
+    def terminal_persisted(self, terminal: str, record: Record) -> None:  # noqa: C901 - one case for each thing
         """A record is durable."""
         self.observed.records.setdefault(terminal, []).append(record)
         self.complain(follow(self.observed, terminal, record))
@@ -96,6 +98,9 @@ class Auditor:
             self.sales += 1
             self._happened("offline sale")
             self.complain(card_has_not_taken_too_much(self.observed, record, self._offline))
+        elif isinstance(record, ApprovedByCode):
+            self.sales += 1
+            self._happened("offline sale by code")
         elif isinstance(record, Answered) and not record.approved and self._was_given_away(record.key):
             self._happened("offline sale declined later")
         elif isinstance(record, LateAnswer) and record.response_code == "00":
@@ -146,8 +151,10 @@ class Auditor:
         self.complain(chip_hears_what_is_durable(self.observed, key, word))
 
     def customer_presented(self, key: Key, means: CardPresented | CodePresented) -> None:
-        """A card or a code gives away what nobody may keep."""
-        if isinstance(means, CodePresented):
+        """A card or a code gives away what nobody may keep; a signed code is evidence, and is kept."""
+        if isinstance(means, CodePresented) and means.code.startswith(SIGNED):
+            self.observed.signed_codes.add(means.code)
+        elif isinstance(means, CodePresented):
             self.observed.secrets.add(means.code)
             self.observed.codes[name_of(key)] = means.code
         else:

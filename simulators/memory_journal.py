@@ -5,7 +5,17 @@ from itertools import chain
 from typing import Protocol
 
 from terminal.book import Book, Payment
-from terminal.records import BatchClosed, Key, ParametersTaken, Record, SettleAnswered, SettleStarted, Started
+from terminal.journal import CODES_REMEMBERED
+from terminal.records import (
+    ApprovedByCode,
+    BatchClosed,
+    Key,
+    ParametersTaken,
+    Record,
+    SettleAnswered,
+    SettleStarted,
+    Started,
+)  # fmt: skip
 
 
 class JournalPort(Protocol):
@@ -15,7 +25,7 @@ class JournalPort(Protocol):
         """Write a record durably. Raises JournalUnwritable."""
 
     def replay(self) -> Iterable[Record]:
-        """Give back what the host has set, the last settlement, which batches are parked, and the open batch."""
+        """Give back what the host has set, codes that have paid, the last settlement, parkings, and the open batch."""
 
     def batch(self, terminal: str, batch: str) -> Iterable[Record]:
         """Give back the payments of one batch, and its settlement if that is the one begun last."""
@@ -41,6 +51,7 @@ class MemoryJournal:
         self._settlement_at = 0
         self._replay_from = 0
         self._parameters_at: int | None = None
+        self._codes_at: list[int] = []
         for record in records:
             self.append(record)
 
@@ -52,13 +63,16 @@ class MemoryJournal:
             self._replay_from = self._settlement_at
         elif isinstance(record, ParametersTaken):
             self._parameters_at = len(self.records)
+        elif isinstance(record, ApprovedByCode):
+            self._codes_at.append(len(self.records))
         self.records.append(record)
 
     def replay(self) -> Iterator[Record]:
         """Give back what `Journal.replay` gives back; while batches are parked, also what it leaves out of them."""
         at, first = self._parameters_at, self._replay_from
         before = [] if at is None or at >= first else [self.records[at]]
-        return chain(before, self.records[first:])
+        codes = [self.records[at] for at in self._codes_at if at < first][-CODES_REMEMBERED:]
+        return chain(before, codes, self.records[first:])
 
     def batch(self, terminal: str, batch: str) -> Iterator[Record]:
         """Give back the payments of one batch, and its settlement if that is the one begun last."""

@@ -17,6 +17,7 @@ from iso8583.unionpay_fields.field62 import Parameters62
 from simulators.issuer import Movement
 from terminal.records import (
     Answered,
+    ApprovedByCode,
     ApprovedOffline,
     BatchClosed,
     BatchParked,
@@ -91,6 +92,8 @@ class Observed:
     lost: dict[str, tuple[int, int]] = field(default_factory=dict)
     chip_agreed: dict[Name, bool] = field(default_factory=dict)
     certificates: set[str] = field(default_factory=set)
+    signed_codes: set[str] = field(default_factory=set)
+    codes_taken: set[str] = field(default_factory=set)
     secrets: set[str] = field(default_factory=set)
     erased_cards: set[str] = field(default_factory=set)
     slips: list[Slip] = field(default_factory=list)
@@ -176,8 +179,8 @@ def follow(observed: Observed, terminal: str, record: Record) -> Findings:
         case BatchClosed():
             yield from _batch_closed(observed, terminal, record)
         case (
-            Sent(key) | ApprovedOffline(key) | Answered(key) | Completed(key) | Cancelled(key) | ReversalDue(key)
-            | Reversed(key) | ClosedByPeople(key)
+            Sent(key) | ApprovedOffline(key) | ApprovedByCode(key) | Answered(key) | Completed(key) | Cancelled(key)
+            | ReversalDue(key) | Reversed(key) | ClosedByPeople(key)
         ):  # fmt: skip
             seen = observed.payments.get(name_of(key))
             wrong = "no payment has this key" if seen is None else _moved(observed, seen, record)
@@ -197,6 +200,8 @@ def _moved(observed: Observed, seen: Seen, record: Record) -> str:  # noqa: C901
             seen.sent, seen.type, seen.card = True, record.type, record.card
         case ApprovedOffline():
             wrong = _given_away(observed, seen, record)
+        case ApprovedByCode():
+            wrong = _given_for_a_code(observed, seen, record)
         case Answered(key):
             wrong = "answered, but not sent" if not seen.sent else ""
             wrong = wrong or ("answered, though its reversal is due" if seen.reversal_due else "")
@@ -233,6 +238,15 @@ def _given_away(observed: Observed, seen: Seen, record: ApprovedOffline) -> str:
     uncertified = record.recovery_fields["55"] not in observed.certificates
     seen.sent, seen.given_away, seen.card, seen.card_token = True, True, record.card, record.card_token
     return wrong or ("sold offline, but no chip has approved it" if uncertified else "")
+
+
+def _given_for_a_code(observed: Observed, seen: Seen, record: ApprovedByCode) -> str:
+    wrong = "sold offline, but sent before" if seen.sent else ""
+    wrong = wrong or ("" if record.code in observed.signed_codes else "sold by a code that nobody has shown")
+    wrong = wrong or ("sold a second time by one code" if record.code in observed.codes_taken else "")
+    seen.sent, seen.given_away, seen.type = True, True, "offline_code_sale"
+    observed.codes_taken.add(record.code)
+    return wrong
 
 
 def _batch_closed(observed: Observed, terminal: str, record: BatchClosed) -> Findings:

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from iso8583.transactions import TYPES, TransactionType
+from iso8583.unionpay import Data59
+from paycode.signed import SPENT_MAX, Memory, Seen, Spent
 from terminal.records import (
     CARD_ERASED,
     DECLINED_LATER,
     SETTLEMENT_TRACE,
     Answered,
+    ApprovedByCode,
     ApprovedOffline,
     Attention,
     BatchClosed,
@@ -38,6 +41,7 @@ from terminal.records import (
     SettleAnswered,
     SettleStarted,
     SignedOn,
+    SpentTwice,
     Started,
 )  # fmt: skip
 from terminal.transitions import FINAL, State
@@ -83,6 +87,7 @@ class Payment:
     refunded: int = 0
     owed_since: float = 0.0
     closed_by_people: ClosedByPeople | None = None
+    spent_twice: bool = False
 
     @property
     def rules(self) -> TransactionType:
@@ -172,6 +177,8 @@ class Book:
         """The time that the host last vouched for, and in which of our batches."""
         self.host_time_batch = ""
         self.drawer_opened: DrawerOpened | None = None
+        self.codes = Memory()
+        """The last codes of each customer's key that have paid here offline, also in batches that are closed."""
         self.slips_due: dict[Key, int] = {}
         """Slips that are not known to be on paper, oldest first, and how often each has begun to be printed."""
 
@@ -291,6 +298,23 @@ class Book:
             card_token=r.card_token, scheme=r.scheme, verified_by=r.verified_by, owed_since=self.payments[r.key].at,
         )  # fmt: skip
         self._slip_due(r.key)
+
+    def _approved_by_code(self, r: ApprovedByCode) -> None:
+        """Remember the code, also one of a batch that is closed; of the open batch it is a payment, too."""
+        user = bytes.fromhex(r.user)
+        seen = self.codes.recall(user) or Seen(user, ())
+        new = Spent(r.counter, r.code, r.until)
+        self.codes.remember(Seen(user, (*seen.spent, new)[-SPENT_MAX:]))
+        if r.key in self.payments:
+            fields = {**r.recovery_fields, "59": Data59(signed_code=r.code).to_text()}
+            self._update(
+                r.key, state=State.ADVICE_DUE, type="offline_code_sale", entry_mode=fields["22"], means=r.means,
+                recovery_fields=fields, owed_since=self.payments[r.key].at,
+            )  # fmt: skip
+            self._slip_due(r.key)
+
+    def _spent_twice(self, r: SpentTwice) -> None:
+        self._update(r.key, spent_twice=True)
 
     def _answered(self, r: Answered) -> None:
         too_late = self.payments[r.key].rules.is_offline and not r.approved
@@ -444,6 +468,8 @@ _APPLY: dict[type, Callable[[Book, Any], None]] = {
     Started: Book._started,
     Sent: Book._sent,
     ApprovedOffline: Book._approved_offline,
+    ApprovedByCode: Book._approved_by_code,
+    SpentTwice: Book._spent_twice,
     Answered: Book._answered,
     Completed: Book._completed,
     Cancelled: Book._cancelled,

@@ -188,13 +188,14 @@ def verify(data: Data, as_json: Json = False) -> None:
 
 @journal_app.command("show")
 def show(data: Data, as_json: Json = False) -> None:
-    """列出全部记录 · List all records, oldest first; card numbers are sealed or masked.
+    """列出全部记录 · List all records, oldest first; card numbers are sealed or masked, and codes left out.
 
     例 / Example: tillgate terminal journal show --data ./terminal --json
     """
     for record in _journal(data).everything():
         name, entry = to_entry(record)
-        shown = {key: value for key, value in entry.items() if value not in ("", None, {}) and key != "card"}
+        hidden = {key for key, value in entry.items() if value in ("", None, {})} | {"card", "code"}
+        shown = {key: value for key, value in entry.items() if key not in hidden}
         _tell({"type": name, **shown}, as_json, f"{name:14} " + "  ".join(f"{k}={v}" for k, v in shown.items()))
 
 

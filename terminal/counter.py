@@ -23,6 +23,8 @@ from terminal.events import (
     CloseByPeople,
     CodeIgnored,
     CodePresented,
+    CodeSeen,
+    CodeTrustLoaded,
     CourierLost,
     CourierRefused,
     CourierUp,
@@ -60,6 +62,7 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.host_time import HostClock
 from terminal.offline_caps import OfflineCard
+from terminal.offline_codes import CodeRefusal, OfflineCodes
 from terminal.parked import ParkedBatches
 from terminal.payment import Payments
 from terminal.payment_codes import SHIPPED, CodeTable
@@ -73,7 +76,7 @@ _PAYMENT_ANSWERS = ("0210", "0230", "0410")
 MISSED = {"choose": "no_choice"}
 """What did not come in time, by the stage at which the payment waited; at every other it was a card or a code."""
 
-_MEASUREMENTS = (RoomMeasured, ClockSeen, DevicesSeen, DownloadsLoaded)
+_MEASUREMENTS = (RoomMeasured, ClockSeen, DevicesSeen, DownloadsLoaded, CodeTrustLoaded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class Counter:
         self.payments = Payments(self.book, profile)
         self.clock = HostClock(self.book, profile, lambda: self.busy)
         self.session = Session(self.book, profile, lambda: self.payments.answer_is_owed, self.clock.told)
+        self.offline_codes = OfflineCodes(self.book, profile)
         self.settlement = Settlement(self.book, profile)
         self.parked = ParkedBatches(self.book, profile)
         self.errands = Errands(self.book, profile)
@@ -151,9 +155,8 @@ class Counter:
                 return effects + self.settlement.tick(now) + self.parked.tick(now) + self.errands.tick(now)
             case SaleRequested() | BalanceRequested() | VoidRequested() | RefundRequested():
                 return self._payment_requested(event, now)
-            case CodePresented() if self.payments.sells_offline:
-                self._say("offline_no_code", self.payments.current)
-                return []
+            case CodePresented(code) if self.payments.sells_offline:
+                return self._code_offline(code, now)
             case CodePresented(code) if refusal := self.codes.refusal_of(code):
                 self._say(refusal, self.payments.current)
                 return []
@@ -199,10 +202,15 @@ class Counter:
                 return self.payments.send_now(now) + self.parked.send_now(now)
             case DownloadKept():
                 return self.errands.kept(event, now)
-            case RoomMeasured() | ClockSeen() | DownloadsLoaded() | DevicesSeen():
+            case CodeSeen():
+                self.offline_codes.seen_elsewhere(event)
+                return []
+            case RoomMeasured() | ClockSeen() | DevicesSeen() | DownloadsLoaded() | CodeTrustLoaded():
                 return self._measured(event, now)
 
-    def _measured(self, event: RoomMeasured | ClockSeen | DownloadsLoaded | DevicesSeen, now: float) -> list[Effect]:
+    def _measured(
+        self, event: RoomMeasured | ClockSeen | DevicesSeen | DownloadsLoaded | CodeTrustLoaded, now: float
+    ) -> list[Effect]:
         match event:
             case RoomMeasured(free_bytes, writable):
                 self.room = risk.Room(free_bytes, writable)
@@ -214,7 +222,23 @@ class Counter:
             case DownloadsLoaded():
                 self.lists_at = event.lists_at
                 return self.errands.loaded(event, now)
+            case CodeTrustLoaded():
+                self.offline_codes.trust = event
         return []
+
+    def _code_offline(self, code: str, now: float) -> list[Effect]:
+        """Sell by a code that is verified here; of any other say why, and let the sale go on with other means."""
+        key = self.payments.current
+        assert key is not None, "a sale waits for means"
+        judged = self.offline_codes.judge(code, self.book.payments[key], now)
+        if not isinstance(judged, CodeRefusal):
+            self._forget_refusal()
+            return self.payments.presented(judged, now)
+        self._say(judged.reason, key)
+        if judged.evidence is None:
+            return []
+        self.book.apply(judged.evidence)
+        return [Persist(judged.evidence)]
 
     def _line_changed(
         self, event: LinkUp | LinkLost | CourierUp | CourierLost | CourierRefused, now: float

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from iso8583 import Message
+from paycode.lists import CompactList
+from paycode.signed import Issuers
 from terminal.downloads import Download
 from terminal.records import Key, Record
 
@@ -170,6 +172,13 @@ class CodePresented:
     """The customer's payment code has been scanned."""
 
     code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSeen:
+    """Another terminal of this shop has sold by a signed code: its use is named as by `offline_codes.fingerprint`."""
+
+    fingerprint: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +377,20 @@ class BatchLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeTrustLoaded:
+    """By what signed codes are judged while no host can be asked, read from its files.
+
+    Without `issuers` none is taken. `revoked` and `quota` are the lists of customers' keys that there are. `refused`:
+    there are files, but they cannot be trusted.
+    """
+
+    issuers: Issuers | None = None
+    revoked: CompactList | None = None
+    quota: CompactList | None = None
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """The deadline that a core asked for has come."""
 
@@ -375,11 +398,11 @@ class Tick:
 Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
     | SettleRequested | CloseByPeople | DrawerRequested | DrawerStuck
-    | CardPresented | CodePresented | CodeIgnored | SwipeRefused | MeansFailed
+    | CardPresented | CodePresented | CodeSeen | CodeIgnored | SwipeRefused | MeansFailed
     | CardCompleted | Progress | SlipReady | SlipPrinted | SlipFailed
     | LinkUp | LinkLost | CourierUp | CourierLost | CourierRefused | SendNow | Received
     | KeysLoaded | KeysLost | KeysBack | CardErased | DownloadKept | DownloadsLoaded
-    | RoomMeasured | ClockSeen | DevicesSeen | BatchLoaded | Tick
+    | RoomMeasured | ClockSeen | DevicesSeen | BatchLoaded | CodeTrustLoaded | Tick
 )  # fmt: skip
 
 
@@ -430,7 +453,7 @@ class SetClock:
 class AskForMeans:
     """Wake the card reader (and the scanner, where codes are allowed) for this payment.
 
-    `offline`: the chip must approve without the host, or nothing is sold.
+    `offline`: a chip must approve without the host, or a signed code be verified here, or nothing is sold.
     """
 
     key: Key

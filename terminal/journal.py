@@ -60,9 +60,14 @@ INSERT INTO probe VALUES (1, 0);
 """
 _SINCE_VERSION_2 = "CREATE INDEX parameters ON records (sequence) WHERE type = 'ParametersTaken';"
 _SINCE_VERSION_5 = """
+CREATE INDEX IF NOT EXISTS codes ON records (sequence) WHERE type = 'ApprovedByCode';
 CREATE INDEX IF NOT EXISTS parkings ON records (sequence) WHERE type = 'BatchParked';
 CREATE INDEX IF NOT EXISTS records_of_no_payment ON records (sequence) WHERE key IS NULL;
 """
+_CODES_NEWEST = "type = 'ApprovedByCode' AND sequence < ? ORDER BY sequence DESC LIMIT ?"
+CODES_REMEMBERED = 10_000
+"""Codes of earlier batches that a start still reads: as many as the book's memory has customers."""
+
 # The newest of them is all that counts. The type is written out, else SQLite would not use the index.
 _LAST_PARAMETERS = "WHERE sequence = (SELECT MAX(sequence) FROM records WHERE type = 'ParametersTaken')"
 
@@ -169,7 +174,7 @@ class Journal:
         return disk.f_bavail * disk.f_frsize
 
     def replay(self) -> Iterator[Record]:
-        """Give back what the host has set, the last settlement, which batches are parked, and the open batch."""
+        """Give back what the host has set, codes that have paid, the last settlement, parkings, and the open batch."""
         parking = self._last_parking()
         if parking is not None:
             yield from self._replay_from(*parking)
@@ -178,6 +183,7 @@ class Journal:
         started = self._last("SettleStarted", before=closed) if closed else None
         if started:
             yield from self._read(f"{_LAST_PARAMETERS} AND sequence < ?", started)
+            yield from self._in_order(self._codes_before(started))
         yield from self._read("WHERE sequence >= ? ORDER BY sequence", started or 0)
 
     def book(self) -> Book:
@@ -218,7 +224,7 @@ class Journal:
         """
         lines = "type = 'BatchParked' AND sequence <= ? ORDER BY sequence DESC LIMIT ?"
         places = self._places(lines, at, parked.waiting) | self._places("key IS NULL AND sequence > ?", at)
-        places |= self._settlement_before(at) | self._places(_LAST_PARAMETERS)
+        places |= self._settlement_before(at) | self._places(_LAST_PARAMETERS) | self._codes_before(at)
         batches, left = {parked.batch, parked.next_batch}, 0
         slips = list[Key]()
         for record in self._in_order(places):
@@ -233,6 +239,10 @@ class Journal:
         places = places.union(*(self._places("key = ?", str(slip)) for slip in slips))
         places = places.union(*(self._places_of_batch(parked.terminal, batch) for batch in batches))
         yield from self._in_order(places)
+
+    def _codes_before(self, at: int) -> set[int]:
+        """The newest codes that had paid by then, whatever became of their batch."""
+        return self._places(_CODES_NEWEST, at, CODES_REMEMBERED)
 
     def _settlement_before(self, at: int) -> set[int]:
         """The last one closed by then, and the last one begun by then."""

@@ -66,6 +66,11 @@ def code_request(payment: Payment, code: CodePresented, profile: TerminalProfile
     return Message(payment.rules.mti, fields)
 
 
+def offline_code_sale(payment: Payment, profile: TerminalProfile) -> Message:
+    """Word the advice of a sale by a signed code, without the code: that is put into F59 tag A6 when it is sent."""
+    return Message(payment.rules.mti, _common(payment, profile) | {22: CODE_ENTRY})
+
+
 def void_request(payment: Payment, sale: Payment, profile: TerminalProfile) -> Message:
     """Word the void of a sale of this batch: its reference and authorisation, batch and trace in F61."""
     original = Original61(batch=sale.key.batch, trace=sale.key.trace)

@@ -10,7 +10,8 @@ The rules, each with its test:
 - No answer, a dead link, an answer whose MAC is not good, or a restart: reversed (sales, voids) or repeated (refunds)
   until the host answers. Time never closes a payment.
 - An approval that comes late changes nothing; it is kept as evidence.
-- A sale that the chip approved offline is owed to the host until that has booked or declined it; only its word ends it.
+- A sale that chip or code approved offline is owed to the host until that has booked or declined it; only its word
+  ends it.
 - A chip that refuses after the host approved: the sale is reversed.
 - What is owed goes when `forwarding.py` says so, over the line that it names; a sale only over the line to the host.
 - What cannot be asked for any more is closed by two people, by the acquirer's statement. An answer that contradicts
@@ -25,6 +26,7 @@ from iso8583 import Message
 from iso8583.masking import mask_code
 from iso8583.message import response_mti
 from iso8583.response_codes import Action, meaning
+from iso8583.transactions import TYPES
 from terminal import host_parameters, messages
 from terminal.answers import APPROVING, amount_fits, answered, judge_advice, judge_reversal, word_of
 from terminal.book import Book, Payment
@@ -45,6 +47,7 @@ from terminal.events import (
     Send,
 )  # fmt: skip
 from terminal.forwarding import Forwarding, Turn, Urgency
+from terminal.offline_codes import CodeVerified, sold_by_code
 from terminal.records import (
     CARD_ERASED,
     ApprovedOffline,
@@ -78,7 +81,7 @@ class Payments:
 
     @property
     def sells_offline(self) -> bool:
-        """The current payment waits for a chip that approves without the host."""
+        """The current payment waits for a chip or a code that approves without the host."""
         payment = self._current()
         return payment is not None and payment.rules.is_offline
 
@@ -107,7 +110,7 @@ class Payments:
         self, sale: Original, amount: int, request_id: str, operator: str, authorised_by: str, now: float
     ) -> list[Effect]:
         """Give money back for an approved sale, whole or in part."""
-        name = "qr_refund" if sale.type == "qr_sale" else "refund"
+        name = "qr_refund" if TYPES[sale.type].scan else "refund"
         effects, payment = self._open(name, request_id, amount, operator, now, authorised_by, sale.key)
         request = messages.refund_request(payment, sale, self._profile)
         return effects + self._send(payment, request, sale.means, sale.card, now)
@@ -124,18 +127,18 @@ class Payments:
 
     # --- what devices report ------------------------------------------------------------------------------------------
 
-    def presented(self, means: CardPresented | CodePresented, now: float) -> list[Effect]:
+    def presented(self, means: CardPresented | CodePresented | CodeVerified, now: float) -> list[Effect]:
         """The customer presented a card or a code. If the line has died meanwhile, nothing is sent.
 
-        Only a sale that was asked for as one is sold offline, even if the chip would approve any.
+        Only a sale that was asked for as one is sold offline, even if the chip or the code would approve any.
         """
         payment = self._current()
         if payment is None:
             return []
-        by_chip = isinstance(means, CardPresented) and means.approved_offline
-        if by_chip != payment.rules.is_offline:
-            return self.cancel("card_approved_offline" if by_chip else "card_host_unreachable", now)
-        if by_chip:
+        by_itself = isinstance(means, CodeVerified) or (isinstance(means, CardPresented) and means.approved_offline)
+        if by_itself != payment.rules.is_offline:
+            return self.cancel("card_approved_offline" if by_itself else "card_host_unreachable", now)
+        if by_itself:
             return self._happen(payment, Happening.APPROVED_OFFLINE, now, _Facts(means=means))
         if not self.link_ready:
             return self.cancel("no_link", now)
@@ -326,20 +329,26 @@ class Payments:
             payment = replace(payment, type="qr_sale")
             request = messages.code_request(payment, facts.means, self._profile)
             return [*self._send(payment, request, mask_code(facts.means.code), "", now), ReleaseMeans()]
-        assert facts.means is not None, "the table presents only with means"
+        assert isinstance(facts.means, CardPresented), "the table presents only with means"
         request = messages.card_request(payment, facts.means, self._profile)
         return self._send(payment, request, facts.means.masked, facts.means.sealed, now, facts.means)
 
     def _act_sell_offline(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
-        card = facts.means
-        assert isinstance(card, CardPresented), "only a chip approves offline"
+        means = facts.means
+        if isinstance(means, CodeVerified):
+            approved: Record = sold_by_code(payment, means, self._profile, now)
+        else:
+            assert isinstance(means, CardPresented), "only a chip or a verified code approves offline"
+            approved = self._sold_by_chip(payment, means, now)
+        self._let_go(payment.key)
+        return [self._persist(approved), ReleaseMeans(), *self._owe(payment, now)]
+
+    def _sold_by_chip(self, payment: Payment, card: CardPresented, now: float) -> ApprovedOffline:
         kept = messages.recovery_fields(messages.offline_sale(payment, card, self._profile), payment.rules.recovery)
-        approved = ApprovedOffline(
+        return ApprovedOffline(
             payment.key, card.entry_mode, card.masked, now, card.sealed, kept, card.chip, card.signature, card.token,
             card.scheme, card.verified_by,
         )  # fmt: skip
-        self._let_go(payment.key)
-        return [self._persist(approved), ReleaseMeans(), *self._owe(payment, now)]
 
     def _act_cancel(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
@@ -442,7 +451,7 @@ class Payments:
 class _Facts:
     """What came with a happening."""
 
-    means: CardPresented | CodePresented | None = None
+    means: CardPresented | CodePresented | CodeVerified | None = None
     answer: Message | None = None
     chip: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""

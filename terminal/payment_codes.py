@@ -39,6 +39,10 @@ BEGINS_MAX = 8
 DIGITS_MIN, DIGITS_MAX = 12, 40
 """What a row may give as a length. Less is so little that codes could be guessed, more is no code of digits."""
 
+SIGNED = "TG1:"
+"""How a code begins that a terminal can verify by itself. While the bank can be asked, none is taken: what it decides
+by, such as the balance, a terminal does not know."""
+
 NAME_LENGTH_MAX = 16
 """Names stand on a slip of 32 columns, Chinese beside English."""
 
@@ -97,6 +101,8 @@ class CodeTable:
         wallet = self.wallet_of(code)
         if wallet is not None:
             return "" if wallet.taken else "code_not_taken"
+        if code.startswith(SIGNED):
+            return "code_for_outages"
         if not _DIGITS.fullmatch(code):
             return "code_not_payment"
         likely = [lengths for row, begins, lengths in self._shapes if row.taken and begins.match(code)]

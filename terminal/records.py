@@ -2,7 +2,8 @@
 
 The state of the counter is the fold of these records, so a restart reads them back and stands where it stood.
 A record never holds track data, a PIN or a PIN block; a card number only sealed (encrypted) or as first six and last
-four. Amounts are integer minor units; times are UTC seconds; sealed values and chip data are upper-case hexadecimal.
+four. A signed code stands whole in the record of the sale that it has paid, or of the double spend that it proves.
+Amounts are integer minor units; times are UTC seconds; sealed values and chip data are upper-case hexadecimal.
 """
 
 from collections.abc import Mapping
@@ -96,6 +97,41 @@ class ApprovedOffline:
     card_token: str = field(default="", repr=False)
     scheme: str = ""
     verified_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedByCode:
+    """A signed code was verified without the host: the goods may go, and the sale is owed to the host until it answers.
+
+    The whole `code` stands here, and nowhere else: what the customer has signed must be there to be sent, and to be
+    shown to a judge, even when this terminal's keys are gone; and nobody can be paid with it a second time. `user` is
+    the key that signed it, hexadecimal; together with `counter` it names this use. Until the Unix time `until` the code
+    could be shown again. `revoked` and `quota` are the versions of the lists that the key was not on, 0 without a list.
+    `recovery_fields` are those of the advice, without the code and the MAC.
+    """
+
+    key: Key
+    code: str = field(repr=False)
+    user: str
+    counter: int
+    until: int
+    means: str
+    at: float
+    recovery_fields: Mapping[str, str]
+    revoked: int = 0
+    quota: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpentTwice:
+    """A customer's key has signed another code with a counter that has paid here: evidence, and nothing was sold.
+
+    The `code` that was refused; the one that had paid is in the record of that sale. Both are signed by the same key.
+    """
+
+    key: Key
+    code: str = field(repr=False)
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,8 +355,8 @@ class DrawerOpened:
 
 
 PaymentRecord = (
-    Started | Sent | ApprovedOffline | Answered | Completed | Cancelled | ReversalDue | Reversed | LateAnswer
-    | Attention | ClosedByPeople | PrintBegan | Printed
+    Started | Sent | ApprovedOffline | ApprovedByCode | SpentTwice | Answered | Completed | Cancelled | ReversalDue
+    | Reversed | LateAnswer | Attention | ClosedByPeople | PrintBegan | Printed
 )  # fmt: skip
 Record = (
     PaymentRecord | SignedOn | SettleStarted | SettleAnswered | BatchClosed | BatchParked | ParametersTaken | HostTime
@@ -330,9 +366,9 @@ Record = (
 _CLASSES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
-        Started, Sent, ApprovedOffline, Answered, Completed, Cancelled, ReversalDue, Reversed, LateAnswer, Attention,
-        ClosedByPeople, PrintBegan, Printed, SignedOn, SettleStarted, SettleAnswered, BatchClosed, BatchParked,
-        ParametersTaken, HostTime, DrawerOpened,
+        Started, Sent, ApprovedOffline, ApprovedByCode, SpentTwice, Answered, Completed, Cancelled, ReversalDue,
+        Reversed, LateAnswer, Attention, ClosedByPeople, PrintBegan, Printed, SignedOn, SettleStarted, SettleAnswered,
+        BatchClosed, BatchParked, ParametersTaken, HostTime, DrawerOpened,
     )
 }  # fmt: skip
 _KEY_FIELDS = {

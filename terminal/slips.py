@@ -32,6 +32,7 @@ CURRENCIES: dict[str, tuple[str, int]] = {
 
 _MASKED_CARD = re.compile(r"\d{6}\*{2,9}\d{4}", re.ASCII)
 _MASKED_CODE = re.compile(r"\d{2}\*{10,18}\d{4}", re.ASCII)
+_NAME_OF_KEY = re.compile(r"TG1:[0-9a-f]{8}", re.ASCII)  # by which a signed code is shown
 _CARD_IN_TEXT = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)", re.ASCII)
 _S = TypeVar("_S", "Slip", "SettlementSlip")
 
@@ -168,8 +169,8 @@ class SettlementSlip:
 
 
 def require_masked(card: str) -> None:
-    """Raise ValueError unless `card` is empty, a card number masked 6+4, or a payment code masked 2+4."""
-    if card and not _MASKED_CARD.fullmatch(card) and not _MASKED_CODE.fullmatch(card):
+    """Raise ValueError unless `card` is empty, a card number masked 6+4, or a payment code masked 2+4 or by its key."""
+    if card and not any(shape.fullmatch(card) for shape in (_MASKED_CARD, _MASKED_CODE, _NAME_OF_KEY)):
         raise ValueError("slip: card must be masked, 6+4 for a card number or 2+4 for a payment code")
 
 

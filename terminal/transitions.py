@@ -3,8 +3,8 @@
 A pair that does not stand here changes nothing. The state diagram in the documentation is drawn from this table.
 `DOUBTFUL` is no answer, a dead link, an answer whose MAC is not good, or a restart: what follows depends on the
 type's recovery (reverse, repeat or none), so that no timer ever turns "unknown" into "failed". An offline sale is
-`ADVICE_DUE` from the chip's approval on: a doubtful answer changes nothing about that, the advice is sent again. People
-may speak only of what cannot be asked for any more (`Payment.needs_people`).
+`ADVICE_DUE` from the approval by chip or code on: a doubtful answer changes nothing about that, the advice is sent
+again. People may speak only of what cannot be asked for any more (`Payment.needs_people`).
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Happening(StrEnum):
     """What can happen to a payment."""
 
     PRESENTED = "card or code presented"
-    APPROVED_OFFLINE = "chip approved offline"
+    APPROVED_OFFLINE = "chip or code approves offline"
     GIVEN_UP = "given up before sending"
     APPROVED = "approved"
     APPROVED_CHIP_WAITS = "approved, chip must agree"

@@ -75,6 +75,7 @@ def _offline(counter: Counter) -> dict[str, Any]:
         "owed_amount": owed.amount, "owed_count": owed.count, "since": owed.since,
         "halved": caps is not counter.profile.offline,
         "lists_until": offline_caps.lists_until(counter.profile.offline, counter.lists_at),
+        "codes": counter.offline_codes.are_taken,
     }  # fmt: skip
 
 

@@ -37,6 +37,7 @@ _ENDS: dict[State, tuple[str, str, Tone]] = {
 }
 _ICONS = {
     **dict.fromkeys(("card_or_code", "card_only", "insert_swipe_or_code", "insert_or_swipe", "card_offline"), "card"),
+    **dict.fromkeys(("card_or_code_offline", "tap_or_code_offline"), "card"),
     **dict.fromkeys(("swipe_or_code", "swipe_only", "insert_chip", "insert_again"), "card"),
     **dict.fromkeys(("use_stripe", "insert_instead", "tap_offline"), "card"),
     **dict.fromkeys(("insert_tap_or_code", "insert_or_tap", "insert_tap_swipe_or_code", "insert_tap_or_swipe"), "card"),

@@ -51,8 +51,15 @@ def outage(view: View, operator: str, now: float, texts: Texts) -> Outage | None
     if offline["refusal"] not in ("", "offline_lists"):
         return None
     spent = why_nothing(view, operator, now)
-    terms = texts(f"outage.{spent}") if spent else texts("outage.halved" if offline["halved"] else "outage.terms")
+    terms = texts(f"outage.{spent or _terms(offline)}")
     return Outage(_since(view, now, texts), _figures(view, operator, now, texts), terms, sells=not spent)
+
+
+def _terms(offline: View) -> str:
+    """On what terms offline sales are made: a key of the catalogue."""
+    if offline["halved"]:
+        return "halved"
+    return "terms_codes" if offline["codes"] else "terms"
 
 
 def why_nothing(view: View, operator: str, now: float) -> str:

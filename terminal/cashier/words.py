@@ -93,7 +93,8 @@ def stage(view: View, payment: View) -> str:
         return str(payment["stage"])
     there = {name for name, device in view["devices"].items() if device["reason"] != "not_configured"}
     if payment["offline"]:
-        return "tap_offline" if "contactless_reader" in there else "card_offline"
+        card = "tap" if "contactless_reader" in there else "card"
+        return f"{card}_or_code_offline" if view["offline"]["codes"] and "scanner" in there else f"{card}_offline"
     buys = payment["type"] != "balance_inquiry"
     taps, codes = "contactless_reader" in there and buys, "scanner" in there and buys
     return ASKED_FOR.get(("card_reader" in there, taps, "stripe_reader" in there, codes), "card_only")

@@ -74,6 +74,17 @@ QR_SALE = replace(
     pay_voucher="20261120140322000123",
     signature_needed=False,
 )
+OFFLINE_CODE = replace(
+    QR_SALE,
+    type_zh="离线码消费",
+    type_en="OFFLINE CODE SALE",
+    card="TG1:0a1b2c3d",
+    issuer="",
+    auth_no="",
+    reference_no="",
+    pay_voucher="",
+    response_texts=("离线交易/OFFLINE", "银行尚未确认", "NOT YET CONFIRMED BY THE BANK"),
+)
 CONTACTLESS_TEST = replace(
     CHIP_SALE,
     copy="bank",
@@ -116,6 +127,7 @@ SLIPS = {
     "qr_sale": QR_SALE,
     "contactless_test": CONTACTLESS_TEST,
     "verified_on_device": VERIFIED_ON_DEVICE,
+    "offline_code": OFFLINE_CODE,
     "fault": FAULT,
 }
 SETTLEMENTS = {"settlement": SETTLEMENT, "settlement_unbalanced": SETTLEMENT_UNBALANCED}

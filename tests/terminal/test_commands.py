@@ -14,9 +14,11 @@ from host_switch import certificates as of_host
 from terminal.journal import Journal
 from terminal.key_store import KeyStore
 from terminal.records import Key, Sent, Started
+from tests.terminal.test_journal import BY_CODE
 from tillgate import main
 
 ROOT = Path(__file__).resolve().parents[2]
+
 KEY = Key("12345678", "000001", "000001")
 
 
@@ -52,6 +54,17 @@ def test_journal_is_shown_without_the_sealed_card(folder, capsys):
     assert main(["terminal", "journal", "show", "--data", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "629999******0009" in out and "5EA1ED" not in out
+
+
+def test_journal_is_shown_without_the_codes_that_have_paid(tmp_path, capsys):
+    journal = Journal(tmp_path / "journal.db")
+    for record in BY_CODE:
+        journal.append(record)
+    journal.close()
+    for more in ([], ["--json"]):
+        assert main(["terminal", "journal", "show", "--data", str(tmp_path), *more]) == 0
+        out = capsys.readouterr().out
+        assert "TG1:0a1b2c3d" in out and "TG1:6BF" not in out and "TG1:6BG" not in out
 
 
 def test_a_certificate_is_asked_for_and_taken(tmp_path, capsys):

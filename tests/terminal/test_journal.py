@@ -3,21 +3,26 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from terminal import journal as journals
 from terminal.book import Book
 from terminal.journal import SCHEMA_VERSION, Journal, JournalError, JournalUnwritable
 from terminal.records import (
     Answered,
+    ApprovedByCode,
     BatchClosed,
+    BatchParked,
     Key,
     ParametersTaken,
     PrintBegan,
     Printed,
     Sent,
     SettleStarted,
+    SpentTwice,
     Started,
     from_entry,
     to_entry,
@@ -35,6 +40,11 @@ CLOSING = (
     BatchClosed("000001", "000002", "000002", balanced=True, at=6.0),
 )
 PARAMETERS = ParametersTaken(4.5, 45, "测试商户")
+BY_CODE = (
+    Started(KEY, "offline_sale", 2500, "156", "01", "r1", 1.0),
+    ApprovedByCode(KEY, "TG1:6BF", "0A" * 32, 7, 82, "TG1:0a1b2c3d", 2.0, {"3": "000000", "22": "032"}, 5),
+    SpentTwice(KEY, "TG1:6BG", 2.5),
+)
 
 
 @pytest.fixture
@@ -56,7 +66,7 @@ def edit(journal: Journal, statement: str) -> None:
     db.close()
 
 
-@pytest.mark.parametrize("record", [*SALE, *CLOSING, PARAMETERS], ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize("record", [*SALE, *CLOSING, PARAMETERS, *BY_CODE], ids=lambda r: type(r).__name__)
 def test_record_survives_its_entry(record):
     assert from_entry(*to_entry(record)) == record
 
@@ -99,6 +109,52 @@ def test_what_the_host_has_set_is_found_without_reading_the_journal(journal):
     assert "INDEX parameters" in plan[3]
 
 
+def test_codes_that_have_paid_are_read_again_whatever_batch_they_paid_in(journal, monkeypatch):
+    for record in (*BY_CODE, *CLOSING):
+        journal.append(record)
+    assert list(journal.replay()) == [BY_CODE[1], *CLOSING]
+    monkeypatch.setattr(journals, "CODES_REMEMBERED", 0)
+    assert list(journal.replay()) == [*CLOSING]
+
+
+def test_of_too_many_codes_the_newest_are_read_in_their_order(journal, monkeypatch):
+    codes = [replace(BY_CODE[1], key=replace(KEY, trace=f"{number:06d}"), counter=number) for number in range(4)]
+    for record in (*codes, *CLOSING):
+        journal.append(record)
+    monkeypatch.setattr(journals, "CODES_REMEMBERED", 3)
+    assert list(journal.replay()) == [*codes[1:], *CLOSING]
+
+
+def test_codes_that_have_paid_are_read_again_when_their_batch_is_parked(journal):
+    parked = (
+        BatchParked("000001", "000002", "000001", KEY.terminal, 1, "01", 6.0, owed_count=1),
+        BatchParked("000002", "000003", "000001", KEY.terminal, 2, "01", 7.0, owed_count=1),
+        BatchParked("000003", "000004", "000001", KEY.terminal, 3, "01", 8.0, owed_count=1),
+    )
+    for record in (*BY_CODE, *parked):
+        journal.append(record)
+    replayed = list(journal.replay())
+    assert replayed == [BY_CODE[1], *parked]
+    book = Book()
+    for record in replayed:
+        book.apply(record)
+    assert len(book.codes) == 1 and not book.payments
+
+
+def test_codes_that_have_paid_are_found_without_reading_the_journal(journal):
+    query = f"EXPLAIN QUERY PLAN SELECT sequence FROM records WHERE {journals._CODES_NEWEST}"
+    assert any("INDEX codes" in plan[3] for plan in journal._db.execute(query, (1, 1)))
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_journal_of_before_there_were_codes_finds_them_as_fast(journal, version):
+    filled(journal)
+    journal._db.executescript(f"DROP INDEX codes; PRAGMA user_version = {version};")
+    with closing(Journal(journal.path)) as reopened:
+        test_codes_that_have_paid_are_found_without_reading_the_journal(reopened)
+        assert list(reopened.replay()) == list(SALE) and reopened.verify().intact
+
+
 def test_journal_of_the_first_version_is_brought_up_to_date(journal):
     filled(journal)
     journal._db.executescript("DROP INDEX parameters; DROP INDEX parkings; PRAGMA user_version = 1;")
@@ -114,7 +170,7 @@ def test_journal_is_raised_to_what_its_newest_records_need(journal, version):
     indexes = "SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name"
     before = journal._db.execute(indexes).fetchall()
     journal._db.executescript(
-        f"DROP INDEX parkings; DROP INDEX records_of_no_payment; PRAGMA user_version = {version};"
+        f"DROP INDEX codes; DROP INDEX parkings; DROP INDEX records_of_no_payment; PRAGMA user_version = {version};"
     )
     with closing(Journal(journal.path)) as reopened:
         assert reopened._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION

@@ -30,6 +30,8 @@ PAN = "6212260200012341234"
         "28*********3456",  # too short for a code
         "٦٢١٢٢٦******1234",  # digits, but not ASCII's
         "unknown",
+        "TG1:6BF0A1B2",  # the beginning of a signed code is not its name
+        "TG1:0a1b2c3d4",
     ],
 )
 def test_a_card_that_is_not_masked_is_refused_without_repeating_it(card: str) -> None:
@@ -39,7 +41,7 @@ def test_a_card_that_is_not_masked_is_refused_without_repeating_it(card: str) ->
         assert card.strip() not in str(refusal.value)
 
 
-@pytest.mark.parametrize("card", ["", "621226******1234", "622202*********1234", "28************1234"])
+@pytest.mark.parametrize("card", ["", "621226******1234", "622202*********1234", "28************1234", "TG1:0a1b2c3d"])
 def test_a_masked_card_is_taken(card: str) -> None:
     assert replace(CHIP_SALE, card=card).card == card
 

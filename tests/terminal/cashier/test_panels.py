@@ -415,16 +415,18 @@ def test_a_wallet_is_named_and_its_code_hidden() -> None:
 # --- every state there is ---------------------------------------------------------------------------------------------
 
 NEVER_OFFLINE = {State.SENT, State.COMPLETING, State.REVERSAL_DUE, State.REVERSED}
+OFFLINE = {"offline_sale", "offline_code_sale"}
 STATES = [
     (language, kind, state, attention)
     for language, kind, state, attention in itertools.product(
-        LANGUAGES, sorted(set(words.FAMILIES) - {"offline_sale"}), sorted(set(State) - {State.ADVICE_DUE}),
+        LANGUAGES, sorted(set(words.FAMILIES) - OFFLINE), sorted(set(State) - {State.ADVICE_DUE}),
         ("", "reversal_refused_91", "unforeseen"),
     )
 ] + [
-    (language, "offline_sale", state, attention)
-    for language, state, attention in itertools.product(
-        LANGUAGES, sorted(set(State) - NEVER_OFFLINE), ("", "advice_refused_03", "declined_later", "unforeseen")
+    (language, kind, state, attention)
+    for language, kind, state, attention in itertools.product(
+        LANGUAGES, sorted(OFFLINE), sorted(set(State) - NEVER_OFFLINE),
+        ("", "advice_refused_03", "declined_later", "unforeseen"),
     )
 ]  # fmt: skip
 

@@ -12,6 +12,8 @@ from typing import get_args
 
 import pytest
 
+import paycode.cose
+import paycode.signed
 from iso8583.response_codes import RESPONSE_CODES, Action
 from iso8583.transactions import TYPES
 from terminal import counter, magnetic_stripe, payment, selftest
@@ -36,6 +38,8 @@ TERMINAL = Path(payment.__file__).parent
 ZH, EN = (texts_in(language) for language in LANGUAGES)
 AFTER_THE_HOST = {"approved_online", "declined_by_issuer", "approval_refused"}
 """Outcomes of a card that the host has been asked about: the payment tells how it ended, not the card."""
+
+OFFLINE_STAGES = {"card_offline", "tap_offline", "card_or_code_offline", "tap_or_code_offline"}
 
 WORD = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 
@@ -99,6 +103,13 @@ def said_by(file: str) -> set[str]:
 PRINTER = {*PRINTER_SAYS} | reasons_of_devices("PrinterTrouble")
 SLIPS = {NO_PRINTER, NO_SLIP} | arguments("printing.py", "SlipFailed", "PrinterTrouble")
 CARDS = {f"card_{reason}" for reason in {*get_args(CardReason), *get_args(get_args(Reason)[-1])} - AFTER_THE_HOST}
+SIGNED = {
+    f"signed_{name.lower()}"
+    for file in (paycode.signed.__file__, paycode.cose.__file__)
+    for name in re.findall(r"Reason\.([A-Z][A-Z_0-9]+)", Path(file).read_text("utf-8"))
+}
+"""Why a signed code is refused."""
+
 FACTS: dict[str, set[str]] = {
     "reason.": (
         returned("offline_caps.py", "refusal_of_sale", "refusal_of_card") | {CARD_USED}
@@ -106,6 +117,7 @@ FACTS: dict[str, set[str]] = {
         | arguments("counter.py", "_say", "cancel") | returned("counter.py", "_unauthorised")
         | arguments("payment.py", "cancel") | keywords("payment.py", "_Facts", "reason")
         | returned("payment.py", "_act_cancel")
+        | SIGNED | arguments("offline_codes.py", "CodeRefusal")
         | returned("payment_codes.py", "refusal_of") | reasons_of_devices("ScanIgnored", "SwipeFailed")
         | arguments("magnetic_stripe.py", "_FaultError") | returned("magnetic_stripe.py", "refusal_of")
         | {magnetic_stripe.INSERT_CHIP} | arguments("stripe_dialogue.py", "StripeNotTaken")
@@ -137,10 +149,11 @@ FACTS: dict[str, set[str]] = {
     "stage.": (
         arguments("card_dialogue.py", "Progress") | arguments("runner.py", "Progress")
         | arguments("stripe_dialogue.py", "Progress") | assigned("counter.py", "stage")
-        | {"chip", *words.ASKED_FOR.values()}
+        | {"chip", *words.ASKED_FOR.values(), *OFFLINE_STAGES}
     ),
     "display.": {
-        *words.ASKED_FOR.values(), "insert_chip", "insert_again", "use_stripe", "tap", "insert_instead", "host_tapped",
+        *words.ASKED_FOR.values(), *OFFLINE_STAGES, "insert_chip", "insert_again", "use_stripe", "tap",
+        "insert_instead", "host_tapped",
     },
     "state.": {state.value.replace(" ", "_") for state in State},
     "session.": {state.value.replace(" ", "_") for state in SessionState},

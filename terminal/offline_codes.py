@@ -1,0 +1,109 @@
+"""Signed payment codes while no host can be asked: verified here, against what this terminal trusts and remembers.
+
+`docs/paycode.md` says what a code must be; `paycode.verify` judges it. What a terminal adds:
+
+- Its memory is its journal: the book knows the last codes of each customer's key that have paid here, and a restart
+  knows them again. When there is no room to remember another customer, no other customer pays.
+- What other terminals of the shop have taken they may say (`CodeSeen`). That is kept in memory only, and no more than
+  `ELSEWHERE_MAX` of it: it can only refuse a code.
+- Of two codes that prove a double spend, the second becomes a record, too; once in a payment, so that whoever goes on
+  showing codes fills no journal.
+"""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import paycode
+from firmware_config.profile import TerminalProfile
+from paycode import Accepted, Reason, SignedCode, SignedTrust
+from paycode.lists import CompactList
+from paycode.signed import PREFIX, Seen
+from paycode.signed import Payment as ToPay
+from terminal import messages
+from terminal.book import Book, Payment
+from terminal.events import CodeSeen, CodeTrustLoaded
+from terminal.records import ApprovedByCode, SpentTwice
+
+ELSEWHERE_MAX: Final = 10_000
+"""Uses of codes at other terminals that are remembered, the newest: more than a shop sells in an outage."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeVerified:
+    """A signed code that may pay for the payment in hand: what it says, and by which versions of the lists."""
+
+    code: str = field(repr=False)
+    says: SignedCode
+    until: int
+    revoked: int
+    quota: int
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRefusal:
+    """Why a code does not pay offline, a key of the catalogue; and what of that must be kept as evidence."""
+
+    reason: str
+    evidence: SpentTwice | None = None
+
+
+class OfflineCodes:
+    """Judges what is scanned while no host can be asked."""
+
+    def __init__(self, book: Book, profile: TerminalProfile) -> None:
+        self.trust = CodeTrustLoaded()
+        self._book = book
+        self._profile = profile
+        self._elsewhere: dict[bytes, None] = {}
+
+    @property
+    def are_taken(self) -> bool:
+        """Whether a signed code can pay here at all."""
+        return self.trust.issuers is not None
+
+    def seen_elsewhere(self, event: CodeSeen) -> None:
+        """Another terminal has taken a code: here it pays no more."""
+        self._elsewhere.pop(event.fingerprint, None)
+        if len(self._elsewhere) >= ELSEWHERE_MAX:
+            del self._elsewhere[next(iter(self._elsewhere))]
+        self._elsewhere[event.fingerprint] = None
+
+    def judge(self, code: str, payment: Payment, now: float) -> CodeVerified | CodeRefusal:
+        """Say whether a scanned code pays for this payment."""
+        trust = self.trust
+        if trust.issuers is None:
+            return CodeRefusal("offline_codes_refused" if trust.refused else "offline_no_code")
+        if not code.startswith(PREFIX):
+            return CodeRefusal("offline_other_code")
+        to_pay = ToPay(payment.amount, int(payment.currency), self._profile.merchant_id)
+        known = SignedTrust(trust.issuers, to_pay, self._book.codes, revoked=trust.revoked, quota=trust.quota)
+        verdict = paycode.verify(code, int(now), paycode.Trust(signed=known))
+        if not isinstance(verdict, Accepted):
+            twice = verdict.reason is Reason.DOUBLE_SPENT and not payment.spent_twice
+            return CodeRefusal(f"signed_{verdict.reason}", SpentTwice(payment.key, code, now) if twice else None)
+        says, seen = verdict.says, verdict.facts
+        assert isinstance(says, SignedCode), "a code with this prefix is a signed one"
+        assert isinstance(seen, Seen), "and so are its facts"
+        if fingerprint(says.key, says.counter) in self._elsewhere:
+            return CodeRefusal(f"signed_{Reason.REPLAYED}")
+        return CodeVerified(code, says, seen.spent[-1].until, _version(trust.revoked), _version(trust.quota))
+
+
+def _version(known: CompactList | None) -> int:
+    return 0 if known is None else known.version
+
+
+def sold_by_code(payment: Payment, verified: CodeVerified, profile: TerminalProfile, now: float) -> ApprovedByCode:
+    """State in one record that the goods may go, with all that the advice needs."""
+    advice = messages.offline_code_sale(replace(payment, type="offline_code_sale"), profile)
+    says = verified.says
+    return ApprovedByCode(
+        payment.key, verified.code, says.key.hex(), says.counter, verified.until, f"{PREFIX}{says.name}", now,
+        messages.recovery_fields(advice, "repeat"), verified.revoked, verified.quota,
+    )  # fmt: skip
+
+
+def fingerprint(user: bytes, counter: int) -> bytes:
+    """How terminals of a shop name a use of a customer's key to each other: it tells nothing of code or customer."""
+    return hashlib.sha256(b"use of a code\0" + user + counter.to_bytes(8, "big", signed=True)).digest()[:16]
