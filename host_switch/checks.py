@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from host_switch.events import FrameReceived
 from host_switch.facts import Facts, batch_number
-from host_switch.payer import card_number, scanned_code
+from host_switch.payer import card_number, scanned_code, signed_code
 from host_switch.records import STANDING, VOIDS, Outcome
 from iso8583.masking import mask_pan
 from iso8583.transactions import TransactionType
 
 _GIVES_BACK: Mapping[str, tuple[str, ...]] = {
-    "sale_void": ("sale",), "refund": ("sale", "offline_sale"), "qr_void": ("qr_sale",), "qr_refund": ("qr_sale",),
+    "sale_void": ("sale",), "refund": ("sale", "offline_sale"), "qr_void": ("qr_sale",),
+    "qr_refund": ("qr_sale", "offline_code_sale"),
 }  # fmt: skip
 
 LAST_BATCH = 999_999
@@ -51,7 +52,8 @@ def _amount(event: FrameReceived, rules: TransactionType, facts: Facts) -> str:
 
 def _means(event: FrameReceived, rules: TransactionType, _facts: Facts) -> str:
     if rules.scan:
-        return "" if scanned_code(event.message) else "30"
+        code = signed_code(event.message) if rules.is_offline else scanned_code(event.message)
+        return "" if code else "30"
     return "14" if rules.one_of and not card_number(event.message) else ""
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from host_switch import queue_commands, wallet_commands
+from host_switch import queue_commands, signed_commands, wallet_commands
 from host_switch.command_line import Data, Json, TerminalId, books_of, in_one_sentence, require_terminal, tell
 from host_switch.download_files import MAXIMA
 from host_switch.orders import COMMANDS
@@ -24,6 +24,8 @@ terminal_app = typer.Typer(no_args_is_help=True, help="终端登记 · The termi
 app.add_typer(terminal_app, name="terminal")
 app.add_typer(queue_commands.app, name="queue")
 app.add_typer(wallet_commands.app, name="wallet")
+app.add_typer(signed_commands.issuer_app, name="code-issuer")
+app.add_typer(signed_commands.user_app, name="code-user")
 
 TERMINAL_ID_LENGTH, MERCHANT_ID_LENGTH, MASTER_KEY_BYTES = 8, 15, 16
 

@@ -18,10 +18,11 @@ from host_switch.events import (
     ParametersGiven,
     PhoneGiven,
     PhoneTaken,
+    SignerGiven,
     TerminalRegistered,
 )
 from host_switch.listener import Listener
-from host_switch.records import Download
+from host_switch.records import CodeIssuer, Download, SignedKey
 from host_switch.rescue import outcome
 from host_switch.store import StoreError
 from iso8583.unionpay_fields.field62 import Parameters62
@@ -56,6 +57,12 @@ def to_line(order: Order) -> bytes:
             }  # fmt: skip
         case PhoneTaken(number):
             fields = {"order": "phone taken", "number": str(number)}
+        case SignerGiven(CodeIssuer(key_id, algorithm, key, name)):
+            named = {"key_id": key_id.hex(), "algorithm": str(algorithm), "key": key.hex(), "name": name}
+            fields = {"order": "code issuer", **named}
+        case SignerGiven(SignedKey(key, user, revoked_at)):
+            revoked = "" if revoked_at is None else str(revoked_at)
+            fields = {"order": "signed key", "key": key.hex(), "user": str(user), "revoked_at": revoked}
     return json.dumps(fields).encode() + b"\n"
 
 
@@ -77,6 +84,12 @@ def from_line(line: bytes) -> Order:
         return PhoneGiven(number, bytes.fromhex(fields["seed"]), at, fields["account"], fields["name"])
     if fields["order"] == "phone taken":
         return PhoneTaken(int(fields["number"]))
+    if fields["order"] == "code issuer":
+        key_id, key = bytes.fromhex(fields["key_id"]), bytes.fromhex(fields["key"])
+        return SignerGiven(CodeIssuer(key_id, int(fields["algorithm"]), key, fields["name"]))
+    if fields["order"] == "signed key":
+        revoked_at = float(fields["revoked_at"]) if fields["revoked_at"] else None
+        return SignerGiven(SignedKey(bytes.fromhex(fields["key"]), int(fields["user"]), revoked_at))
     raise ValueError("no such order")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from host_switch.channels import ChannelAnswer, ChannelCall
 from host_switch.records import (
     Batch,
+    CodeIssuer,
     CodeSpent,
     Detail,
     Download,
@@ -18,6 +19,8 @@ from host_switch.records import (
     PhoneUser,
     Presence,
     Severity,
+    SignedKey,
+    SignedUse,
     Telemetry,
     Terminal,
     Transaction,
@@ -154,8 +157,16 @@ class TelemetryTold:
     broken: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SignerGiven:
+    """An operator makes an issuer of signed codes known, or a phone's key, or that a key is revoked."""
+
+    signer: CodeIssuer | SignedKey
+
+
 Order = (
     CommandGiven | ParametersGiven | DownloadGiven | TerminalRegistered | MessageRescued | PhoneGiven | PhoneTaken
+    | SignerGiven
 )  # fmt: skip
 News = PresenceTold | TelemetryTold
 Input = FrameReceived | News | ChannelAnswered | ChannelUnavailable | Due | Order
@@ -176,6 +187,7 @@ class PutDetails:
 Change = (
     Transaction | Terminal | Presence | Telemetry | Download | Batch | Entry | Event | PutDetails
     | PhoneUser | FailedCodes | CodeSpent
+    | CodeIssuer | SignedKey | SignedUse
 )  # fmt: skip
 
 

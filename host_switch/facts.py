@@ -19,13 +19,26 @@ from host_switch.events import (
     PhoneGiven,
     PhoneTaken,
     PresenceTold,
+    SignerGiven,
     TelemetryTold,
     TerminalRegistered,
 )
-from host_switch.payer import scanned_code
-from host_switch.records import Batch, Key, Outcome, PhoneUser, Terminal, Transaction, WorkingKeys
+from host_switch.payer import scanned_code, signed_code
+from host_switch.records import (
+    Batch,
+    CodeIssuer,
+    Key,
+    Outcome,
+    PhoneUser,
+    SignedKey,
+    SignedUse,
+    Terminal,
+    Transaction,
+    WorkingKeys,
+)
 from iso8583 import Message
 from paycode.digits import is_digits
+from paycode.signed import Claim, claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +89,28 @@ class PhoneFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedFacts:
+    """What is known of what a signed code claims: its issuer, its key, whose account pays, and what has been paid.
+
+    `paid` is the code that has paid under the same key and counter.
+    """
+
+    claim: Claim
+    issuer: CodeIssuer | None = None
+    key: SignedKey | None = None
+    account: str = field(default="", repr=False)
+    paid: SignedUse | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that deciding one input may look at, loaded by the store before.
 
     `stored` is the transaction the input is about, `original` the sale that a void or refund names, `dependants` the
     voids and refunds of that sale (or, for a reversal, of `stored`). `number` is free for a new transaction and
     `fresh_keys` for a sign-on: numbers and keys are drawn by the shell, never by the core. `downloads` has the items of
-    those sets that there are, by kind. `phone` is there if the input has a code that a phone made, or is about a phone.
+    those sets that there are, by kind. `phone` is there if the input has a code that a phone made, or is about a phone;
+    `signed` if it has a signed code that can be read.
     """
 
     policy: Policy
@@ -97,6 +125,7 @@ class Facts:
     details: Mapping[str, int] = field(default_factory=dict)
     downloads: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     phone: PhoneFacts | None = None
+    signed: SignedFacts | None = None
 
     @property
     def caller(self) -> Terminal:
@@ -118,6 +147,8 @@ class Facts:
             keys.append(self.terminal.id)
         if self.phone is not None and self.phone.holder is not None:
             keys.append(f"phone of {self.phone.holder}")
+        if self.signed is not None:
+            keys.append(f"signed by {self.signed.claim.key.hex()}")
         return frozenset(keys)
 
 
@@ -128,6 +159,7 @@ class Wanted:
     `number` asks for the stored transaction by our number, `key` by the terminal's name for it. `batch` asks for the
     batch with that number, its rows and the lines uploaded so far; `downloads` for the sets that terminals download.
     `code` asks for the user whose phone made a code, and for the tries at the terminal; `phone` for a user by number.
+    `signed` asks for what is known of what a signed code claims.
     """
 
     terminal: str | None = None
@@ -141,6 +173,7 @@ class Wanted:
     downloads: bool = False
     code: str = field(default="", repr=False)
     phone: int | None = None
+    signed: Claim | None = None
 
 
 def wanted(event: Input) -> Wanted:
@@ -162,7 +195,7 @@ def wanted(event: Input) -> Wanted:
             return Wanted(terminal=terminal, downloads=True)
         case PhoneGiven(number) | PhoneTaken(number):
             return Wanted(phone=number)
-        case DownloadGiven():
+        case DownloadGiven() | SignerGiven():
             return Wanted()
 
 
@@ -180,6 +213,8 @@ def _wanted_by_frame(event: FrameReceived) -> Wanted:
     if rules.name == "reversal":
         return Wanted(terminal, key, reversal=True, opens=True)
     original = reference_number(message.text(37, "")) if 61 in rules.mandatory else None
+    if rules.scan and rules.is_offline:
+        return Wanted(terminal, key, opens=True, signed=claimed(signed_code(message)))
     is_scan_sale = rules.scan and rules.direction == "debit"
     return Wanted(terminal, key, original=original, opens=True, code=phone_code(message) if is_scan_sale else "")
 

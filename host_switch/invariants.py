@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from host_switch.ledger import CLEARING, Record, first_break
 from host_switch.lifecycle import OPEN, TABLE
+from host_switch.payer import NAME_OF_KEY
 from host_switch.records import STANDING, Key, Leg, Outcome, Transaction
 from host_switch.store import Books
 from iso8583 import load_dialect
@@ -140,7 +141,7 @@ def no_card_data_is_kept(books: Books) -> Iterator[Breach]:
     """I8: no clear card number, and no stored answer with card data in it."""
     dialect = load_dialect("unionpay_pos")
     for row in books.transactions:
-        if row.pan or (row.masked and "*" not in row.masked):
+        if row.pan or (row.masked and "*" not in row.masked and not NAME_OF_KEY.fullmatch(row.masked)):
             yield Breach("no card data is kept", str(row.key), "a card number stands in clear")
         for reply in filter(None, (row.reply, row.reversal_reply)):
             message = dialect.decode(reply + bytes(_MAC_BYTES))
@@ -169,6 +170,21 @@ def codes_pay_once(books: Books) -> Iterator[Breach]:
             yield Breach("codes pay once", where, "a code was spent for what is no scanned sale")
 
 
+def signed_codes_pay_once(books: Books) -> Iterator[Breach]:
+    """I2: under a key and a counter one offline sale is paid; with all others of them no money has moved."""
+    rows = {row.number: row for row in books.transactions}
+    times = Counter((use.key, use.counter) for use in books.signed_uses if use.paid)
+    for use in books.signed_uses:
+        row = rows.get(use.number)
+        where = str(row.key) if row else f"reference {use.number:012d}"
+        if use.paid and times[use.key, use.counter] > 1:
+            yield Breach("signed codes pay once", where, f"its counter has paid {times[use.key, use.counter]} times")
+        if row is None or row.kind != "offline_code_sale":
+            yield Breach("signed codes pay once", where, "a signed code came with what is no offline sale by one")
+        elif not use.paid and row.outcome is not Outcome.DECLINED:
+            yield Breach("signed codes pay once", where, f"a code that had paid before is {row.outcome}")
+
+
 VALIDATIONS: Sequence[Validation] = (
     entries_balance,
     chain_is_intact,
@@ -181,6 +197,7 @@ VALIDATIONS: Sequence[Validation] = (
     no_card_data_is_kept,
     debts_are_of_this_host,
     codes_pay_once,
+    signed_codes_pay_once,
 )
 
 

@@ -48,9 +48,13 @@ ATTACKS: Mapping[Reason, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What a code comes to: the response code of its refusal, or "" and the account that pays. Commit the changes."""
+    """What a code comes to: the response code of its refusal, or "" and the account that pays. Commit the changes.
+
+    `untaken`: what we have against a sale whose goods are gone. Our operator hears it, and nothing is committed.
+    """
 
     refusal: str = ""
+    untaken: str = ""
     account: str = field(default="", repr=False)
     changes: tuple[Change, ...] = ()
 

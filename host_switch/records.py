@@ -188,6 +188,42 @@ class CodeSpent:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeIssuer:
+    """Who certifies the keys of phones that pay where neither side is online: its public key, by the name of that."""
+
+    key_id: bytes
+    algorithm: int
+    key: bytes = field(repr=False)
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedKey:
+    """A phone's public key, as in its certificate, and the number of the user whose account pays for what it signs.
+
+    What it signed at `revoked_at` (UTC seconds) or later, its owner has not.
+    """
+
+    key: bytes = field(repr=False)
+    user: int
+    revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUse:
+    """A signed code that came with the transaction of this number: the first under its key and counter has `paid`.
+
+    The others are declined. `code` is kept, sealed on disk: two of them prove who has spent twice.
+    """
+
+    number: int
+    key: bytes = field(repr=False)
+    counter: int
+    paid: bool
+    code: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What a terminal claimed about one of its batches, and how that compared with our own sums."""
 

@@ -3,6 +3,7 @@
 A refusal after the MAC was good is kept like any other answer: the same request later, when the circumstances have
 changed, gets the same refusal, because that is what the terminal was told. But an offline sale is declined by nobody
 but its issuer, for the goods are gone: what we have against it our operator hears, the terminal nothing. It asks again.
+(Only if its code has paid before, we say so in the issuer's place: `signed_codes`.)
 """
 
 import hashlib
@@ -15,9 +16,10 @@ from host_switch.checks import first_refusal
 from host_switch.ciphers import terminal_mac
 from host_switch.events import CallChannel, Change, Effect, FrameReceived, Persist, Report
 from host_switch.facts import Facts, phone_code
-from host_switch.payer import card_number, masked_payer, scanned_code
-from host_switch.phone_codes import NOT_BY_PHONE, paid_by_phone
+from host_switch.payer import card_number, masked_payer, scanned_code, signed_code
+from host_switch.phone_codes import NOT_BY_PHONE, Paid, paid_by_phone
 from host_switch.records import Event, Key, Leg, Outcome, Terminal, Transaction
+from host_switch.signed_codes import paid_by_signed_code
 from iso8583 import Iso8583Error, Message
 from iso8583.transactions import TransactionType, missing_fields
 from iso8583.unionpay import mac_state
@@ -45,16 +47,28 @@ def request(event: FrameReceived, rules: TransactionType, facts: Facts, now: flo
         return _known(event, rules, facts.stored, facts, now)
     row = opened(event, rules, facts, now)
     code = first_refusal(event, rules, facts)
-    if code and rules.is_offline:
-        return (Report("attention", "offline sale not taken", event.connection, row.key.terminal, code),)
-    paid = paid_by_phone(row, phone_code(event.message), facts, now) if facts.phone and not code else NOT_BY_PHONE
+    paid = NOT_BY_PHONE if code else _paid_by_code(row, event, rules, facts, now)
+    untaken = paid.untaken or (code if rules.is_offline else "")
+    if untaken:
+        return (Report("attention", "offline sale not taken", event.connection, row.key.terminal, untaken),)
     if code or paid.refusal:
         return _declined(row, code or paid.refusal, facts, now, paid.changes)
+    if rules.is_offline and paid.account:
+        row = replace(row, pan=paid.account)  # it is asked again by account: the issuer knows nothing of such codes
     try:
         call = request_call(row, event, facts, paid.account)
     except (Iso8583Error, ValueError):
         return _declined(row, "99", facts, now)
     return Persist((row, *paid.changes)), CallChannel(call)
+
+
+def _paid_by_code(
+    row: Transaction, event: FrameReceived, rules: TransactionType, facts: Facts, now: float
+) -> Paid:
+    """What a code comes to that the host verifies itself."""
+    if rules.scan and rules.is_offline:
+        return paid_by_signed_code(row, signed_code(event.message), facts, now)
+    return paid_by_phone(row, phone_code(event.message), facts, now) if facts.phone else NOT_BY_PHONE
 
 
 def well_formed(message: Message, rules: TransactionType) -> bool:
@@ -128,5 +142,6 @@ def _patience_s(rules: TransactionType, facts: Facts) -> float:
 def content_hash(message: Message, key: bytes) -> bytes:
     """A keyed hash of what a request asks for: keyed, so that it is no oracle for card numbers."""
     parts = [message.get(number, "") for number in _CONTENT]
-    text = "\x1f".join(part if isinstance(part, str) else part.hex() for part in [*parts, scanned_code(message)])
+    parts.append(scanned_code(message) or signed_code(message))
+    text = "\x1f".join(part if isinstance(part, str) else part.hex() for part in parts)
     return hashlib.blake2b(text.encode(), digest_size=16, key=key).digest()

@@ -3,7 +3,7 @@
 from dataclasses import astuple, fields
 from typing import Any
 
-from host_switch import sqlite_phones
+from host_switch import sqlite_phones, sqlite_signed
 from host_switch.keys import KeyRoom
 from host_switch.ledger import Record
 from host_switch.records import (
@@ -21,7 +21,7 @@ from host_switch.records import (
 )
 from iso8583.unionpay_fields.field62 import Parameters62
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 SCHEMA = """
 CREATE TABLE terminals (
@@ -84,6 +84,7 @@ UPGRADES = {
     " STRICT, WITHOUT ROWID;"
     "CREATE TABLE telemetry (terminal TEXT PRIMARY KEY, batch TEXT NOT NULL, owed_count INTEGER NOT NULL,"
     " owed_amount INTEGER NOT NULL, broken TEXT NOT NULL, at REAL NOT NULL) STRICT, WITHOUT ROWID",
+    5: sqlite_signed.SCHEMA,
 }
 
 # Columns that a transaction gets once, and those that change with its life.

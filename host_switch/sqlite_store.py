@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from host_switch import sqlite_phones, sqlite_rows
+from host_switch import sqlite_phones, sqlite_rows, sqlite_signed
 from host_switch.events import Change, Decision, Due, Input, PutDetails
 from host_switch.facts import BatchRow, Facts, PhoneFacts, Policy, Wanted, wanted
 from host_switch.keys import KeyRoom
 from host_switch.ledger import Head, Record, chain
 from host_switch.records import (
     Batch,
+    CodeIssuer,
     CodeSpent,
     Download,
     Entry,
@@ -29,12 +30,15 @@ from host_switch.records import (
     Outcome,
     PhoneUser,
     Presence,
+    SignedKey,
+    SignedUse,
     Telemetry,
     Terminal,
     Transaction,
 )
 from host_switch.sqlite_phones import PhoneTables
 from host_switch.sqlite_rows import COLUMNS, INSERT, SCHEMA, SCHEMA_VERSION, SELECT, UPDATE, UPGRADES, Rows
+from host_switch.sqlite_signed import SignedTables
 from host_switch.store import Books, StoreError, changes_of, holder_of
 
 BUSY_TIMEOUT_S = 5.0
@@ -52,6 +56,7 @@ class SqliteStore:
         self.policy = policy
         self._convert = Rows(room)
         self._phones = PhoneTables(connection, room)
+        self._signed = SignedTables(connection, room, self._phones)
         self._terminals: dict[str, Terminal] = {}
         self._open_rows: dict[int, Transaction] = {}
         self._highest = self._last_number = self._max_number()
@@ -78,7 +83,15 @@ class SqliteStore:
         stored = [by_key.get(want.key) if want.key else by_number.get(want.number or 0) for want in wants]
         self._load_terminals(_terminal_ids(wants, stored))
         facts = [self._facts(want, row, by_number) for want, row in zip(wants, stored, strict=True)]
-        return self._with_phones(wants, facts)
+        return self._with_signed(wants, self._with_phones(wants, facts))
+
+    def _with_signed(self, wants: Sequence[Wanted], facts: list[Facts]) -> list[Facts]:
+        """Add what is known of signed codes."""
+        with _as_store_error("read"):
+            return [
+                replace(known, signed=self._signed.facts(want.signed)) if want.signed else known
+                for want, known in zip(wants, facts, strict=True)
+            ]
 
     def _with_phones(self, wants: Sequence[Wanted], facts: list[Facts]) -> list[Facts]:
         """Add what is known of phones: two more queries, in a batch that has something of theirs."""
@@ -254,6 +267,8 @@ class SqliteStore:
                 self._db.execute("INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", columns)
             case PhoneUser() | FailedCodes() | CodeSpent():
                 self._phones.put(change)
+            case CodeIssuer() | SignedKey() | SignedUse():
+                self._signed.put(change)
             case PutDetails():
                 lines = ((change.terminal, change.batch, line.trace, line.amount) for line in change.details)
                 self._db.executemany("INSERT OR REPLACE INTO details VALUES (?, ?, ?, ?)", lines)
@@ -293,6 +308,7 @@ class SqliteStore:
                 self._phones.codes_spent(),
                 tuple(map(sqlite_rows.presence, self._news("presences"))),
                 tuple(map(sqlite_rows.telemetry, self._news("telemetry"))),
+                self._signed.uses_without_codes(),
             )
         finally:
             self._db.execute("COMMIT")
@@ -310,6 +326,20 @@ class SqliteStore:
         """The customers whose phones make payment codes without a network, by number."""
         with _as_store_error("read"):
             return list(self._phones.users().values())
+
+    def signers(self) -> tuple[list[CodeIssuer], list[SignedKey]]:
+        """The issuers of signed codes, and the phones' keys that they have certified."""
+        with _as_store_error("read"):
+            return self._signed.signers()
+
+    def evidence(self, number: int) -> list[SignedUse]:
+        """The signed codes that came under the key and counter of this transaction's, the one that has paid first."""
+        where = (
+            "JOIN (SELECT key AS k, counter AS c FROM signed_uses WHERE number = ?) ON key = k AND counter = c"
+            " ORDER BY paid DESC, number"
+        )
+        with _as_store_error("read"):
+            return self._signed.uses(where, number)
 
     def secret(self, name: str) -> bytes | None:
         """A sealed setting, such as the zone keys; None if it was never set."""
@@ -364,7 +394,8 @@ def _connect(path: Path, *, to_write: bool) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
     if version == 0:
-        db.executescript(f"BEGIN; {SCHEMA} {sqlite_phones.SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        schema = SCHEMA + sqlite_phones.SCHEMA + sqlite_signed.SCHEMA
+        db.executescript(f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     elif to_write:
         for step in range(version, SCHEMA_VERSION):
             db.executescript(f"BEGIN; {UPGRADES[step]}; PRAGMA user_version = {step + 1}; COMMIT;")

@@ -5,14 +5,15 @@ none of it, and the ledger only grows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from host_switch.events import Change, Decision, Due, Input, Persist, PutDetails
-from host_switch.facts import BatchRow, Facts, PhoneFacts, Policy, Wanted, wanted
+from host_switch.facts import BatchRow, Facts, PhoneFacts, Policy, SignedFacts, Wanted, wanted
 from host_switch.ledger import Head, Record, chain
 from host_switch.records import (
     Batch,
+    CodeIssuer,
     CodeSpent,
     Download,
     Entry,
@@ -22,6 +23,8 @@ from host_switch.records import (
     Leg,
     PhoneUser,
     Presence,
+    SignedKey,
+    SignedUse,
     Telemetry,
     Terminal,
     Transaction,
@@ -38,7 +41,7 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Everything that the validations look at, as read in one moment. Card numbers are not in it."""
+    """Everything that the validations look at, as read in one moment. Card numbers and codes are not in it."""
 
     terminals: tuple[Terminal, ...]
     transactions: tuple[Transaction, ...]
@@ -48,6 +51,7 @@ class Books:
     codes_spent: tuple[CodeSpent, ...] = ()
     presences: tuple[Presence, ...] = ()
     telemetry: tuple[Telemetry, ...] = ()
+    signed_uses: tuple[SignedUse, ...] = ()
 
 
 class Store(Protocol):
@@ -122,6 +126,9 @@ class MemoryStore:
         self._phone_users: dict[int, PhoneUser] = {}
         self._failed_codes: dict[str, tuple[int, ...]] = {}
         self._codes_spent: dict[bytes, CodeSpent] = {}
+        self._code_issuers: dict[bytes, CodeIssuer] = {}
+        self._signed_keys: dict[bytes, SignedKey] = {}
+        self._signed_uses: dict[int, SignedUse] = {}
 
     def facts_for(self, events: Sequence[Input]) -> list[Facts]:
         """Load the facts of every input, in order."""
@@ -146,6 +153,7 @@ class MemoryStore:
             details=dict(self._details.get(batch, {})),
             downloads=dict(sorted(self._downloads.items())) if want.downloads else {},
             phone=self._phone_facts(want, terminal),
+            signed=self._signed_facts(want),
         )
 
     def _phone_facts(self, want: Wanted, terminal: str) -> PhoneFacts | None:
@@ -154,6 +162,18 @@ class MemoryStore:
         number = holder_of(want, self._policy)
         user = self._phone_users.get(number) if number is not None else None
         return PhoneFacts(number, user, self._failed_codes.get(terminal, ()))
+
+    def _signed_facts(self, want: Wanted) -> SignedFacts | None:
+        claim = want.signed
+        if claim is None:
+            return None
+        key = self._signed_keys.get(claim.key)
+        user = self._phone_users.get(key.user) if key else None
+        paid = (use for use in self._signed_uses.values() if use.paid)
+        return SignedFacts(
+            claim, self._code_issuers.get(claim.issuer), key, user.account if user else "",
+            next((use for use in paid if (use.key, use.counter) == (claim.key, claim.counter)), None),
+        )  # fmt: skip
 
     def _free_number(self) -> int:
         self._last_number += 1
@@ -201,8 +221,8 @@ class MemoryStore:
                 self._append(change)
             case Event():
                 self._events.append(change)
-            case PhoneUser() | FailedCodes() | CodeSpent():
-                self._put_phone(change)
+            case PhoneUser() | FailedCodes() | CodeSpent() | CodeIssuer() | SignedKey() | SignedUse():
+                self._put_of_codes(change)
             case PutDetails():
                 details = self._details.setdefault((change.terminal, change.batch), {})
                 details.update((detail.trace, detail.amount) for detail in change.details)
@@ -226,7 +246,9 @@ class MemoryStore:
         self._transactions[row.number] = row
         (self._open.discard if row.due_at is None else self._open.add)(row.number)
 
-    def _put_phone(self, change: PhoneUser | FailedCodes | CodeSpent) -> None:
+    def _put_of_codes(
+        self, change: PhoneUser | FailedCodes | CodeSpent | CodeIssuer | SignedKey | SignedUse
+    ) -> None:
         match change:
             case PhoneUser():
                 self._phone_users[change.number] = change
@@ -235,6 +257,13 @@ class MemoryStore:
             case CodeSpent():
                 assert change.one_time not in self._codes_spent, "a code pays once"
                 self._codes_spent[change.one_time] = change
+            case CodeIssuer():
+                self._code_issuers[change.key_id] = change
+            case SignedKey():
+                self._signed_keys[change.key] = change
+            case SignedUse():
+                assert change.number not in self._signed_uses, "evidence is never changed"
+                self._signed_uses[change.number] = change
 
     def _append(self, entry: Entry) -> None:
         self._records.extend(chain(self._head, entry))
@@ -270,6 +299,7 @@ class MemoryStore:
             tuple(self._codes_spent.values()),
             tuple(self._presences.values()),
             tuple(self._telemetry.values()),
+            tuple(replace(use, code="") for use in self._signed_uses.values()),
         )
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from host_switch.events import (
     PhoneTaken,
     PresenceTold,
     Report,
+    SignerGiven,
     TelemetryTold,
     TerminalRegistered,
 )
@@ -38,6 +39,7 @@ from host_switch.requests import request, untrusted
 from host_switch.rescue import carried, opened
 from host_switch.reversals import reversal
 from host_switch.settlement import settlement
+from host_switch.signed_codes import signer_given
 
 
 def decide(event: Input, facts: Facts, now: float) -> Decision:
@@ -81,6 +83,8 @@ def _ordered(event: Order, facts: Facts) -> tuple[Effect, ...]:
             return opened(event, facts)
         case PhoneGiven() | PhoneTaken():
             return phone_ordered(event, facts)
+        case SignerGiven():
+            return signer_given(event)
 
 
 def _frame(event: FrameReceived, facts: Facts, now: float) -> tuple[Effect, ...]:

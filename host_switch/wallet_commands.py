@@ -50,13 +50,16 @@ def refresh_wallet(data: Data, number: UserNumber, out: WalletFile, as_json: Jso
 def lost_wallet(data: Data, number: UserNumber, as_json: Json = False) -> None:
     """手机挂失 · A phone is lost: its codes pay nothing any more, until its owner's next phone is refreshed.
 
+    Its keys for signed codes are revoked, too: see tillgate host code-user revoke.
+
     例 / Example: tillgate host wallet lost 1000000001 --data ./host
     """
-    from host_switch import wallets
+    from host_switch import signers, wallets
 
     with in_one_sentence():
         wallets.take(data, number)
-    tell({"number": number, "handles": 0}, as_json)
+        revoked = signers.revoke_keys_of(data, number)
+    tell({"number": number, "handles": 0, "revoked": revoked}, as_json)
 
 
 @app.command("list")

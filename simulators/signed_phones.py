@@ -1,18 +1,18 @@
 """An issuer of signed payment codes and its customers' phones, with keys that are the same every time: nobody's money.
 
-What the issuer gives to terminals and hosts are plain values (`issuer_file`, `user_line`), as `tillgate terminal codes`
-and `tillgate host code-issuer` take them.
+What terminals and hosts are told of the issuer is a file (`issuer_file`), as `tillgate terminal codes trust` and
+`tillgate host code-issuer add` take it.
 """
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import paycode
 from paycode import SignedWallet, signed
 from paycode.cose import PrivateKey, PublicKey, public_key_of
+from paycode.issuer_file import IssuerFile, NamedIssuer, write_issuers
 from paycode.signed import Issuers, Terms
 
 KEY_ID = b"\x51\x01"
@@ -55,10 +55,9 @@ class CodeIssuer:
         certificate = signed.certify(self.key, self.key_id, public_key_of(key), terms)
         return SignedPhone(SignedWallet(certificate, key))
 
-    def issuer_file(self) -> dict[str, Any]:
-        """What a terminal and a host are told of this issuer."""
-        key = {"algorithm": self.public_key.algorithm, "key": self.public_key.data.hex()}
-        return {"issuers": [{"key_id": self.key_id.hex(), "name": self.name, **key}], "list_signer": key}
+    def issuer_file(self) -> str:
+        """What a terminal and a host are told of this issuer, which signs the lists, too."""
+        return write_issuers(IssuerFile((NamedIssuer(self.key_id, self.name, self.public_key),), self.public_key))
 
 
 @dataclass(slots=True)

@@ -36,7 +36,7 @@ SHELLS = (  # what meets the world; every other module of terminal, host_switch 
     "host_switch/*command*.py",
     *("host_switch/connections.py", "host_switch/door.py", "host_switch/ingest_mqtt.py"),
     *("host_switch/keys.py", "host_switch/listener.py", "host_switch/process.py", "host_switch/sqlite_*.py"),
-    *("host_switch/start.py", "host_switch/wallets.py"),
+    *("host_switch/signers.py", "host_switch/start.py", "host_switch/wallets.py"),
     *("terminal/cashier/*.py", "terminal/card_dialogue.py", "terminal/certificates.py", "terminal/commands.py"),
     "terminal/courier.py",
     *("terminal/download_store.py", "terminal/durable_file.py", "terminal/stripe_dialogue.py"),

@@ -15,11 +15,12 @@ from host_switch.events import (
     ParametersGiven,
     PhoneGiven,
     PhoneTaken,
+    SignerGiven,
     TerminalRegistered,
 )
 from host_switch.keys import KeyRoom
 from host_switch.listener import Listener
-from host_switch.records import Download
+from host_switch.records import CodeIssuer, Download, SignedKey
 from host_switch.store import MemoryStore
 from iso8583.unionpay_fields.field62 import Parameters62
 from tests.host_switch.room import POLICY
@@ -32,6 +33,8 @@ ORDERS: list[Order] = [
     DownloadGiven(Download("black-list", ())), MessageRescued("12345678", bytes(40)),
     DownloadGiven(Download("black-list", ())), PhoneTaken(9_999_999_999), PhoneGiven(0, bytes(32), 1),
     PhoneGiven(1_000_000_001, bytes(range(32)), 1_800_000_000, "6" * 16, "王芳"),
+    SignerGiven(CodeIssuer(b"\x01", -8, bytes(32), "银行")), SignerGiven(SignedKey(bytes(32), 7)),
+    SignerGiven(SignedKey(bytes(33), 7, 1_800_000_000.5)),
 ]  # fmt: skip
 
 
@@ -46,7 +49,7 @@ def test_an_order_is_the_same_after_its_way_through_the_door(order: Order) -> No
         b"", b"{}", b'{"order": "dance"}', b'{"order": "register", "key": "zz"}',
         b'{"order": "parameters", "terminal": "1", "parameters": "31"}',
         b'{"order": "phone", "number": "1", "seed": "zz", "at": "1", "account": "", "name": ""}',
-        b'{"order": "phone taken", "number": "one"}',
+        b'{"order": "phone taken", "number": "one"}', b'{"order": "signed key", "key": "zz"}',
     ],
 )  # fmt: skip
 def test_what_is_no_order_is_not_read_as_one(line: bytes) -> None:

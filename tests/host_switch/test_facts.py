@@ -14,15 +14,18 @@ from host_switch.events import (
     ParametersGiven,
     PhoneGiven,
     PhoneTaken,
+    SignerGiven,
     TerminalRegistered,
 )
 from host_switch.facts import Wanted, reference_number, wanted
 from host_switch.frames import decoded
-from host_switch.records import Download, Key
+from host_switch.records import Download, Key, SignedKey
 from iso8583 import Message
 from iso8583.unionpay import Totals
 from iso8583.unionpay_fields.field62 import Parameters62
+from paycode.signed import claimed
 from tests.host_switch.room import Room
+from tests.host_switch.signed_phone import ISSUER, signed_phone
 from tests.host_switch.till import MASTER_KEY, MERCHANT, Till
 
 TILL = Till(mac_key=bytes(8))
@@ -37,6 +40,8 @@ def received(message: Message) -> FrameReceived:
 SALE = TILL.sale()
 PHONE_CODE = "7710" + "1" * 20
 VOID_BY_CODE = TILL.void(TILL.qr_sale(PHONE_CODE), "000000000042").with_({59: f"A3024{PHONE_CODE}"})
+SIGNED = ISSUER.phone("Li", 1_800_000_000).show(1_800_000_000)
+
 WANTED: list[tuple[Input, Wanted]] = [
     (received(SALE), Wanted("12345678", KEY, opens=True)),
     (received(TILL.reversal(SALE)), Wanted("12345678", KEY, reversal=True, opens=True)),
@@ -64,6 +69,9 @@ WANTED: list[tuple[Input, Wanted]] = [
     (received(VOID_BY_CODE), Wanted("12345678", KEY, original=42, opens=True)),
     (PhoneGiven(7, bytes(32), 1), Wanted(phone=7)),
     (PhoneTaken(7), Wanted(phone=7)),
+    (received(TILL.offline_code_sale(SIGNED)), Wanted("12345678", KEY, opens=True, signed=claimed(SIGNED))),
+    (received(TILL.offline_code_sale("TG1:0")), Wanted("12345678", KEY, opens=True)),
+    (SignerGiven(SignedKey(bytes(32), 7)), Wanted()),
 ]
 
 
@@ -108,3 +116,14 @@ def test_an_answer_and_the_reversal_it_crosses_do(room: Room, till: Till) -> Non
     room.frame(till, sale)
     (answer,) = room.asked(room.take_calls()[0])
     assert clash(room, ChannelAnswered(answer), decoded("line", till.frame(till.reversal(sale))))
+
+
+def test_two_codes_of_one_key_do_wherever_they_come_from(room: Room, till: Till) -> None:
+    other, phone = room.till("87654321"), signed_phone(room)
+    wang = ISSUER.phone("Wang", room.now)
+    mine, yours, wangs = (
+        decoded("line", each.frame(each.offline_code_sale(code)))
+        for each, code in ((till, phone.show(room.now)), (other, phone.show(room.now)), (other, wang.show(room.now)))
+    )
+    assert clash(room, mine, yours)
+    assert not clash(room, mine, wangs)

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from host_switch.invariants import VALIDATIONS, Validation, breaches, nothing_is_owed
+from host_switch.invariants import VALIDATIONS, Validation, breaches, nothing_is_owed, signed_codes_pay_once
 from host_switch.ledger import Head, chain
-from host_switch.records import CodeSpent, Entry, Key, Leg, Outcome, Posting
+from host_switch.records import CodeSpent, Entry, Key, Leg, Outcome, Posting, SignedUse
 from host_switch.store import Books, MemoryStore
 from tests.host_switch.room import POLICY, Room
 from tests.host_switch.till import PAN
@@ -62,6 +62,7 @@ PLANTED: dict[str, Callable[[Books], Books]] = {
         b, transactions=(*b.transactions[:-1], replace(b.transactions[-1], leg=Leg.REVERSED))
     ),
     "codes_pay_once": lambda b: replace(b, codes_spent=(*b.codes_spent, CodeSpent(b"a handle", 3))),
+    "signed_codes_pay_once": lambda b: replace(b, signed_uses=(SignedUse(2, bytes(32), 0, paid=True),)),
 }
 
 
@@ -74,6 +75,14 @@ def test_a_healthy_book_has_no_breach(books: Books) -> None:
 def test_a_planted_fault_is_found(validation: Validation, books: Books) -> None:
     assert list(validation(books)) == []
     assert list(validation(PLANTED[validation.__name__](books)))
+
+
+def test_a_counter_that_has_paid_twice_and_a_refused_code_that_was_paid_are_found(books: Books) -> None:
+    sold = first(books, kind="offline_code_sale")
+    row = next(row for row in sold.transactions if row.kind == "offline_code_sale")
+    use = SignedUse(row.number, bytes(32), 7, paid=True)
+    for uses, found in (((use,), 0), ((use, use), 2), ((replace(use, paid=False),), 1)):
+        assert len(list(signed_codes_pay_once(replace(sold, signed_uses=uses)))) == found
 
 
 def test_an_orphan_posting_is_found(books: Books) -> None:

@@ -23,6 +23,7 @@ from host_switch.events import (
     Persist,
     PhoneGiven,
     Send,
+    SignerGiven,
     TerminalRegistered,
 )
 from host_switch.facts import Facts
@@ -30,7 +31,8 @@ from host_switch.invariants import breaches
 from host_switch.keys import KeyRoom, ZoneKeys
 from host_switch.listener import Listener
 from host_switch.phone_codes import wallet_of
-from host_switch.records import Leg, Outcome, Transaction
+from host_switch.records import CodeIssuer as IssuerRow
+from host_switch.records import Leg, Outcome, SignedKey, Transaction
 from host_switch.sqlite_store import SqliteStore
 from host_switch.store import StoreError
 from host_switch.switch import decide
@@ -38,6 +40,7 @@ from iso8583 import Message
 from iso8583.framing import with_length
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY, Issuer, Mood, default_accounts
 from simulators.issuer_process import IssuerProcess, IssuerStore
+from simulators.signed_phones import CodeIssuer
 from tests.host_switch.room import CODE_KEYS, POLICY, command_of
 from tests.host_switch.till import MASTER_KEY, PAN, Till, damaged
 from tests.in_a_loop import in_a_loop
@@ -219,6 +222,22 @@ async def test_two_terminals_that_send_one_code_at_once_are_paid_once(tmp_path: 
         assert sorted(str(answer[39]) for answer in answers) == ["00"] + ["P7"] * 7
         assert host.bank.balance(PAN) == 1_000_000 - 1234
         assert len(host.reader.books().codes_spent) == 1
+
+
+@in_a_loop
+async def test_terminals_that_hand_in_one_signed_code_at_once_are_paid_once(tmp_path: Path) -> None:
+    async with shop(tmp_path) as host:
+        lines = [await host.line(f"{number:08d}") for number in range(8)]
+        issuer = CodeIssuer()
+        phone, known = issuer.phone("Li", time.time()), issuer.public_key
+        await host.listener.ask(PhoneGiven(7, bytes(32), int(time.time()), PAN, "李"))
+        for signer in (IssuerRow(issuer.key_id, known.algorithm, known.data, "bank"), SignedKey(phone.key, 7)):
+            await host.listener.ask(SignerGiven(signer))
+        code = phone.show(time.time())
+        answers = await asyncio.gather(*(line.talk(line.till.offline_code_sale(code)) for line in lines))
+        assert sorted(str(answer[39]) for answer in answers) == ["00"] + ["B1"] * 7
+        assert host.bank.balance(PAN) == 1_000_000 - 1234
+        assert [use.paid for use in host.reader.books().signed_uses].count(True) == 1
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

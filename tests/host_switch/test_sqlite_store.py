@@ -10,13 +10,14 @@ import pytest
 from host_switch.events import Decision, Persist
 from host_switch.frames import decoded
 from host_switch.keys import KeyRoom, KeyRoomError
-from host_switch.records import CodeSpent, Download, Entry, Event, Key, Posting, Terminal
+from host_switch.records import CodeSpent, Download, Entry, Event, Key, Posting, SignedUse, Terminal
 from host_switch.sqlite_store import SqliteStore
 from host_switch.store import StoreError
 from host_switch.switch import decide
 from iso8583.unionpay_fields.field62 import Parameters62
 from tests.host_switch.phone import SEED, failures_at, phone_of, with_password
 from tests.host_switch.room import POLICY, Room
+from tests.host_switch.signed_phone import signed_phone
 from tests.host_switch.till import MASTER_KEY, MERCHANT, PAN, TRACK2
 
 
@@ -214,7 +215,8 @@ def test_a_store_of_the_first_version_is_read_and_then_brought_up_to_date(
         old.executescript(
             "ALTER TABLE terminals DROP COLUMN parameters; DROP TABLE downloads; UPDATE terminals SET command = '0';"
             "DROP TABLE phone_users; DROP TABLE failed_codes; DROP TABLE codes_spent; DROP TABLE presences;"
-            "DROP TABLE telemetry; PRAGMA user_version = 1;"
+            "DROP TABLE telemetry; DROP TABLE code_issuers; DROP TABLE signed_keys;"
+            "DROP TABLE signed_uses; PRAGMA user_version = 1;"
         )
     old.close()
     for to_write in (False, True):
@@ -261,3 +263,31 @@ def test_settings_are_sealed(store: SqliteStore, path: Path) -> None:
     store.put_secret("zone keys", b"very secret zone key")
     assert store.secret("zone keys") == b"very secret zone key"
     assert b"very secret" not in path.read_bytes() + path.with_name("host.db-wal").read_bytes()
+
+
+def test_the_evidence_is_every_code_of_a_counter_the_paid_one_first_and_no_file_shows_one(
+    store: SqliteStore, path: Path
+) -> None:
+    room = Room(store)
+    till, phone = room.till(), signed_phone(room)
+    phone.spends_twice = True
+    first, second = phone.show(room.now), phone.show(room.now + 1)
+    for code in (first, second):
+        room.talk(till, till.offline_code_sale(code))
+    for number in (1, 2):
+        uses = store.evidence(number)
+        assert [(use.number, use.paid, use.code) for use in uses] == [(1, True, first), (2, False, second)]
+    assert store.evidence(3) == []
+    assert not any(first[4:40].encode() in file.read_bytes() for file in path.parent.iterdir())
+
+
+def test_the_file_itself_pays_a_counter_once_and_keeps_the_evidence(store: SqliteStore, path: Path) -> None:
+    key = bytes(32)
+    store.commit([Decision((Persist((SignedUse(1, key, 7, True, "TG1:A"), SignedUse(2, key, 7, False, "TG1:B"))),))])
+    with pytest.raises(StoreError):
+        store.commit([Decision((Persist((SignedUse(3, key, 7, True, "TG1:C"),)),))])
+    for change in ("UPDATE signed_uses SET paid = 1", "DELETE FROM signed_uses"):
+        with sqlite3.connect(path) as file, pytest.raises(sqlite3.IntegrityError):
+            file.execute(change)
+        file.close()
+    assert [use.number for use in store.books().signed_uses] == [1, 2]

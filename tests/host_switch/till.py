@@ -79,6 +79,11 @@ class Till:
         chip = build_tlv(chip_data(PAN, self.trace, amount, inquiry=False, offline=True))
         return Message("0200", {**fields, 55: chip})
 
+    def offline_code_sale(self, code: str, amount: int = 1234) -> Message:
+        """What the terminal has sold by a signed code."""
+        fields = self._financial("000000", "36", amount) | {22: "032", 59: build_text_tlv({"A6": code})}
+        return Message("0200", fields)
+
     def qr_sale(self, code: str, amount: int = 1234) -> Message:
         fields = self._financial("000000", "22", amount) | {22: "032", 59: build_text_tlv({"A3": code})}
         return Message("0200", fields)
