@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from terminal import code_commands
 from terminal.book import Payment
 from terminal.journal import Journal, JournalError
 from terminal.operators import OperatorError, Operators, Role
@@ -31,6 +32,7 @@ app.add_typer(queue_app, name="queue")
 app.add_typer(operator_app, name="operator")
 certificate_app = typer.Typer(no_args_is_help=True, help="终端证书 · By what the host knows this terminal, over TLS.")
 app.add_typer(certificate_app, name="certificate")
+app.add_typer(code_commands.app, name="codes")
 
 Data = Annotated[Path, typer.Option("--data", help="终端目录 · The terminal's folder.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="机器可读 · Machine-readable output.")]

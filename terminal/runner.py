@@ -16,6 +16,7 @@ from firmware_config.profile import TerminalProfile
 from iso8583 import Iso8583Error
 from terminal import messages
 from terminal.card_dialogue import CardDialogue, OfflineTerms
+from terminal.code_store import CodeStore
 from terminal.counter import Counter, Notice
 from terminal.devices import CardReader, DeviceHealth, PinPadFault, Scan, Scanned
 from terminal.devices.card_reader_empty import EmptyCardReader
@@ -102,6 +103,7 @@ class Runner:
         codes: CodeTable = SHIPPED,
         tls: ssl.SSLContext | None = None,
         clock: SteadyClock | None = None,
+        code_store: CodeStore | None = None,
     ) -> None:
         self.profile = profile
         self.codes = codes
@@ -110,6 +112,7 @@ class Runner:
         self.devices = supervision.devices
         self.emv = shipped()
         self._downloads = downloads
+        self._code_store = code_store
         self._keys = keys
         self._vault = Vault(keys)
         self._after_effect = after_effect
@@ -243,6 +246,7 @@ class Runner:
             return
         if isinstance(event, KeysBack):  # maybe others: what was downloaded is trusted only as far as these can tell
             self.counter.handle(self._load_downloads(), self._clock.now())
+            self._load_code_trust()
         if self.test.running and isinstance(event, _REQUESTS):
             self.counter.notice = Notice("testing")
             self._show_change()
@@ -398,6 +402,11 @@ class Runner:
         self.emv, refused = self._downloads.load()
         return DownloadsLoaded(refused, self.emv.downloaded_at)
 
+    def _load_code_trust(self) -> None:
+        """Tell the cores whose signed codes count; a technician may install others at any time."""
+        if self._code_store is not None:
+            self.counter.handle(self._code_store.load(), self._clock.now())
+
     async def _load_keys(self, keys: bytes) -> None:
         try:
             pin_key = self._vault.load(keys)
@@ -447,11 +456,13 @@ class Runner:
             await asyncio.sleep(DEVICES_INTERVAL_S)
 
     def _measure(self) -> None:
-        """Tell the cores how the journal's disk and the devices are; from that nothing follows."""
+        """Tell the cores how disk and devices are, and what a technician has installed; from that nothing follows."""
         now = self._clock.now()
         self.counter.handle(RoomMeasured(self.journal.free_bytes(), self._writable), now)
         self.counter.handle(ClockSeen(self._clock.wall_is_off_s, self._clock.is_vouched), now)
         self.counter.handle(self.supervision.seen(), now)
+        if self._code_store is not None and self._code_store.has_changed():
+            self._load_code_trust()
 
     def _start_over(self) -> None:
         """Take up what was interrupted, from the journal."""
@@ -463,6 +474,7 @@ class Runner:
         self._release_means()
         self.counter = Counter(self.profile, self.journal.replay(), self.codes)
         self.counter.handle(self._load_downloads(), self._clock.now())
+        self._load_code_trust()
         self._measure()
         if self._courier is not None and self._courier.is_up:
             self.post(CourierUp())

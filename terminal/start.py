@@ -1,7 +1,8 @@
 """The composition root: one terminal out of its folder. The only place that chooses drivers and stores.
 
 The folder holds `profile.toml`, `vault.json` (keys), `operators.json` and `journal.db`; where the host has set which
-payment codes there are, also `payment_codes.toml` and, signed, `payment_codes.sig`; and what was downloaded.
+payment codes there are, also `payment_codes.toml` and, signed, `payment_codes.sig`; and what was downloaded, or
+installed with `tillgate terminal codes`.
 For TLS, `tls.key` and `tls.pem`.
 """
 
@@ -15,6 +16,7 @@ import structlog
 
 from firmware_config.profile import Devices, TerminalProfile, load_profile
 from terminal.certificates import client_context
+from terminal.code_store import CodeStore
 from terminal.devices import CardReader, PinPad, Printer, Scanner, Speaker, StripeReader
 from terminal.devices.supervision import CounterDevices, Opener, Supervision
 from terminal.download_store import DownloadStore
@@ -64,7 +66,8 @@ async def opened(
         await keys.opened()
         codes = codes_of(folder, profile.payment_codes_key)
         downloads = DownloadStore(folder, keys)
-        runner = Runner(profile, journal, keys, supervision, downloads, after_effect, codes, tls, clock)
+        trust = CodeStore(folder, keys)
+        runner = Runner(profile, journal, keys, supervision, downloads, after_effect, codes, tls, clock, trust)
         yield Terminal(profile, runner, Operators(folder / "operators.json"), keys)
     finally:
         await supervision.close()
