@@ -124,7 +124,10 @@ class SchemeCaps(_Part):
 
 
 class Schemes(_Part):
-    """The schemes that a chip is told by, by the first five bytes of its application's name; `other` is the rest."""
+    """The schemes that a chip is told by, by the first five bytes of its application's name; `other` is the rest.
+
+    `code` is no chip's: it bounds what is sold by signed codes.
+    """
 
     unionpay: SchemeCaps = SchemeCaps()
     visa: SchemeCaps = SchemeCaps()
@@ -133,6 +136,7 @@ class Schemes(_Part):
     jcb: SchemeCaps = SchemeCaps()
     discover: SchemeCaps = SchemeCaps()
     other: SchemeCaps = SchemeCaps()
+    code: SchemeCaps = SchemeCaps()
 
 
 class Offline(_Part):

@@ -16,6 +16,7 @@ from iso8583.unionpay import Data59
 from paycode.signed import SPENT_MAX, Memory, Seen, Spent
 from terminal.records import (
     CARD_ERASED,
+    CODE_SCHEME,
     DECLINED_LATER,
     SETTLEMENT_TRACE,
     Answered,
@@ -309,7 +310,7 @@ class Book:
             fields = {**r.recovery_fields, "59": Data59(signed_code=r.code).to_text()}
             self._update(
                 r.key, state=State.ADVICE_DUE, type="offline_code_sale", entry_mode=fields["22"], means=r.means,
-                recovery_fields=fields, owed_since=self.payments[r.key].at,
+                recovery_fields=fields, card_token=r.user, scheme=CODE_SCHEME, owed_since=self.payments[r.key].at,
             )  # fmt: skip
             self._slip_due(r.key)
 

@@ -62,7 +62,7 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.host_time import HostClock
 from terminal.offline_caps import OfflineCard
-from terminal.offline_codes import CodeRefusal, OfflineCodes
+from terminal.offline_codes import CodeVerified, OfflineCodes, capped
 from terminal.parked import ParkedBatches
 from terminal.payment import Payments
 from terminal.payment_codes import SHIPPED, CodeTable
@@ -231,7 +231,9 @@ class Counter:
         key = self.payments.current
         assert key is not None, "a sale waits for means"
         judged = self.offline_codes.judge(code, self.book.payments[key], now)
-        if not isinstance(judged, CodeRefusal):
+        if isinstance(judged, CodeVerified) and (refusal := self.refusal_of_offline_card(judged.counts_as)):
+            judged = capped(refusal)
+        if isinstance(judged, CodeVerified):
             self._forget_refusal()
             return self.payments.presented(judged, now)
         self._say(judged.reason, key)

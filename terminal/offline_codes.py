@@ -23,7 +23,11 @@ from paycode.signed import Payment as ToPay
 from terminal import messages
 from terminal.book import Book, Payment
 from terminal.events import CodeSeen, CodeTrustLoaded
-from terminal.records import ApprovedByCode, SpentTwice
+from terminal.offline_caps import OfflineCard
+from terminal.records import CODE_SCHEME, ApprovedByCode, SpentTwice
+
+_OF_CAPS: Final = {"offline_scheme_amount": "offline_code_amount", "offline_scheme_spent": "offline_code_spent"}
+_USED_UP: Final = "offline_code_used"
 
 ELSEWHERE_MAX: Final = 10_000
 """Uses of codes at other terminals that are remembered, the newest: more than a shop sells in an outage."""
@@ -38,6 +42,11 @@ class CodeVerified:
     until: int
     revoked: int
     quota: int
+
+    @property
+    def counts_as(self) -> OfflineCard:
+        """What it counts as against the shop's caps: the customer's key is the card."""
+        return OfflineCard(self.says.key.hex(), CODE_SCHEME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,11 @@ class OfflineCodes:
 
 def _version(known: CompactList | None) -> int:
     return 0 if known is None else known.version
+
+
+def capped(reason: str) -> CodeRefusal:
+    """Why a code that is good does not pay all the same, given what a card that counts as it would be refused for."""
+    return CodeRefusal(_OF_CAPS.get(reason, _USED_UP))
 
 
 def sold_by_code(payment: Payment, verified: CodeVerified, profile: TerminalProfile, now: float) -> ApprovedByCode:

@@ -19,6 +19,9 @@ DECLINED_LATER = "declined_later"
 DRAWER_REASONS = ("change", "count", "cash_in", "cash_out", "other")
 """Why a cash drawer is opened: to give change, to count, to put money in or take it out, or for another reason."""
 
+CODE_SCHEME = "code"
+"""By which signed codes count against the shop's caps, as cards do by their scheme."""
+
 SETTLEMENT_TRACE = "000000"
 """The trace in the key of a settlement's slip: no payment has it."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from paycode.lists import CompactList, publish, state
+from paycode.verdict import CodeRefused
 from simulators.signed_phones import CodeIssuer, key_of
 from terminal.code_store import FILE, CodeStore, CodeStoreError
 from terminal.events import CodeTrustLoaded
@@ -43,7 +44,7 @@ def takes(trust: CodeTrustLoaded, issuer: CodeIssuer = ISSUER) -> bool:
     phone = issuer.phone("Li", 1_800_000_000)
     try:
         trust.issuers.certificate(phone.wallet.certificate)
-    except Exception:
+    except CodeRefused:
         return False
     return True
 

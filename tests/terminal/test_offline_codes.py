@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from firmware_config.profile import Offline
+from firmware_config.profile import Offline, SchemeCaps, Schemes
 from iso8583.unionpay import Data59
 from paycode.lists import CompactList, publish
 from paycode.signed import Memory
@@ -270,6 +270,24 @@ def test_codes_and_cards_count_together():
     assert [sell(till, li.show(till.now), 3000), sell(till, li.show(till.now), 2000)] == ["", ""]
     charge(till, 1001)
     assert till.said() == "offline_total"
+
+
+@pytest.mark.parametrize(
+    ("caps", "said"),
+    [
+        ({"card_count_max": 1}, "offline_code_used"), ({"card_amount_max": 4999}, "offline_code_used"),
+        ({"schemes": Schemes(code=SchemeCaps(sale_amount_max=2499))}, "offline_code_amount"),
+        ({"schemes": Schemes(code=SchemeCaps(sale_amount_max=0))}, "offline_code_amount"),
+        ({"schemes": Schemes(code=SchemeCaps(count_max=1))}, "offline_code_spent"),
+    ],
+)  # fmt: skip
+def test_the_customers_key_counts_as_a_card_and_codes_as_a_scheme(caps, said):
+    till = cut_off(offline=LIMITS.model_copy(update=caps))
+    li = phone(till)
+    told = [sell(till, li.show(till.now)) for _ in range(2)]
+    assert told == (["", said] if said != "offline_code_amount" else [said, said])
+    if said == "offline_code_used":
+        assert shown(till, phone(till, "Wang").show(till.now)) == "", "another customer still pays"
 
 
 # --- once -------------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import paycode.cose
 import paycode.signed
 from iso8583.response_codes import RESPONSE_CODES, Action
 from iso8583.transactions import TYPES
-from terminal import counter, magnetic_stripe, payment, selftest
+from terminal import counter, magnetic_stripe, offline_codes, payment, selftest
 from terminal.cashier import words
 from terminal.cashier.texts import LANGUAGES, Texts, texts_in
 from terminal.cashier.words import FAMILIES
@@ -109,6 +109,7 @@ SIGNED = {
     for name in re.findall(r"Reason\.([A-Z][A-Z_0-9]+)", Path(file).read_text("utf-8"))
 }
 """Why a signed code is refused."""
+OF_CODE_CAPS = {*offline_codes._OF_CAPS.values(), offline_codes._USED_UP}
 
 FACTS: dict[str, set[str]] = {
     "reason.": (
@@ -117,7 +118,7 @@ FACTS: dict[str, set[str]] = {
         | arguments("counter.py", "_say", "cancel") | returned("counter.py", "_unauthorised")
         | arguments("payment.py", "cancel") | keywords("payment.py", "_Facts", "reason")
         | returned("payment.py", "_act_cancel")
-        | SIGNED | arguments("offline_codes.py", "CodeRefusal")
+        | SIGNED | arguments("offline_codes.py", "CodeRefusal") | OF_CODE_CAPS
         | returned("payment_codes.py", "refusal_of") | reasons_of_devices("ScanIgnored", "SwipeFailed")
         | arguments("magnetic_stripe.py", "_FaultError") | returned("magnetic_stripe.py", "refusal_of")
         | {magnetic_stripe.INSERT_CHIP} | arguments("stripe_dialogue.py", "StripeNotTaken")
