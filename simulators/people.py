@@ -17,6 +17,7 @@ from simulators.auditor import Auditor
 from simulators.engine import World
 from simulators.issuer import GOLDEN_CHIP_KEY, Account
 from simulators.phones import Phones
+from simulators.signed_phones import CodeIssuer, SignedPhone
 from simulators.terminal_node import TerminalNode
 from terminal.book import Payment
 from terminal.events import (
@@ -59,6 +60,10 @@ ACTS_MAX = 90  # after so many attempts a cashier gives up for the day
 OPERATOR, SUPERVISOR = "01", "00"
 
 
+CODE_ISSUER = CodeIssuer(amount_max=10**9)
+"""Who certifies the customers' phones for signed codes."""
+
+
 @cache
 def accounts() -> list[Account]:
     """The issuer's accounts: cards that pay, cards that never do, and a hundred wallet users."""
@@ -77,6 +82,7 @@ class Habits:
     poor_card: float = 0.05
     offline: float = 0.6
     poor_card_offline: float = 0.2
+    offline_code: float = 0.0
     pin: float = 0.3
     wrong_pin: float = 0.03
     nobody: float = 0.02
@@ -111,6 +117,7 @@ class Hands:
         self._reader_free_at = self._printer_free_at = 0.0
         self._pin_key: PinKey | None = None
         self._counters: dict[str, int] = {}
+        self._signed_phone: SignedPhone | None = None
 
     # --- means of payment ---------------------------------------------------------------------------------------------
 
@@ -132,6 +139,8 @@ class Hands:
             self._terminal.handle(MeansFailed("card_removed"))
         elif wanted.offline and self._chance.random() < self._habits.chip_refuses:
             self._terminal.handle(MeansFailed("card_host_unreachable"))
+        elif wanted.offline and self._habits.offline_code and self._chance.random() < self._habits.offline_code:
+            self._hand_over(CodePresented(self._phone().show(self._world.now)))
         elif wanted.offline:
             self._pay_offline(self._card(wanted))
         elif "code" in wanted.means and self._chance.random() < self._habits.code:
@@ -149,6 +158,12 @@ class Hands:
             self._terminal.handle(MeansFailed(refusal))
         else:
             self._hand_over(replace(card, token=counted.token, scheme=counted.scheme))
+
+    def _phone(self) -> SignedPhone:
+        """The phone of this counter's only customer without a card; it is certified when it is first shown."""
+        if self._signed_phone is None:
+            self._signed_phone = CODE_ISSUER.phone(self._terminal.name, self._world.now)
+        return self._signed_phone
 
     def _hand_over(self, means: CardPresented | CodePresented) -> None:
         self._auditor.customer_presented(self._key, means)

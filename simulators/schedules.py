@@ -101,7 +101,10 @@ class Case:
         self, type_name: str, approved: bool, folder: Path, odometer: Odometer, past: Past | None, trace: Trace | None
     ) -> None:
         self.faults = Faults(odometer)
-        self.habits = Habits(2.0, code=float(type_name.startswith("qr")), poor_card=0, pin=0, nobody=0, clicks_twice=0)
+        self.habits = Habits(
+            2.0, code=float(type_name.startswith("qr")), poor_card=0, pin=0, nobody=0, clicks_twice=0,
+            offline_code=float(type_name == "offline_code_sale"),
+        )  # fmt: skip
         self.shop = Shop(self.faults, Random(0), self.habits, LIMITS, folder, past=past, trace=trace)
         self.terminal = self.shop.add_terminal(HOST)
         self._before, self._act = STEPS[type_name]
@@ -149,7 +152,7 @@ class Case:
         self.terminal.handle(counter.SaleRequested("sale", 1_500, "01"))
 
     def sell_offline(self) -> None:
-        """The line dies, and a chip is charged without the host; then the line is back."""
+        """The line dies, and a chip or a phone is charged without the host; then the line is back."""
         for way in ((self.terminal.name, "host"), ("host", self.terminal.name)):
             self.shop.world.network.cut(*way, OUTAGE_S)
         self.terminal.lose_connection()
@@ -192,6 +195,7 @@ STEPS: Mapping[str, tuple[Sequence[Step], Step]] = {  # what comes before, witho
     "sale": ((), Case.sell),
     "qr_sale": ((), Case.sell),
     "offline_sale": ((), Case.sell_offline),
+    "offline_code_sale": ((), Case.sell_offline),
     "sale_void": ((Case.sell,), Case.void),
     "qr_void": ((Case.sell,), Case.void),
     "refund": ((Case.sell,), Case.refund),

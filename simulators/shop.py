@@ -13,12 +13,14 @@ from random import Random
 from tempfile import TemporaryDirectory, mkdtemp
 
 from firmware_config.profile import HostEndpoint, Limits, Offline, TerminalProfile
-from host_switch.events import TerminalRegistered
+from host_switch.events import Decision, Persist, TerminalRegistered
 from host_switch.facts import Policy
 from host_switch.keys import KeyRoom
+from host_switch.records import CodeIssuer, PhoneUser, SignedKey
 from host_switch.sqlite_store import SqliteStore
 from host_switch.store import MemoryStore, Store
 from host_switch.switch import decide
+from paycode.digits import UserFacts
 from simulators.auditor import Auditor
 from simulators.engine import Chance, Node, Trace, World
 from simulators.host_node import HostNode
@@ -27,9 +29,10 @@ from simulators.issuer_node import IssuerNode, plain_wire, sealed_wire
 from simulators.lines import Lines
 from simulators.memory_journal import JournalPort, MemoryJournal
 from simulators.observed import Observed, Quiet
-from simulators.people import CARDS, MASTER_KEY, Habits, Hands, accounts
+from simulators.people import CARDS, CODE_ISSUER, MASTER_KEY, Habits, Hands, accounts
 from simulators.phones import Phones
 from simulators.terminal_node import TerminalNode
+from terminal.events import CodeTrustLoaded
 from terminal.journal import Journal
 from terminal.key_store import KeyStore
 
@@ -133,11 +136,24 @@ class Shop:
         registered = TerminalRegistered(profile.terminal_id, MERCHANT, MASTER_KEY)
         (facts,) = self.host.store.facts_for([registered])
         self.host.store.commit([decide(registered, facts, self.world.now)])
+        self._make_phone_known(profile.terminal_id)
         journal = self._journal_opener(profile.terminal_id)
         terminal = TerminalNode(self.world, profile, self._vault, journal, self.lines, self.auditor)
+        terminal.code_trust = CodeTrustLoaded(CODE_ISSUER.issuers)
         terminal.devices = Hands(self.world, terminal, self.habits, self.random, self._phones, self.auditor)
         self.terminals.append(terminal)
         return terminal
+
+    def _make_phone_known(self, owner: str) -> None:
+        """Let the host know the phone of a counter's customer, its issuer, and the account that pays."""
+        number, key = int(owner), CODE_ISSUER.public_key
+        facts = UserFacts(number, bytes(32), 0, range(0))
+        known = (
+            CodeIssuer(CODE_ISSUER.key_id, key.algorithm, key.data, CODE_ISSUER.name),
+            PhoneUser(owner, f"62{number % 100:02d}", "", facts),
+            SignedKey(CODE_ISSUER.phone(owner, 0.0).key, number),
+        )
+        self.host.store.commit([Decision((Persist(known),))])
 
     def open(self) -> None:
         """Start everything, the issuer first."""

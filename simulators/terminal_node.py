@@ -27,6 +27,7 @@ from terminal.events import (
     CardErased,
     ClockSeen,
     CloseByPeople,
+    CodeTrustLoaded,
     CompleteCard,
     DownloadKept,
     DownloadsLoaded,
@@ -112,6 +113,7 @@ class TerminalNode:
         self.disk_full = False
         self.devices: Devices
         self.clock_ahead_s = 0.0
+        self.code_trust = CodeTrustLoaded()
         self.connection: str | None = None
         self._world = world
         self._lines = lines
@@ -181,6 +183,7 @@ class TerminalNode:
         self.counter = Counter(self.profile, self.journal.replay())
         self._auditor.terminal_rests(self.name, self.counter.book)
         self.counter.handle(self._loaded(), self._clock.now())
+        self.counter.handle(self.code_trust, self._clock.now())
         self._measure_room()
 
     def _loaded(self) -> DownloadsLoaded:

@@ -4,7 +4,7 @@ import pytest
 
 from simulators.mutants import BUGS, planted
 from simulators.odometer import Odometer
-from simulators.schedules import CASES, every_schedule, run_schedule
+from simulators.schedules import CASES, Case, every_schedule, run_schedule
 from simulators.shop import world_folder
 
 
@@ -41,6 +41,13 @@ def test_odometer_repeats_the_run_whose_places_it_is_given():
 def test_one_fault_anywhere_leaves_nothing_open(type_name, approved, folder):
     found = [(places, findings) for places, findings in every_schedule(type_name, approved, 1, folder) if findings]
     assert found == []
+
+
+@pytest.mark.parametrize(("approved", "happens"), [(True, ""), (False, "offline sale declined later")])
+def test_a_phone_pays_by_a_signed_code_where_it_should(approved, happens, folder):
+    case = Case("offline_code_sale", approved, folder, Odometer(0), None, None)
+    assert case.run() == []
+    assert set(case.shop.world.happened) == {"offline sale by code", happens} - {""}
 
 
 @pytest.mark.parametrize(
