@@ -48,7 +48,7 @@ def parse_issuers(text: str | bytes) -> IssuerFile:
         said: dict[str, Any] = json.loads(text)
         signer = said.get("list_signer")
         found = IssuerFile(tuple(map(_issuer, said["issuers"])), None if signer is None else _key(signer))
-    except (ValueError, KeyError, TypeError, AttributeError, CodeRefused):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, CodeRefused):
         raise IssuerFileError("this is not a file of issuers as docs/paycode.md, 5, has it") from None
     if not 1 <= len(found.issuers) <= ISSUERS_MAX:
         raise IssuerFileError(f"a file of issuers has 1 to {ISSUERS_MAX} of them")

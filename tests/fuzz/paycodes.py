@@ -6,6 +6,7 @@ any message, a customer whose phone signs any fields, or an issuer that signs an
 
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ import cbor2
 import paycode
 from paycode import Accepted, Reason, Refused, Trust, base45, digits, signed, sm2, transit
 from paycode.cose import public_key_of, sign
+from paycode.issuer_file import IssuerFile, IssuerFileError, NamedIssuer, parse_issuers, write_issuers
 from paycode.lists import LIST_CONTEXT, CompactList, ListError, adopt, apply, publish, state
 from paycode.transit import Ride, RootKey, Roots, TransitTrust
 from paycode.verdict import CodeRefused
@@ -87,8 +89,10 @@ swollen_signed = _behind(b"\x00TG1:", b"\x01", b"\x02", b"\x02\xa3", b"\x03\xa5\
 def run_signed(data: bytes) -> None:
     """Return if all is well with some bytes; raise if not."""
     shown = _shown(data[:1], data[1:])
+    claim = signed.claimed(shown)
     match paycode.verify(shown, NOW, Trust(signed=TRUST)):
         case Accepted(says=signed.SignedCode() as says, facts=signed.Seen(spent=spent)):
+            assert claim == signed.Claim(KEY_ID, says.key, says.counter, says.time), "it claims what it does not say"
             content = cbor2.loads(base45.decode(shown[4:]))[2]
             assert data[:1] in {b"\x02", b"\x03"} or content in CONTENTS, "a stranger's code is taken"
             assert says.terms.amount_max >= 2_500 and says.amount in {None, 2_500} and says.merchant in {None, SHOP}
@@ -108,6 +112,29 @@ def _shown(liar: bytes, rest: bytes) -> str:
         certificate = message(ISSUER, cbor2.dumps({1: -7, 4: KEY_ID}), rest, signed.CERTIFICATE_CONTEXT)
         return forged(said(certificate=certificate))
     return rest.decode("latin-1")
+
+
+# Files of issuers ----------------------------------------------------------------------------------------------------
+
+ISSUERS = IssuerFile(
+    tuple(NamedIssuer(bytes([at]), "银行", public_key_of(key)) for at, key in enumerate(PHONES.values()))
+)
+ISSUER_SEEDS = [
+    write_issuers(ISSUERS).encode(), write_issuers(replace(ISSUERS, list_signer=public_key_of(ISSUER))).encode(),
+]  # fmt: skip
+swollen_issuers = _behind(b'{"issuers": [', b'{"issuers": ' + b"[" * 400, b"[" * 60_000)
+
+
+def run_issuers(data: bytes) -> None:
+    """Return if all is well with some bytes; raise if not."""
+    try:
+        file = parse_issuers(data)
+    except IssuerFileError:
+        return
+    again = parse_issuers(write_issuers(file))
+    assert [(one.key_id, one.name, one.key.data) for one in again.issuers] == [
+        (one.key_id, one.name, one.key.data) for one in file.issuers
+    ]
 
 
 # Transit codes -------------------------------------------------------------------------------------------------------

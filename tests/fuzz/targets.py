@@ -90,6 +90,7 @@ def targets() -> dict[str, Target]:
         Target("swipe-bytes", swipe_bytes.run, swipe_bytes.SEEDS, swipe_bytes.swollen, longest=500),
         Target("paycode-digits", paycodes.run_digits, paycodes.DIGIT_SEEDS, paycodes.swollen_digits, longest=30),
         Target("paycode-signed", paycodes.run_signed, paycodes.SIGNED_SEEDS, paycodes.swollen_signed),
+        Target("paycode-issuers", paycodes.run_issuers, paycodes.ISSUER_SEEDS, paycodes.swollen_issuers),
         Target("paycode-transit", paycodes.run_transit, paycodes.TRANSIT_SEEDS, paycodes.swollen_transit),
         Target("paycode-lists", paycodes.run_lists, paycodes.LIST_SEEDS, paycodes.swollen_lists),
     ]

@@ -47,6 +47,7 @@ def changed(change: Callable[[dict[str, Any]], Any]) -> str:
         changed(lambda said: said["issuers"][0].update(key="zz")),
         changed(lambda said: said["issuers"][0].update(algorithm=-65537)),
         changed(lambda said: said["issuers"][0].update(algorithm="?")),
+        changed(lambda said: said["issuers"][0].update(algorithm=float("inf"))), "[" * 100_000,
         changed(lambda said: said["issuers"][0].update(key_id="")),
         changed(lambda said: said["issuers"][0].update(key_id="00" * 9)),
         changed(lambda said: said["issuers"][0].update(name="")),
