@@ -141,6 +141,10 @@ class Customer:
         """Take the phone's network away (``on``), or give it back (``off``)."""
         await self._order("airplane", how)
 
+    async def code_kind(self, kind: str) -> None:
+        """In airplane mode, let the phone show a fresh code of this kind: ``digits`` or ``signed``."""
+        await self._order("code_kind", kind)
+
     async def paper(self, how: str) -> None:
         """Take the printer's paper ``out``, or put it ``in``."""
         await self._order("paper", how)

@@ -17,9 +17,11 @@ from pathlib import Path
 from host_switch import certificates as host_certificates
 from host_switch import start as host
 from host_switch.download_files import items_of
-from host_switch.events import DownloadGiven, PhoneGiven, TerminalRegistered
-from host_switch.records import Download
+from host_switch.events import DownloadGiven, PhoneGiven, SignerGiven, TerminalRegistered
+from host_switch.records import CodeIssuer, Download, SignedKey
+from paycode.cose import public_key_of
 from paycode.digits import SEED_BYTES
+from paycode.issuer_file import parse_issuers
 from simulators import broker, pcscd
 from simulators.cards import DOWNLOADS, load_card
 from simulators.counter.devices import SLIPS_FOLDER
@@ -35,9 +37,12 @@ from simulators.wallet.issuing import (
     PHONE_USER_NAME,
     certified,
     digits_from,
+    issuer_file,
     issuer_key,
 )
 from terminal import certificates
+from terminal.code_store import FILE as CODE_TRUST
+from terminal.code_store import CodeStore
 from terminal.key_store import KeyStore
 from terminal.operators import Operators, Role
 
@@ -188,6 +193,8 @@ def set_up(folder: Path, ports: Ports, *, with_pcscd: bool = False, with_broker:
         KeyStore.create(shop.terminal / "vault.json", host.master_key_in(shop.pad_key_file))
     if with_broker:
         broker.set_up(shop.broker, shop.host, ports.broker)
+    if not (shop.terminal / CODE_TRUST).exists():
+        _trust_issuer(shop)
     return shop
 
 
@@ -212,6 +219,18 @@ def _give_phone(shop: Shop) -> None:
     wallet = Wallet(shop.counter / WALLET_FILE)
     wallet.take_digits(digits_from(shop.host, PHONE_USER))
     certified(wallet, issuer_key(shop.host / ISSUER_KEY_FILE), now)
+
+
+def _trust_issuer(shop: Shop) -> None:
+    """Host and terminal know who certifies the phone for signed codes, the host also whose key the phone's is."""
+    issuer, phone = issuer_key(shop.host / ISSUER_KEY_FILE), Wallet(shop.counter / WALLET_FILE).phone_key
+    for one in parse_issuers(issuer_file(issuer)).issuers:
+        host.carry_out(shop.host, SignerGiven(CodeIssuer(one.key_id, one.key.algorithm, one.key.data, one.name)))
+    if phone is not None:
+        host.carry_out(shop.host, SignerGiven(SignedKey(public_key_of(phone).data, PHONE_USER)))
+    keys = KeyStore(shop.terminal / "vault.json")
+    CodeStore(shop.terminal, keys).trust(issuer_file(issuer).encode())
+    keys.close()
 
 
 def _register(shop: Shop) -> None:

@@ -17,6 +17,7 @@ REFUND = 500
 CHIP_CARD, TAPPED_CARD, BROKEN_CARD, KILLED_ACCOUNT = "golden", "contactless", "broken_chip", "6299990000000017"
 PHONE_SALE = 720
 OFFLINE_SALE, OFFLINE_CARD, OFFLINE_ACCOUNT = 1500, "offline", "6299990000000223"
+OFFLINE_CODE_SALE = 640
 SLIPS_OF_A_SALE = 2
 """One for the merchant and one for the customer."""
 
@@ -238,7 +239,7 @@ async def host_killed(tour: Tour) -> Told:
 
 
 async def sold_offline(tour: Tour) -> Told:
-    """The line is dead: a chip sells within limits, above them it is refused; then the bank books it."""
+    """The line is dead: a chip sells within limits, and no further; a phone pays; then the bank books both."""
     rich, before = await tour.banker.balance(OFFLINE_ACCOUNT), await tour.customer.last_slip()
     await tour.switch_host(False)
     await tour.cashier.until("it can be sold offline", lambda view: not view["offline"]["refusal"])
@@ -249,18 +250,38 @@ async def sold_offline(tour: Tour) -> Told:
     slips = await tour.printed(before)
     await tour.cashier.next_sale()
     await tour.cashier.charge_too_much_offline(OFFLINE_SALE_MAX + 1)
+    slips += await _sell_by_signed_code(tour)
     await tour.switch_host(True)
-    await tour.paid("the bank books the offline sale")
+    await tour.paid("the bank books the sale by the phone's code")
+    await tour.cashier.until("the bank books all", lambda view: all(p["final"] for p in view["payments"]))
     await tour.banker.until_balance(OFFLINE_ACCOUNT, rich - OFFLINE_SALE)
     await tour.cashier.next_sale()
     await tour.signed_on()  # the courier may be faster than the line, which the next step needs
+    await tour.customer.code_kind("digits")
+    await tour.customer.airplane("off")
     return Told(
         f"线路中断：芯片离线批准 ¥{yuan(OFFLINE_SALE)}，小票标明 OFFLINE；"
-        f"超过 ¥{yuan(OFFLINE_SALE_MAX)} 的在读卡前拒绝。线路恢复后自动上送，银行入账一次。",
+        f"超过 ¥{yuan(OFFLINE_SALE_MAX)} 的在读卡前拒绝。"
+        f"手机也没网，用签名码付 ¥{yuan(OFFLINE_CODE_SALE)}，由终端核验。线路恢复后自动上送，银行各入账一次。",
         f"No line: a chip approved ¥{yuan(OFFLINE_SALE)} by itself, the slip says OFFLINE; more than "
-        f"¥{yuan(OFFLINE_SALE_MAX)} was refused before a card was read. Back on the line, the bank booked it, once.",
+        f"¥{yuan(OFFLINE_SALE_MAX)} was refused before a card was read. A phone without one paid "
+        f"¥{yuan(OFFLINE_CODE_SALE)} by a signed code, which the terminal verified. Then the bank booked both, once.",
         slips,
     )
+
+
+async def _sell_by_signed_code(tour: Tour) -> tuple[dict[str, Any], ...]:
+    """Neither the shop nor the phone has a line; return the slips."""
+    before = await tour.customer.last_slip()
+    await tour.customer.airplane("on")
+    await tour.cashier.charge_offline(OFFLINE_CODE_SALE)
+    await _asked_for_means(tour)
+    await tour.customer.code_kind("signed")
+    await tour.customer.show_phone()
+    await tour.cashier.until("the code is good", lambda view: _newest(view)["type"] == "offline_code_sale")
+    slips = await tour.printed(before)
+    await tour.cashier.next_sale()
+    return slips
 
 
 async def settled(tour: Tour) -> Told:

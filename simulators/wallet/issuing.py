@@ -21,6 +21,7 @@ from host_switch.keys import KeyRoomError, write_secret
 from host_switch.start import HostError
 from host_switch.store import StoreError
 from paycode.cose import public_key_of
+from paycode.issuer_file import IssuerFile, NamedIssuer, write_issuers
 from paycode.signed import Terms, certify
 from simulators.cards import load_card
 from simulators.wallet.kept import Wallet, WalletError
@@ -51,6 +52,12 @@ def certified(wallet: Wallet, issuer: Ed25519PrivateKey, now: int) -> None:
     key = wallet.phone_key or Ed25519PrivateKey.from_private_bytes(secrets.token_bytes(32))
     terms = Terms(now, now + CERTIFIED_FOR_S, CNY, AMOUNT_MAX)
     wallet.take_certificate(certify(issuer, KEY_ID, public_key_of(key), terms), key)
+
+
+def issuer_file(issuer: Ed25519PrivateKey) -> str:
+    """What terminals and hosts are given of the issuer, which signs their lists, too (docs/paycode.md, 5)."""
+    key = public_key_of(issuer)
+    return write_issuers(IssuerFile((NamedIssuer(KEY_ID, "Tillgate demo bank", key),), key))
 
 
 def digits_from(host: Path, number: int) -> bytes:

@@ -260,7 +260,7 @@ def test_while_the_line_is_dead_only_a_key_of_its_own_sells_offline(page: Page, 
     expect(page.get_by_role("button", name="Charge")).to_be_disabled()
     assert shop.view()["payments"] == []
     page.keyboard.press("F6")
-    expect(headline(page)).to_have_text("Insert or tap the card: offline sale")
+    expect(headline(page)).to_have_text("Insert or tap the card, or scan a code for outages")
     shop.insert_card("offline")
     expect(headline(page)).to_have_text("Sold offline")
     expect(page.locator(".rest")).to_contain_text("the shop bears the risk")

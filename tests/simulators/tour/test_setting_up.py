@@ -2,11 +2,14 @@
 
 import socket
 import stat
+import time
 
 import pytest
 
 from firmware_config.profile import load_profile
 from host_switch.start import HostError, opened_store
+from paycode.signed import claimed
+from simulators.counter.phone import WALLET_FILE
 from simulators.counter.process import pad_key
 from simulators.tour.setting_up import (
     CASHIER,
@@ -19,6 +22,9 @@ from simulators.tour.setting_up import (
     reserved_ports,
     set_up,
 )
+from simulators.wallet import Wallet
+from simulators.wallet.issuing import PHONE_USER
+from terminal.code_store import FILE, CodeStore
 from terminal.key_store import KeyStore
 from terminal.operators import Operators
 
@@ -84,3 +90,24 @@ def test_a_shop_with_pcscd_has_one_of_its_own_that_only_its_terminal_is_told_of(
     assert told == {"terminal": {"PCSCLITE_CSOCK_NAME": str(shop.pcscd / "socket")}}
     assert shop.ports.contactless_reader == shop.ports.card_reader + 1
     assert not {Ports().printer, Ports().page} & {shop.ports.card_reader, shop.ports.contactless_reader}
+
+
+def test_terminal_and_host_take_the_signed_codes_of_the_customers_phone(tmp_path):
+    shop = set_up(tmp_path, Ports())
+    keys = KeyStore(shop.terminal / "vault.json")
+    trust = CodeStore(shop.terminal, keys).load()
+    keys.close()
+    with opened_store(shop.host, to_write=False) as store:
+        issuers, (key,) = store.signers()
+    phone = Wallet(shop.counter / WALLET_FILE)
+    claim = claimed(phone.show("signed", int(time.time())).code)
+    assert claim is not None
+    assert trust.issuers is not None and [one.key_id for one in issuers] == [claim.issuer]
+    assert (key.key, key.user) == (claim.key, PHONE_USER)
+
+
+def test_a_shop_from_before_there_were_signed_codes_takes_them_when_it_is_opened_again(tmp_path):
+    shop = set_up(tmp_path, Ports())
+    (shop.terminal / FILE).unlink()
+    set_up(tmp_path, Ports())
+    assert (shop.terminal / FILE).exists()
