@@ -83,6 +83,33 @@ def show(data: Data, as_json: Json = False) -> None:
     _show(data, as_json)
 
 
+@app.command()
+def evidence(data: Data, as_json: Json = False) -> None:
+    """取出双花证据 · Show the codes that prove double spends here: the one that has paid, and each that was refused.
+
+    docs/paycode.md says how anybody can verify them. Keep them from other eyes.
+
+    例 / Example: tillgate terminal codes evidence --data ./terminal --json
+    """
+    from terminal.journal import Journal, JournalError
+    from terminal.offline_codes import double_spends
+
+    path = data / "journal.db"
+    if not path.exists():
+        raise typer.TyperException(f"there is no journal in {data}: name the terminal's folder with --data")
+    try:
+        journal = Journal(path)
+    except JournalError as error:
+        raise typer.TyperException(str(error)) from None
+    found = double_spends(journal.everything())
+    journal.close()
+    for payment, code, paid in found:
+        word = "已付款 paid" if paid else "被拒 refused"
+        _tell({"payment": str(payment), "paid": paid, "code": code}, as_json, f"{payment}  {word}  {code}")
+    if not found and not as_json:
+        typer.echo("没有双花 · nothing was spent twice here")
+
+
 def _show(data: Path, as_json: bool) -> None:
     known = _with_store(data, lambda store: store.known())
     issuers, lists = ([], {}) if known is None else (list(known[0].issuers), known[1])

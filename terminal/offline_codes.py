@@ -11,6 +11,7 @@
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -18,13 +19,13 @@ import paycode
 from firmware_config.profile import TerminalProfile
 from paycode import Accepted, Reason, SignedCode, SignedTrust
 from paycode.lists import CompactList
-from paycode.signed import PREFIX, Seen
+from paycode.signed import PREFIX, Seen, claimed
 from paycode.signed import Payment as ToPay
 from terminal import messages
 from terminal.book import Book, Payment
 from terminal.events import CodeSeen, CodeTrustLoaded
 from terminal.offline_caps import OfflineCard
-from terminal.records import CODE_SCHEME, ApprovedByCode, SpentTwice
+from terminal.records import CODE_SCHEME, ApprovedByCode, Key, Record, SpentTwice
 
 _OF_CAPS: Final = {"offline_scheme_amount": "offline_code_amount", "offline_scheme_spent": "offline_code_spent"}
 _USED_UP: Final = "offline_code_used"
@@ -116,6 +117,23 @@ def sold_by_code(payment: Payment, verified: CodeVerified, profile: TerminalProf
         payment.key, verified.code, says.key.hex(), says.counter, verified.until, f"{PREFIX}{says.name}", now,
         messages.recovery_fields(advice, "repeat"), verified.revoked, verified.quota,
     )  # fmt: skip
+
+
+def double_spends(records: Iterable[Record]) -> list[tuple[Key, str, bool]]:
+    """Of all records the codes that prove a double spend: the payment, the code, and whether that has paid.
+
+    The code that has paid comes before those that were refused for it.
+    """
+    paid, found = dict[tuple[str, int], ApprovedByCode](), list[tuple[Key, str, bool]]()
+    for record in records:
+        if isinstance(record, ApprovedByCode):
+            paid[record.user, record.counter] = record
+        elif isinstance(record, SpentTwice) and (claim := claimed(record.code)):
+            first = paid[claim.key.hex(), claim.counter]
+            if (one := (first.key, first.code, True)) not in found:
+                found.append(one)
+            found.append((record.key, record.code, False))
+    return found
 
 
 def fingerprint(user: bytes, counter: int) -> bytes:

@@ -115,22 +115,33 @@ def load(
 def certify(
     data: Data,
     issuer_key: Annotated[Path, typer.Option(help="发行方密钥，没有则生成 · The issuer's key; drawn if absent.")],
+    out: Annotated[Path | None, typer.Option(help="发码方文件 · Where to write what terminals and hosts get.")] = None,
     as_json: Json = False,
 ) -> None:
     """签发签名码证书 · Let an issuer certify the phone's key for signed codes; tells what terminals must know of it.
 
-    例 / Example: tillgate sim wallet certify --data ./phone --issuer-key ./code_issuer.hex
+    The file is for tillgate terminal codes trust and tillgate host code-issuer add, the phone's key for tillgate host
+    code-user add.
+
+    例 / Example: tillgate sim wallet certify --data ./phone --issuer-key ./code_issuer.hex --out issuers.json
     """
     from simulators.wallet import Wallet
-    from simulators.wallet.issuing import AMOUNT_MAX, KEY_ID, certified
+    from simulators.wallet.issuing import AMOUNT_MAX, KEY_ID, certified, issuer_file
     from simulators.wallet.issuing import issuer_key as key_in
 
     with _in_one_sentence():
-        issuer = key_in(issuer_key)
-        certified(Wallet(data / FILE), issuer, int(time.time()))
+        issuer, wallet = key_in(issuer_key), Wallet(data / FILE)
+        certified(wallet, issuer, int(time.time()))
+        if out is not None:
+            out.write_text(issuer_file(issuer), "utf-8")
     public = issuer.public_key().public_bytes_raw().hex()
-    facts = {"key_id": KEY_ID.hex(), "public_key": public, "algorithm": "Ed25519", "amount_max": AMOUNT_MAX}
-    _tell(facts, as_json, f"发行方公钥 issuer {KEY_ID.hex()}: {public}")
+    assert wallet.phone_key is not None, "certified"
+    phone = wallet.phone_key.public_key().public_bytes_raw().hex()
+    facts = {
+        "key_id": KEY_ID.hex(), "public_key": public, "algorithm": "Ed25519", "amount_max": AMOUNT_MAX,
+        "phone_key": phone,
+    }  # fmt: skip
+    _tell(facts, as_json, f"发行方公钥 issuer {KEY_ID.hex()}: {public}\n手机公钥 phone: {phone}")
 
 
 @app.command()

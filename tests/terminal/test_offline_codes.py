@@ -1,5 +1,6 @@
 """Selling by a signed code while no host can be asked: what is verified here is owed to the host until it answers."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from paycode.lists import CompactList, publish
 from paycode.signed import Memory
 from simulators.signed_phones import CodeIssuer, SignedPhone
 from terminal.events import (
+    CancelRequested,
     CodePresented,
     CodeSeen,
     CodeTrustLoaded,
@@ -23,6 +25,7 @@ from terminal.events import (
     SaleRequested,
     VoidRequested,
 )  # fmt: skip
+from terminal.journal import Journal
 from terminal.offline_codes import ELSEWHERE_MAX, fingerprint
 from terminal.printing import slip_of
 from terminal.receipts import slip_lines
@@ -32,6 +35,7 @@ from terminal.transitions import State
 from terminal.view import view_of
 from tests.terminal.rig import CODE, OFFLINE_CARD, PROFILE, Till, answer, from_host
 from tests.terminal.test_offline import LIMITS, SELLS_OFFLINE, back_online, charge, newest, payments_sent, state
+from tillgate import main
 
 ISSUER = CodeIssuer()
 TRUST = CodeTrustLoaded(ISSUER.issuers)
@@ -342,6 +346,30 @@ def test_a_second_code_of_the_same_counter_is_a_double_spend_and_kept_as_evidenc
     assert isinstance(record, SpentTwice) and record.code == second and second not in repr(record)
     assert shown(till, third) == "signed_double_spent" and not till.persisted()
     assert newest(again(till)).state is State.CANCELLED
+
+
+def test_the_journal_gives_the_evidence_out_the_code_that_has_paid_first(tmp_path, capsys):
+    till = cut_off()
+    li = phone(till)
+    li.spends_twice = True
+    codes = [li.show(till.now + later) for later in (0, 1, 2)]
+    for code in codes:
+        sell(till, code)
+        till.on(CancelRequested(newest(till).key))
+    journal = Journal(tmp_path / "journal.db")
+    for record in till.records:
+        journal.append(record)
+    journal.close()
+    assert main(["terminal", "codes", "evidence", "--data", str(tmp_path), "--json"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["code"], one["paid"]) for one in told] == [(codes[0], True), (codes[1], False), (codes[2], False)]
+
+
+def test_where_nothing_was_spent_twice_that_is_said(tmp_path, capsys):
+    assert main(["terminal", "codes", "evidence", "--data", str(tmp_path)]) == 1
+    Journal(tmp_path / "journal.db").close()
+    assert main(["terminal", "codes", "evidence", "--data", str(tmp_path)]) == 0
+    assert "nothing was spent twice" in capsys.readouterr().out
 
 
 def test_a_code_older_than_one_that_has_paid_is_refused():

@@ -11,6 +11,8 @@ from PIL import Image
 import tillgate
 from host_switch import start
 from host_switch.events import PhoneGiven
+from paycode.issuer_file import parse_issuers
+from paycode.signed import claimed
 from tests.host_switch.room import Room
 from tests.host_switch.till import PAN
 
@@ -59,10 +61,15 @@ def test_what_the_operator_has_written_is_loaded(run: Run, host: Path, tmp_path:
 
 
 def test_a_certified_phone_shows_signed_codes(run: Run, tmp_path: Path) -> None:
-    words = ("certify", "--issuer-key", str(tmp_path / "issuer.hex"), "--json")
+    out = tmp_path / "issuers.json"
+    words = ("certify", "--issuer-key", str(tmp_path / "issuer.hex"), "--out", str(out), "--json")
     first, again = (json.loads(run(*words)[1]) for _ in range(2))
     assert first == again and len(first["public_key"]) == 64
-    assert run("show", "--kind", "signed", "--amount", "2500")[1].startswith("TG1:")
+    (issuer,) = parse_issuers(out.read_bytes()).issuers
+    assert (issuer.key_id.hex(), issuer.key.data.hex()) == (first["key_id"], first["public_key"])
+    shown = run("show", "--kind", "signed", "--amount", "2500")[1]
+    claim = claimed(shown.splitlines()[0])
+    assert claim is not None and claim.key.hex() == first["phone_key"]
     assert (tmp_path / "issuer.hex").stat().st_mode & 0o777 == 0o600
 
 
