@@ -12,7 +12,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import paycode
@@ -21,7 +21,6 @@ from paycode import Accepted, Reason, SignedCode, SignedTrust
 from paycode.lists import CompactList
 from paycode.signed import PREFIX, Seen, claimed
 from paycode.signed import Payment as ToPay
-from terminal import messages
 from terminal.book import Book, Payment
 from terminal.events import CodeSeen, CodeTrustLoaded
 from terminal.offline_caps import OfflineCard
@@ -107,16 +106,6 @@ def _version(known: CompactList | None) -> int:
 def capped(reason: str) -> CodeRefusal:
     """Why a code that is good does not pay all the same, given what a card that counts as it would be refused for."""
     return CodeRefusal(_OF_CAPS.get(reason, _USED_UP))
-
-
-def sold_by_code(payment: Payment, verified: CodeVerified, profile: TerminalProfile, now: float) -> ApprovedByCode:
-    """State in one record that the goods may go, with all that the advice needs."""
-    advice = messages.offline_code_sale(replace(payment, type="offline_code_sale"), profile)
-    says = verified.says
-    return ApprovedByCode(
-        payment.key, verified.code, says.key.hex(), says.counter, verified.until, f"{PREFIX}{says.name}", now,
-        messages.recovery_fields(advice, "repeat"), verified.revoked, verified.quota,
-    )  # fmt: skip
 
 
 def double_spends(records: Iterable[Record]) -> list[tuple[Key, str, bool]]:

@@ -47,10 +47,10 @@ from terminal.events import (
     Send,
 )  # fmt: skip
 from terminal.forwarding import Forwarding, Turn, Urgency
-from terminal.offline_codes import CodeVerified, sold_by_code
+from terminal.offline_codes import CodeVerified
+from terminal.offline_sales import sold_offline
 from terminal.records import (
     CARD_ERASED,
-    ApprovedOffline,
     Attention,
     Cancelled,
     ClosedByPeople,
@@ -334,21 +334,10 @@ class Payments:
         return self._send(payment, request, facts.means.masked, facts.means.sealed, now, facts.means)
 
     def _act_sell_offline(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
-        means = facts.means
-        if isinstance(means, CodeVerified):
-            approved: Record = sold_by_code(payment, means, self._profile, now)
-        else:
-            assert isinstance(means, CardPresented), "only a chip or a verified code approves offline"
-            approved = self._sold_by_chip(payment, means, now)
+        assert isinstance(facts.means, CardPresented | CodeVerified), "only chip and code approve offline"
+        approved = sold_offline(payment, facts.means, self._profile, now)
         self._let_go(payment.key)
         return [self._persist(approved), ReleaseMeans(), *self._owe(payment, now)]
-
-    def _sold_by_chip(self, payment: Payment, card: CardPresented, now: float) -> ApprovedOffline:
-        kept = messages.recovery_fields(messages.offline_sale(payment, card, self._profile), payment.rules.recovery)
-        return ApprovedOffline(
-            payment.key, card.entry_mode, card.masked, now, card.sealed, kept, card.chip, card.signature, card.token,
-            card.scheme, card.verified_by,
-        )  # fmt: skip
 
     def _act_cancel(self, payment: Payment, facts: "_Facts", now: float) -> list[Effect]:
         self._let_go(payment.key)
