@@ -15,6 +15,7 @@ from terminal.records import ApprovedByCode
 from tests.host_switch.till import Till
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import MASTER_KEY, MERCHANT, OPENING_BALANCE, Shop, View, shop
+from tests.shop.test_rescue import command, exported
 
 SETTINGS = "[offline]\nsale_amount_max = 5000\ntotal_amount_max = 9000\n"
 ISSUER = CodeIssuer()
@@ -135,3 +136,19 @@ async def test_what_has_paid_elsewhere_comes_back_declined_and_both_codes_are_ke
         await s.prove(balanced=False, events=["signed code spent twice: the customer's key has signed both"])
         assert s.issuer.balance(PAYER.number) == OPENING_BALANCE - 1000
         assert [use.paid for use in s.books().signed_uses] == [True, False]
+
+
+@in_a_loop
+async def test_what_a_dead_terminal_had_sold_by_codes_is_brought_to_the_host_and_booked_once(tmp_path: Path) -> None:
+    async with shop(tmp_path, settings=SETTINGS, accounts=ACCOUNTS) as s:
+        phone = await with_phone(s)
+        await cut(s)
+        key = await sold(s, phone.show(time.time()))
+        file = await exported(s)
+        assert b"TG1:" not in file.read_bytes()
+        await s.start_host()
+        for _ in range(2):
+            assert await command("host", "queue", "import", str(file), "--data", str(s.folder / "host")) == 0
+        await s.restart_terminal()
+        assert (await s.until_final(key))["state"] == "approved"
+        await s.prove()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from firmware_config.profile import Offline, SchemeCaps, Schemes
+from firmware_config.profile import Limits, Offline, SchemeCaps, Schemes
 from iso8583.unionpay import Data59
 from paycode.lists import CompactList, publish
 from paycode.signed import Memory
@@ -35,6 +35,8 @@ from terminal.transitions import State
 from terminal.view import view_of
 from tests.terminal.rig import CODE, OFFLINE_CARD, PROFILE, Till, answer, from_host
 from tests.terminal.test_offline import LIMITS, SELLS_OFFLINE, back_online, charge, newest, payments_sent, state
+from tests.terminal.test_parked import OFFLINE, Host
+from tests.terminal.test_parked import back_online as park_is_back
 from tillgate import main
 
 ISSUER = CodeIssuer()
@@ -333,6 +335,26 @@ def test_of_an_older_batch_only_the_codes_are_read_again():
     fresh.on(TRUST)
     fresh.on(LinkLost())
     assert sell(fresh, code) == "signed_replayed"
+
+
+def test_a_parked_batch_keeps_its_codes_and_brings_them_to_the_host():
+    limits = {"offline": OFFLINE, "limits": Limits(batch_count_max=1)}
+    till = Till(profile=PROFILE.model_copy(update=limits)).sign_on()
+    till.on(TRUST)
+    till.on(LinkLost())
+    li = phone(till)
+    codes = [li.show(till.now) for _ in range(3)]
+    for code in codes:
+        assert sell(till, code, 100) == ""
+        till.print_slips()
+    assert len(till.counter.book.parked) == 2
+    for parked in (till, in_an_outage(till)):
+        assert [sell(parked, code, 100) for code in codes] == ["signed_replayed"] * 3
+        parked.on(CancelRequested(newest(parked).key))
+    bank = Host()
+    park_is_back(till, bank)
+    asked = [heard for heard in bank.heard if heard[0][:3] == "020"]
+    assert [(batch, amount) for _, batch, amount in asked] == [("000007", 100), ("000008", 100), ("000009", 100)]
 
 
 def test_a_second_code_of_the_same_counter_is_a_double_spend_and_kept_as_evidence_once():
