@@ -45,6 +45,7 @@ MUST_HAPPEN = (
     "disk full during reversal",
     "chip refuses after approval",
     "offline sale",
+    "offline sale by code",
     "offline sale declined later",
     "card refused offline",
     "batch parked",
