@@ -59,8 +59,10 @@ class Host:
         if request.mti == "0800":
             self.keys += 1
             return sign_on_answer(trace=request.text(11)), self.keys
-        if request.mti == "0820":
-            return request.response({39: "00", 41: request.text(41), 60: request.text(60)}), 0
+        if request.mti == "0820":  # a probe: its answer proves that both sides have the same keys
+            echoed = {number: request[number] for number in (11, 41, 42, 60) if number in request}
+            is_known = keys == self.keys
+            return request.response(echoed | {39: "00" if is_known else "A0"}), keys if is_known else -1
         if keys != self.keys:
             return answer(request, "A0"), -1
         key = key_in(request)
@@ -178,7 +180,7 @@ class Storm:
         if line == "courier" and not self._courier_up:
             self._after(5, lambda: self._deliver(message, keys, line, connection))
             return
-        if message.mti in ("0810", "0830"):
+        if message.mti == "0810":
             self.on(Received(message, "absent", "0", line))
         elif not self.calm and self.chance.random() < FORGED:
             self.on(Received(message.with_({39: self.chance.choice(("00", "51"))}), "bad", "3", line))
