@@ -103,7 +103,7 @@ class Counter:
         self.settlement = Settlement(self.book, profile)
         self.parked = ParkedBatches(self.book, profile)
         self.errands = Errands(self.book, profile)
-        self.telemetry = Telemetry(self.book, profile, self.payments.forwarding)
+        self.telemetry = Telemetry(self.book, profile)
         self.courier_connected = False
         self.room = risk.Room(free_bytes=0, writable=False)
         self.lists_at: float | None = None
@@ -471,7 +471,8 @@ class Counter:
         effects += self.errands.follow(self._is_free(), now) + self.slips.follow(now)
         effects += self.parked.follow(self.session.ready, now)
         effects += self.payments.hold_advices(self.parked.come_first, now)
-        return effects + self.telemetry.follow(self.courier_connected, self.errands.devices, now)
+        money_waits = bool(self.payments.forwarding.under_way + self.parked.under_way)
+        return effects + self.telemetry.follow(self.courier_connected, money_waits, self.errands.devices, now)
 
     def _lines(self) -> frozenset[Line]:
         """The lines that payments can use. Over the courier only what we can sign: the host believes nothing else."""

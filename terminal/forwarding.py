@@ -139,7 +139,8 @@ class Forwarding:
     @property
     def waiting(self) -> int:
         """How many wait for their next turn, and could be sent."""
-        return sum(debt.over is None and not debt.is_stuck for debt in self._debts.values())
+        waiting = (debt for debt in self._debts.values() if debt.over is None and not debt.is_stuck)
+        return sum(not (self.holds_advices and debt.urgency is Urgency.ADVICE) for debt in waiting)
 
     @property
     def under_way(self) -> int:

@@ -59,6 +59,16 @@ class ParkedBatches:
         waiting = self._desk.book.unresolved() if self._desk else []
         return bool(self._book.parked) and not (waiting and all(payment.attention for payment in waiting))
 
+    @property
+    def under_way(self) -> int:
+        """How many messages of the batch that is loaded may yet be answered in time."""
+        return self._desk.payments.forwarding.under_way if self._desk else 0
+
+    @property
+    def waiting(self) -> int:
+        """How many of them wait for their next turn."""
+        return self._desk.payments.forwarding.waiting if self._desk else 0
+
     def loaded(self, event: BatchLoaded, lines: frozenset[Line], now: float) -> list[Effect]:
         """The journal has been read: go on where this batch stands, over the lines that are up."""
         if self._desk is not None or event.batch != self._next():

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from firmware_config.profile import TerminalProfile
 from terminal.book import Book
 from terminal.events import Effect, Tell
-from terminal.forwarding import Forwarding
 
 LOOK_S = 60.0
 """How often it looks whether there is something new to tell."""
@@ -18,21 +17,27 @@ LOOK_S = 60.0
 class Telemetry:
     """Tells when the courier comes up, when something has changed, and now and then."""
 
-    def __init__(self, book: Book, profile: TerminalProfile, forwarding: Forwarding) -> None:
+    def __init__(self, book: Book, profile: TerminalProfile) -> None:
         self._book = book
         self._profile = profile
-        self._forwarding = forwarding
-        self._connected = False
+        self._connected = self._money_waits = False
         self._look_at = 0.0
         self._told: Mapping[str, object] = {}
         self._told_at = 0.0
 
-    def follow(self, connected: bool, devices: Mapping[str, bool], now: float) -> list[Effect]:
-        """Tell, if it is time. `devices`: whether each works."""
+    def follow(self, connected: bool, money_waits: bool, devices: Mapping[str, bool], now: float) -> list[Effect]:
+        """Tell, if it is time.
+
+        Args:
+            connected: there is a courier.
+            money_waits: something that is owed has been sent, and its answer has not come.
+            devices: whether each works.
+            now: UTC seconds.
+        """
         if connected and not self._connected:
             self._look_at, self._told = now, {}
-        self._connected = connected
-        if not connected or now < self._look_at or self._forwarding.under_way:
+        self._connected, self._money_waits = connected, money_waits
+        if not connected or money_waits or now < self._look_at:
             return []
         self._look_at = now + LOOK_S
         news, every_s = self._news(devices), self._profile.courier.telemetry_s
@@ -42,12 +47,14 @@ class Telemetry:
         return [Tell(news, every_s)]
 
     def deadline(self) -> float | None:
-        """When follow() wants to be called next; while something is under way, its end will do."""
-        return self._look_at if self._connected and not self._forwarding.under_way else None
+        """When follow() wants to be called next; while money waits, the end of that will do."""
+        return self._look_at if self._connected and not self._money_waits else None
 
     def _news(self, devices: Mapping[str, bool]) -> Mapping[str, object]:
-        owed = [payment for payment in self._book.unresolved() if payment.key in self._forwarding]
+        """Of all batches, also those that are parked."""
+        owed, (_, reversals) = self._book.offline(), self._book.asked()
         return {
-            "batch": self._book.batch, "owed_count": len(owed), "owed_amount": sum(payment.amount for payment in owed),
-            "currency": self._profile.currency, "devices": dict(devices),
+            "batch": self._book.batch, "parked": len(self._book.parked), "owed_count": owed.count,
+            "owed_amount": owed.amount, "currency": self._profile.currency, "reversals": reversals,
+            "devices": dict(devices),
         }  # fmt: skip

@@ -95,7 +95,8 @@ def _forwarding(counter: Counter) -> dict[str, Any]:
     """
     forwarding = counter.payments.forwarding
     courier = "" if not counter.profile.courier.address else "up" if counter.courier_connected else "down"
-    return {"waiting": forwarding.waiting, "lines": sorted(forwarding.lines), "courier": courier}
+    waiting = forwarding.waiting + counter.parked.waiting
+    return {"waiting": waiting, "lines": sorted(forwarding.lines), "courier": courier}
 
 
 def _device(health: DeviceHealth, last: Trouble | None) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from terminal.events import CourierLost, CourierUp, DevicesSeen, SaleRequested, Tell
 from terminal.telemetry import LOOK_S
+from terminal.view import view_of
 from tests.terminal.rig import OFFLINE_CARD, PAN, PROFILE, Till, answer, ready_till
+from tests.terminal.test_parked import FIRST, parked
 from tests.terminal.test_two_lines import over_courier, sent, sold_offline
 
 
@@ -65,3 +67,17 @@ def test_it_holds_nothing_of_a_card() -> None:
         till.on(over_courier(answer(send.message, "91")))
     said = str(told(till))
     assert said != "[]" and PAN[:6] not in said and OFFLINE_CARD.masked not in said and OFFLINE_CARD.sealed not in said
+
+
+def test_what_is_owed_of_parked_batches_counts_too_and_waits_first() -> None:
+    till = parked(5)
+    till.on(CourierUp())
+    assert not told(till), "the oldest batch is on its way"
+    refused = [send for send in sent(till) if send.message.text(60)[2:8] == FIRST]
+    assert len(refused) == 2
+    for send in refused:
+        till.on(over_courier(answer(send.message, "91")))
+    (tell,) = told(till)
+    assert (tell.telemetry["parked"], tell.telemetry["owed_count"]) == (2, 5)
+    assert tell.telemetry["owed_amount"] == 100 + 101 + 102 + 103 + 104
+    assert view_of(till.counter, {})["forwarding"]["waiting"] == 2, "those that are not held back by older ones"
