@@ -241,13 +241,14 @@ async def test_a_terminal_speaks_to_the_host_that_it_knows(tmp_path: Path) -> No
 @in_a_loop
 async def test_a_terminal_tells_nothing_to_a_host_of_another_authority(tmp_path: Path) -> None:
     async with house(tmp_path) as there:
-        assert await events_of_a_link(there.terminal(OURS, there.stranger()), there.port, 1) == []
+        events = await events_of_a_link(there.terminal(OURS, there.stranger()), there.port, 2)
+        assert events == [LinkLost("not_trusted")] * 2
 
 
 @in_a_loop
 async def test_a_terminal_tells_nothing_to_a_host_of_another_name(tmp_path: Path) -> None:
     async with house(tmp_path, ("pos.example.com",)) as there:
-        assert await events_of_a_link(there.terminal(OURS), there.port, 1) == []
+        assert await events_of_a_link(there.terminal(OURS), there.port, 2) == [LinkLost("not_trusted")] * 2
 
 
 @in_a_loop
