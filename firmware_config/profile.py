@@ -59,7 +59,7 @@ class HostEndpoint(_Part):
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 3.0
     """How long connecting may take, TLS included. A line that is back is noticed a second after it, at the latest."""
     reply_timeout_s: Annotated[float, Field(gt=0, le=120)] = 30.0
-    probe_interval_s: Annotated[float, Field(gt=0, le=3600)] = 1.2
+    probe_interval_s: Annotated[float, Field(ge=0.5, le=3600)] = 1.2
     """How often the host must prove that it is there, by the answer to an echo."""
     probe_timeout_s: Annotated[float, Field(gt=0, le=120)] = 1.6
     """How long an echo may be unanswered. A dead line is noticed after both times together, at the latest."""

@@ -59,6 +59,7 @@ from terminal.events import (
     Tick,
     VoidRequested,
 )  # fmt: skip
+from terminal.host_time import CLOSE_S
 from terminal.journal import JournalUnwritable
 from terminal.key_store import KeyStore
 from terminal.offline_caps import OfflineCard
@@ -242,7 +243,7 @@ class TerminalNode:
                 self.lose_connection()
             case SetClock(by_s):
                 self._clock.vouch(by_s)
-                self._clock_was_set = self._clock_was_set or by_s != 0
+                self._clock_was_set = self._clock_was_set or abs(by_s) > CLOSE_S
 
     def _persist(self, record: Record) -> None:
         self._world.note(self.name, "persists", type(record).__name__, getattr(record, "key", ""))

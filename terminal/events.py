@@ -444,7 +444,10 @@ class Reconnect:
 
 @dataclass(frozen=True, slots=True)
 class SetClock:
-    """The host vouches for the cores' time, from now on this many seconds later; if not 0, the cores start over."""
+    """The host vouches for the cores' time, from now on this many seconds later.
+
+    By more than a minute the cores start over: deadlines are times.
+    """
 
     by_s: float
 

@@ -7,7 +7,7 @@ is no recording, brings the host's date and time.
 - An answer that fits ours vouches for it. If ours is a minute off or more, and nobody has vouched for it since the
   start, it is set: forward or back, for it was only a guess of the wall clock.
 - Once vouched for, time is never set back, nor forward by more than a day: it has been counted since. A host that says
-  something else is not believed, and that is shown.
+  something else is not believed, and that is shown. Seconds of drift are made up for little by little.
 - The journal keeps what the host has vouched for (`HostTime`), within an hour, and anew in each batch. While offline
   sales are owed, no start lets the host go back behind that. When none are, nothing can be stretched, and a host that
   was ahead can be put right.
@@ -23,6 +23,7 @@ comes nearest to ours. A terminal that was off for eleven months takes the year 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from math import copysign
 
 from firmware_config.profile import TerminalProfile
 from iso8583 import Message
@@ -35,6 +36,9 @@ EARLIEST = datetime(2023, 1, 1, tzinfo=UTC).timestamp()
 
 CLOSE_S = 60.0
 """Times that differ by less are the same: the host says seconds, and lines delay."""
+
+DRIFT_S, SLEW_S = 2.0, 0.05
+"""No two clocks go alike: by more than the former ours is drawn to the host's, by the latter with each answer."""
 
 KEPT_EVERY_S = 3600.0
 FORWARD_MAX_S = 86_400.0
@@ -84,10 +88,15 @@ class HostClock:
         if moved and self._is_busy():
             return []  # what is in somebody's hands ends in its own time; the next answer is not far
         kept = self._kept(at if moved else now, moved)
-        if moved or not self._is_vouched:
-            self._is_vouched = self.is_known = True
-            return [*kept, SetClock(at - now if moved else 0.0)]
-        return kept
+        by_s = at - now if moved else self._drift(at - now) if self._is_vouched else 0.0
+        if self._is_vouched and not by_s:
+            return kept
+        self._is_vouched = self.is_known = True
+        return [*kept, SetClock(by_s)]
+
+    def _drift(self, behind_s: float) -> float:
+        """What to make up for at once; little enough that time still goes on."""
+        return copysign(SLEW_S, behind_s) if abs(behind_s) > DRIFT_S else 0.0
 
     def _moment(self, answer: Message, now: float) -> float | None:
         """The host's time in UTC seconds; None if the answer holds none, or nobody knows of which year."""

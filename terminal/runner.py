@@ -64,6 +64,7 @@ from terminal.events import (
     VoidRequested,
 )  # fmt: skip
 from terminal.host_link import HostLink
+from terminal.host_time import CLOSE_S
 from terminal.journal import Journal, JournalUnwritable
 from terminal.key_frames import KeysGone
 from terminal.key_link import KeyLink
@@ -306,7 +307,7 @@ class Runner:
                 self._link.reconnect()
             case SetClock(by_s):
                 self._clock.vouch(by_s)
-                self._clock_was_set = self._clock_was_set or by_s != 0
+                self._clock_was_set = self._clock_was_set or abs(by_s) > CLOSE_S
 
     def _load_batch(self, batch: str) -> None:
         """Read and hand in at once: what is appended in between would be missing."""

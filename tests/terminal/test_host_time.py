@@ -7,7 +7,7 @@ import pytest
 
 from firmware_config.profile import HostEndpoint, Offline
 from terminal.events import ClockSeen, Effect, LinkLost, LinkUp, Persist, RoomMeasured, SaleRequested, SetClock
-from terminal.host_time import EARLIEST, FORWARD_MAX_S, KEPT_EVERY_S
+from terminal.host_time import CLOSE_S, DRIFT_S, EARLIEST, FORWARD_MAX_S, KEPT_EVERY_S, SLEW_S
 from terminal.records import BatchClosed, HostTime, Record, SettleStarted, SignedOn
 from tests.terminal.rig import OFFLINE_CARD, PROFILE, Till, answer, echo_answer, from_host, probes
 
@@ -48,9 +48,16 @@ class Clocked(Till):
 
     def probed(self) -> list[Effect]:
         """The next probe is answered with the host's time."""
+        return self.told(self.asked())
+
+    def asked(self) -> str:
+        """Time passes until the next probe; its number."""
         self.host_is_there = False
-        (number,) = probes(self.wait(SELLS_OFFLINE.host.probe_interval_s))
-        return self.told(number)
+        deadline = self.counter.deadline()
+        assert deadline is not None
+        self.goes_on(max(0.0, deadline - self.now))
+        (number,) = probes(self.wait(0))
+        return number
 
     def told(self, number: str) -> list[Effect]:
         local = datetime.fromtimestamp(self.host + 8 * 3600, UTC)
@@ -59,9 +66,10 @@ class Clocked(Till):
         for effect in effects:
             if isinstance(effect, SetClock):
                 self.is_vouched = True
-                if effect.by_s:
+                if abs(effect.by_s) > CLOSE_S:
                     self.start_over(self.now + effect.by_s)
                 else:
+                    self.now += effect.by_s
                     self.on(ClockSeen(0.0, is_vouched=True))
         return effects
 
@@ -129,6 +137,20 @@ def test_time_is_kept_once_an_hour_and_in_every_batch():
     assert len(kept(till.probed())) == 1
 
 
+@pytest.mark.parametrize("drift_s", [-5.0, 5.0])
+def test_a_clock_that_drifts_is_drawn_back_little_by_little_and_nothing_starts_over(drift_s):
+    """Two clocks are a minute apart after a week or two; then the host would have seemed to lie for ever."""
+    till = Clocked()
+    till.online()
+    till.host += drift_s
+    counter = till.counter
+    steps = []
+    while step := set_by(till.probed()):
+        steps += step
+    assert {abs(step) for step in steps} == {SLEW_S} and till.counter is counter
+    assert abs(till.now - till.host) <= DRIFT_S + 1 and not till.trouble
+
+
 def test_a_host_that_suddenly_tells_an_earlier_time_is_not_believed():
     till = Clocked()
     till.online()
@@ -150,8 +172,7 @@ def test_a_host_that_suddenly_tells_a_time_far_ahead_is_not_believed():
 def test_a_recorded_answer_of_the_host_changes_nothing():
     till = Clocked()
     till.sign_on()
-    till.host_is_there = False
-    (number,) = probes(till.wait(SELLS_OFFLINE.host.probe_interval_s))
+    number = till.asked()
     till.told(number)
     till.host -= 7 * DAY_S
     assert till.told(number) == [] and till.trouble == ""
@@ -176,8 +197,7 @@ def test_a_host_that_was_ahead_can_be_put_right_when_nothing_is_owed():
 def test_a_time_without_a_good_mac_is_no_time(mac):
     till = Clocked()
     till.sign_on()
-    till.host_is_there = False
-    (number,) = probes(till.wait(SELLS_OFFLINE.host.probe_interval_s))
+    number = till.asked()
     message = echo_answer(number).message.with_({12: "000000", 13: "0101"})
     effects = till.on(from_host(message, mac))
     assert not set_by(effects) and not kept(effects)
@@ -187,8 +207,7 @@ def test_a_time_without_a_good_mac_is_no_time(mac):
 def test_an_answer_without_a_time_or_with_none_that_exists_proves_the_line_all_the_same(fields):
     till = Clocked()
     till.sign_on()
-    till.host_is_there = False
-    (number,) = probes(till.wait(SELLS_OFFLINE.host.probe_interval_s))
+    number = till.asked()
     assert not till.on(from_host(echo_answer(number).message.with_(fields)))
     assert till.counter.session.ready and till.trouble == ""
 
