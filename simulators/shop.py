@@ -83,7 +83,7 @@ class Shop:
         self.random = random
         self.habits = habits
         self.world = World(chance, trace)
-        self.auditor = Auditor(limits, offline, self._count)
+        self.auditor = auditor(limits, offline, self._count)
         if past:
             self.world.now, self.auditor.observed = past.now, past.observed.copy()
         self.lines = Lines(self.world)

@@ -120,10 +120,10 @@ def refusal_of_refund(
 
 def refusal_of_settlement(book: Book, ready: bool, busy: bool) -> str:
     """Say why the batch cannot be closed: nothing in it may be open, and those before it must be closed."""
-    if busy or book.unresolved():
-        return "payments_open"
     if book.parked:
         return "batches_parked"
+    if busy or book.unresolved():
+        return "payments_open"
     if book.settling is not None:
         return "settling"
     return "" if ready else "no_link"

@@ -116,6 +116,7 @@ class Host:
 def back_online(till: Till, host: Host) -> None:
     till.on(LinkUp())
     host.answer_all(till, till.on(echo_answer()))
+    host.answer_all(till, till.wait(0))
 
 
 def ended(records: Iterable[Record]) -> list[str]:
@@ -223,6 +224,23 @@ def test_parked_batches_are_sent_and_settled_one_after_the_other_the_oldest_firs
     till.on(SettleRequested("01"))
     host.answer_all(till, till.effects)
     assert till.counter.book.batch == "000010"
+
+
+def test_what_was_sold_after_them_waits_for_them_and_nobody_is_asked_in_vain():
+    till = parked(3)
+    open_batch_sent(till)
+    assert not any(isinstance(e, Send) and e.message.text(60)[2:8] == "000008" for e in till.wait(4))
+
+
+def test_a_sale_approved_offline_while_the_line_came_back_waits_for_them_too():
+    till = parked(2)
+    till.on(SaleRequested("third", 100, "01", offline=True))
+    effects = open_batch_sent(till)
+    assert not any(isinstance(e, Send) for e in till.on(OFFLINE_CARD))
+    host = Host()
+    host.answer_all(till, effects)
+    host.answer_all(till, till.wait(0))
+    assert host.heard[-1] == ("0200", "000008", 100) and till.counter.book.offline() == Owed()
 
 
 def test_the_next_is_not_loaded_before_the_one_before_is_closed():
@@ -380,6 +398,7 @@ def finish(till: Till, host: Host) -> Till:
     till.on(LinkUp())
     till.on(Received(sign_on_answer(FIRST, till.sent().text(11)), "absent"))
     host.answer_all(till, till.on(KeysLoaded(accepted=True)))
+    host.answer_all(till, till.wait(0))
     till.print_slips()
     return till
 

@@ -1,0 +1,188 @@
+"""A part of `make bench-offline`: what a sale takes while a million of them wait for the bank.
+
+The sales of a long outage are written into a journal as a terminal writes them, in parked batches of 900. Then a
+process of its own, the terminal's cores over that journal, starts and sells on, every record with full
+synchronisation; and another one in the same way over a journal in which a thousand wait. Compared are the times of one
+sale (chip approved until its record is on disk), of the start, and the most memory that either process has held. There
+is no printer, so that all slips stay due, which takes the most memory.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from bench import figures
+from firmware_config.profile import OFFLINE_COUNT_MAX, Limits, Offline, TerminalProfile
+from terminal.counter import Counter
+from terminal.events import (
+    BatchLoaded,
+    CardPresented,
+    Effect,
+    Event,
+    LoadBatch,
+    Persist,
+    RoomMeasured,
+    SaleRequested,
+    SlipFailed,
+)  # fmt: skip
+from terminal.journal import Journal
+from terminal.records import ApprovedOffline, BatchParked, Key, Record, SignedOn, Started
+from terminal.slip_queue import NO_PRINTER
+from terminal.transitions import State
+
+TERMINAL: Final = "12345678"
+BATCH_COUNT: Final = 900
+FEW: Final = 1_000
+AMOUNT: Final = 100
+BEGAN: Final = 1_700_000_000.0
+PACE_S: Final = 0.5
+KIB_PER_MIB: Final = 1024
+PROFILE: Final = TerminalProfile(
+    terminal_id=TERMINAL, merchant_id="898110053110001", merchant_name_zh="测试商户", merchant_name_en="TEST MERCHANT",
+    limits=Limits(batch_count_max=BATCH_COUNT),
+    offline=Offline(
+        sale_amount_max=AMOUNT, total_amount_max=999_999_999_999, count_max=OFFLINE_COUNT_MAX, age_max_s=30 * 86_400
+    ),
+)  # fmt: skip
+CARD: Final = CardPresented(
+    pan="6299990000000009", sealed="5EA1ED" * 14, masked="629999******0009", expiry="3012", sequence="001",
+    track2="6299990000000009D30122011234567890", chip_data=bytes(120), entry_mode="052", approved_offline=True,
+    chip={"AID": "A000000333010101", "TC": "0123456789ABCDEF"},
+)  # fmt: skip
+
+
+def measure(records: int, sold: int) -> dict[str, figures.Figure]:
+    """Let `records` sales wait, the last `sold` of them measured; the figures, beside those of a thousand."""
+    with TemporaryDirectory(prefix="tillgate-queue-") as folder:
+        few = _measured(Path(folder) / "few.db", FEW, sold)
+        many = _measured(Path(folder) / "many.db", records - sold, sold)
+    return {
+        "queue_records": round(many["waiting"]),
+        "queue_journal_mib": round(many["journal_mib"]),
+        "enqueue_p50_ms": round(many["p50_ms"], 3),
+        "enqueue_p99_ms": round(many["p99_ms"], 3),
+        "enqueue_p50_ms_few": round(few["p50_ms"], 3),
+        "enqueue_p99_ms_few": round(few["p99_ms"], 3),
+        "enqueue_growth": round(many["p50_ms"] / few["p50_ms"], 3),
+        "queue_start_ms": round(many["start_ms"]),
+        "queue_start_ms_few": round(few["start_ms"]),
+        "queue_memory_mib": round(max(0.0, many["memory_mib"] - few["memory_mib"]), 1),
+    }
+
+
+def _measured(path: Path, before: int, sold: int) -> dict[str, float]:
+    _fill(path, before)
+    command = [sys.executable, "-m", "bench.offline_queue", str(path), str(sold)]
+    done = subprocess.run(command, cwd=figures.ROOT, capture_output=True, text=True, check=True)
+    told: dict[str, float] = json.loads(done.stdout)
+    path.unlink()
+    return told
+
+
+# --- a journal after a long outage ------------------------------------------------------------------------------------
+
+
+def _fill(path: Path, count: int) -> None:
+    """Write what a terminal has written when so many sales wait; not synchronised, for nobody measures that."""
+    with closing(Journal(path)) as journal:
+        database = journal._db
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute("BEGIN")
+        for number, record in enumerate(_outage(count)):
+            journal.append(record)
+            if number % 100_000 == 99_999:
+                database.execute("COMMIT")
+                database.execute("BEGIN")
+        database.execute("COMMIT")
+
+
+def _outage(count: int) -> Iterator[Record]:
+    yield SignedOn("000001", BEGAN)
+    for number in range(count):
+        batch, place = divmod(number, BATCH_COUNT)
+        if batch and not place:
+            yield _parking(batch, number)
+        yield from _sale(Key(TERMINAL, f"{batch + 1:06d}", f"{number % 999_999 + 1:06d}"), BEGAN + number * PACE_S)
+
+
+def _sale(key: Key, at: float) -> Iterator[Record]:
+    fields = {
+        "3": "000000", "4": f"{AMOUNT:012d}", "11": key.trace, "22": "052", "23": "001", "25": "00", "41": TERMINAL,
+        "42": PROFILE.merchant_id, "49": "156", "55": CARD.chip_data.hex(), "60": f"36{key.batch}00050", "63": "CUP",
+    }  # fmt: skip
+    yield Started(key, "offline_sale", AMOUNT, "156", "01", f"{key.batch}-{key.trace:0>16}", at)
+    yield ApprovedOffline(key, "052", CARD.masked, at, CARD.sealed, fields, CARD.chip)
+
+
+def _parking(batch: int, number: int) -> BatchParked:
+    first = BEGAN + (batch - 1) * BATCH_COUNT * PACE_S
+    return BatchParked(
+        f"{batch:06d}", f"{batch + 1:06d}", f"{number % 999_999 + 1:06d}", TERMINAL, batch, "01",
+        BEGAN + number * PACE_S, BATCH_COUNT, BATCH_COUNT * AMOUNT, first,
+    )  # fmt: skip
+
+
+# --- in a process of its own: the terminal ----------------------------------------------------------------------------
+
+
+class _Terminal:
+    """The cores over a journal, without a line and without a printer."""
+
+    def __init__(self, path: Path) -> None:
+        self.journal = Journal(path)
+        self.now = BEGAN + OFFLINE_COUNT_MAX * PACE_S
+        self.counter = Counter(PROFILE, self.journal.replay())
+        self.counter.handle(RoomMeasured(10**12, writable=True), self.now)
+        self._carry_out(self.counter.resume(self.now))
+
+    def sell(self, request_id: str) -> float:
+        """Sell offline; the seconds from the chip's approval until it is durable."""
+        self._handle(SaleRequested(request_id, AMOUNT, "01", offline=True))
+        key = self.counter.payments.current
+        assert key is not None, self.counter.notice
+        began = time.perf_counter()
+        self._handle(CARD)
+        took_s = time.perf_counter() - began
+        assert self.counter.book.payments[key].state is State.ADVICE_DUE
+        self._handle(SlipFailed(key, NO_PRINTER))
+        return took_s
+
+    def _handle(self, event: Event) -> None:
+        self.now += PACE_S
+        self._carry_out(self.counter.handle(event, self.now))
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Persist(record):
+                    self.journal.append(record)
+                case LoadBatch(batch):
+                    self._handle(BatchLoaded(batch, tuple(self.journal.batch(TERMINAL, batch))))
+
+
+def _main(path: Path, sold: int) -> None:
+    began = time.perf_counter()
+    terminal = _Terminal(path)
+    started = time.perf_counter()
+    times_s = sorted(terminal.sell(f"measured-{number}") for number in range(sold))
+    told = {
+        "waiting": terminal.counter.book.offline().count,
+        "start_ms": 1e3 * (started - began),
+        "p50_ms": 1e3 * statistics.median(times_s),
+        "p99_ms": 1e3 * times_s[int(0.99 * len(times_s))],
+        "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB,
+        "journal_mib": path.stat().st_size / KIB_PER_MIB**2,
+    }
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]), int(sys.argv[2]))
