@@ -30,7 +30,10 @@ SALE_S = 40.0
 DEATH_SHARE = 0.001
 LOOKS_EVERY = 500
 CATCHES_UP_WITHIN_S = 3_600.0
-OFFLINE = Offline(sale_amount_max=20_000, total_amount_max=10**9, count_max=1_000_000, age_max_s=8 * 86_400)
+OFFLINE = Offline(
+    sale_amount_max=20_000, total_amount_max=10**9, count_max=1_000_000, age_max_s=8 * 86_400,
+    card_amount_max=10**9, card_count_max=1_000_000,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Outage:
             self._weather, random, habits, Limits(batch_count_max=batch), folder,
             offline=OFFLINE, true_to_life=True, auditor=_Auditor,
         )  # fmt: skip
-        self._terminal = self.shop.add_terminal(HostEndpoint(echo_interval_s=3600))
+        self._terminal = self.shop.add_terminal(HostEndpoint(probe_interval_s=600.0, probe_timeout_s=30.0))
         self._habits, self._random = habits, random
         self._requests = 0
 

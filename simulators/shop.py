@@ -77,8 +77,8 @@ class Shop:
 
     def __init__(
         self, chance: Chance, random: Random, habits: Habits, limits: Limits, folder: Path,
-        *, offline: Offline = OFFLINE, true_to_life: bool = False, past: Past | None = None, trace: Trace | None = None,
-        phones: Phones | None = None,
+        *, offline: Offline = OFFLINE, auditor: type[Auditor] = Auditor, true_to_life: bool = False,
+        past: Past | None = None, trace: Trace | None = None, phones: Phones | None = None,
     ) -> None:  # fmt: skip
         self.random = random
         self.habits = habits

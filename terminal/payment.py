@@ -273,10 +273,6 @@ class Payments:
                 effects += self._doubt(payment, now)
         return effects + self.forward(now)
 
-    def _is_held_back(self, key: Key) -> bool:
-        """What was sold offline goes out in the order in which it was sold: first that of the batches parked before."""
-        return bool(self._book.parked) and self._book.payments[key].state is State.ADVICE_DUE
-
     def deadline(self) -> float | None:
         """When tick() wants to be called next."""
         forward_at = self.forwarding.deadline()
