@@ -1,12 +1,14 @@
-"""`make bench-offline`: what offline codes take to verify, a list of ten million, how soon a dead line is noticed.
+"""`make bench-offline`: codes to verify, a list of ten million, a line that dies, a million sales that wait.
 
     python -m bench.offline_bench [--quick]
 
 Signed codes are verified as a terminal does it, from the scanned text to what must be remembered, and in the same run
 the same signatures by `cryptography` alone, its keys loaded: once with codes of known customers, whose certificate was
 verified before (one signature), once with customers who come for the first time (two). Times are of the processor, the
-best of several rounds, for other programs disturb. Then digits, transit codes, and the list of revoked keys. At last
-the line between a real terminal and its host goes bad (`bench.offline_line`).
+best of several rounds, for other programs disturb. Then digits, transit codes, and the list of revoked keys. Then the
+line between a real terminal and its host goes bad (`offline_line.py`). At last sales without the bank: what one more
+takes when a million wait (`offline_queue.py`), and whether ten thousand of a week come to the bank once and in order
+(`simulators/outage.py`).
 
 Progress goes to standard error, the line of figures to standard output. --quick is a small part of everything without a
 judgement, for tests and for trying things out.
@@ -30,11 +32,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import paycode
-from bench import figures, offline_line
+from bench import figures, offline_line, offline_queue
 from paycode import Trust, base45, digits, signed, sm2, transit
 from paycode.cose import PrivateKey, PublicKey, parse, public_key_of
 from paycode.lists import ENTRIES_MAX, FINGERPRINT_BYTES, CompactList, apply, publish
 from paycode.signed import Issuers, Memory, Payment, SignedTrust, SignedWallet, Terms
+from simulators.outage import outage
 
 COMMAND: Final = "bench-offline"
 NOW: Final = 1_767_225_600
@@ -57,10 +60,14 @@ class Extent:
     line_rounds: int
     line_faults: Sequence[str]
     echoes_s: float
+    queued: int
+    queued_measured: int
+    outage_sales: int
+    outage_batch: int
 
 
-FULL: Final = Extent(200, 15, ENTRIES_MAX, 100_000, 6, offline_line.FAULTS, 4.0)
-QUICK: Final = Extent(3, 2, 10_000, 1_000, 1, offline_line.FAULTS[:1], 0.3)
+FULL: Final = Extent(200, 15, ENTRIES_MAX, 100_000, 6, offline_line.FAULTS, 4.0, 1_000_000, 2_000, 10_000, 900)
+QUICK: Final = Extent(3, 2, 10_000, 1_000, 1, offline_line.FAULTS[:1], 0.3, 3_000, 100, 60, 10)
 
 
 def main() -> int:
@@ -89,7 +96,29 @@ def measure(extent: Extent) -> Figures:
     found |= revocation(extent)
     _tell("a line that goes bad")
     with tempfile.TemporaryDirectory(prefix="tillgate-bench-") as folder:
-        return found | offline_line.measure(Path(folder), extent.line_rounds, extent.echoes_s, extent.line_faults)
+        found |= offline_line.measure(Path(folder), extent.line_rounds, extent.echoes_s, extent.line_faults)
+    _tell(f"a queue of {extent.queued:,} offline sales")
+    found |= offline_queue.measure(extent.queued, extent.queued_measured)
+    _tell(f"a week without the bank, {extent.outage_sales:,} sales")
+    return found | a_week(extent)
+
+
+def a_week(extent: Extent) -> Figures:
+    """What became of the sales of a week without the bank; drained with terminal, host and issuer on one core."""
+    caught = outage(extent.outage_sales, extent.outage_batch)
+    for finding in caught.findings:
+        _tell(f"VIOLATION: {finding}")
+    return {
+        "outage_sales": caught.sales,
+        "outage_batches": caught.batches,
+        "outage_deaths": caught.deaths,
+        "outage_declined": caught.declined,
+        "outage_lost": caught.lost,
+        "outage_doubled": caught.doubled,
+        "outage_out_of_order": caught.out_of_order,
+        "outage_violations": len(caught.findings),
+        "drained_per_s": round(caught.sales / caught.caught_up_s),
+    }
 
 
 def _tell(progress: str) -> None:

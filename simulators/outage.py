@@ -90,7 +90,7 @@ class Outage:
     def __init__(self, sales: int, batch: int, folder: Path, within_s: float) -> None:
         self._within_s = within_s
         random, self._sales, self._pace_s = Random(1), sales, WEEK_S / sales
-        habits = Habits(SALE_S / 2, code=0, poor_card_offline=0.01, nobody=0)
+        habits = Habits(SALE_S / 2, code=0, offline_code=0, poor_card_offline=0.01, nobody=0)
         self._weather = _Weather(random)
         self.shop = Shop(
             self._weather, random, habits, Limits(batch_count_max=batch), folder,

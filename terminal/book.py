@@ -139,6 +139,10 @@ class Owed:
     amount: int = 0
     since: float | None = None
 
+    def __add__(self, other: "Owed") -> "Owed":
+        times = [since for since in (self.since, other.since) if since is not None]
+        return Owed(self.count + other.count, self.amount + other.amount, min(times, default=None))
+
 
 @dataclass(frozen=True, slots=True)
 class Lost:
@@ -171,6 +175,7 @@ class Book:
         self.parked: dict[str, BatchParked] = {}
         self.parked_settling: SettleStarted | None = None
         self.draining: Book | None = None
+        self._in_parked: tuple[Owed, tuple[int, int]] | None = None
         self.lost = Lost()
         self.newest_at = 0.0
         """No earlier can it be now: the latest time of a record since the host last vouched for one."""
@@ -217,22 +222,20 @@ class Book:
 
     def offline(self) -> Owed:
         """What was sold offline and is not at the bank yet, in all batches: the money that the shop may lose."""
-        parts = [self.owed_here()]
-        parts += [Owed(r.owed_count, r.owed_amount, r.owed_since) for r in self._parked_as_they_were()]
-        parts += [self.draining.offline()] if self.draining else []
-        times = [part.since for part in parts if part.since is not None]
-        if self.draining and self.draining.offline().count:  # a sale of it may bear the time of a clock that was ahead
-            times.append(self.parked[self.draining.batch].owed_since or self.newest_at)
-        return Owed(sum(part.count for part in parts), sum(part.amount for part in parts), min(times, default=None))
+        here = self.owed_here() + self._as_when_parked()[0]
+        if self.draining is None:
+            return here
+        live, parked = self.draining.offline(), self.parked[self.draining.batch]
+        if live.count and parked.owed_since is not None:  # a sale of it may bear the time of a clock that was ahead
+            live = replace(live, since=min(live.since or parked.owed_since, parked.owed_since))
+        return here + live
 
     def asked(self) -> tuple[int, int]:
         """How many payments, in all batches, wait for an answer of the host, and how many of those are reversals.
 
         Offline sales are not among them: they stand in nobody's way.
         """
-        parts = [self.asked_here()]
-        parts += [(r.asked, r.reversals) for r in self._parked_as_they_were()]
-        parts += [self.draining.asked()] if self.draining else []
+        parts = (self.asked_here(), self._as_when_parked()[1], self.draining.asked() if self.draining else (0, 0))
         return sum(asked for asked, _ in parts), sum(reversals for _, reversals in parts)
 
     def owed_here(self) -> Owed:
@@ -252,9 +255,20 @@ class Book:
         waiting = [p.state for p in self.unresolved() if p.state is not State.ADVICE_DUE]
         return len(waiting), waiting.count(State.REVERSAL_DUE)
 
-    def _parked_as_they_were(self) -> list[BatchParked]:
-        live = self.draining.batch if self.draining else ""
-        return [record for record in self.parked.values() if record.batch != live]
+    def load(self, draining: "Book | None") -> None:
+        """From now on this is the parked batch that is being brought to the host. All others are as when parked."""
+        self.draining, self._in_parked = draining, None
+
+    def _as_when_parked(self) -> tuple[Owed, tuple[int, int]]:
+        """What the batches that are parked and not loaded owe; added up once for as long as it stays so."""
+        if self._in_parked is None:
+            live = self.draining.batch if self.draining else ""
+            waiting = [record for record in self.parked.values() if record.batch != live]
+            times = (record.owed_since for record in waiting if record.owed_since is not None)
+            count, amount = sum(r.owed_count for r in waiting), sum(r.owed_amount for r in waiting)
+            asked = sum(r.asked for r in waiting), sum(r.reversals for r in waiting)
+            self._in_parked = Owed(count, amount, min(times, default=None)), asked
+        return self._in_parked
 
     def declined_later(self) -> Lost:
         """What the bank has declined of this batch that had been sold offline."""
@@ -425,14 +439,15 @@ class Book:
         for key in [key for key in self.slips_due if key.batch == r.batch]:
             del self.slips_due[key]
         self._settlement_slip_due(r)
-        self.last_settled, self.last_closed, self.draining = self.parked_settling, r, None
+        self.load(None)
+        self.last_settled, self.last_closed = self.parked_settling, r
         self.lost = Lost(self.lost.count + r.lost_count, self.lost.amount + r.lost_amount)
 
     def _batch_parked(self, r: BatchParked) -> None:
         """Let the payments go. Slips of the batch before that are still due after a whole batch are let go as well."""
         closed = self.last_closed.batch if self.last_closed else ""
         self.slips_due = {key: begun for key, begun in self.slips_due.items() if key.batch in (r.batch, closed)}
-        self.parked[r.batch] = r
+        self.parked[r.batch], self._in_parked = r, None
         self.lost = Lost(r.lost_count, r.lost_amount)
         self._begin(r.next_batch, r.next_trace)
 
@@ -457,7 +472,7 @@ class Book:
                 self._update(payment.key, owed_since=r.at)
         for batch, parked in self.parked.items():
             if parked.owed_since is not None and parked.owed_since > r.at:
-                self.parked[batch] = replace(parked, owed_since=r.at)
+                self.parked[batch], self._in_parked = replace(parked, owed_since=r.at), None
         if self.draining:
             self.draining.apply(r)
 

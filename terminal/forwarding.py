@@ -4,8 +4,8 @@ The journal is the queue (`terminal.book` says what is due); this is only its ti
 `payment.py` words what is sent, and judges the answers. The rules, each with its test:
 
 - Reversals first, and always: they wait for nobody, and nobody waits for them, so one that is refused for ever stops no
-  advice. Then advices, oldest first. A card has at most one of them unanswered, and in its order; but one that was
-  refused, or three times sent in vain, lets the others of its card pass.
+  advice. Then advices, oldest first. A card has at most one of them unanswered, and in its order, and all behind wait
+  with it; but one that was refused, or three times sent in vain, lets the others pass.
 - How many advices are unanswered at once is learned per line: one more for each round that is answered, half as many
   after silence or *not now*. A line that was silent is the second choice for a while.
 - Advices prefer the courier, reversals the line to the host. Where only one is there, everything goes over that.
@@ -104,6 +104,8 @@ class _Traffic:
         unanswered = [debt for debt in debts if debt.over is not None and debt.urgency is Urgency.ADVICE]
         self.advices = Counter(debt.over for debt in unanswered)
         self.cards = {debt.card for debt in unanswered if debt.card}
+        self.stands = False
+        """One that is due waits for an earlier one of its card, and all behind it wait with it."""
 
     def pass_by(self, debt: _Debt, over: Line | None) -> None:
         """The next one in order goes, or stays; whoever comes behind it sees that."""
@@ -252,8 +254,9 @@ class Forwarding:
         if line is None or debt.at > now:
             goes = False
         else:
+            traffic.stands |= debt.urgency is Urgency.ADVICE and debt.card in traffic.cards
             goes = debt.urgency is Urgency.REVERSAL or (
-                debt.card not in traffic.cards and traffic.advices[line] < int(self._roads[line].window)
+                not traffic.stands and traffic.advices[line] < int(self._roads[line].window)
             )
         traffic.pass_by(debt, line if goes else None)
         return line if goes else None

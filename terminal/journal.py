@@ -192,7 +192,7 @@ class Journal:
         for record in self.replay():
             book.apply(record)
         for oldest in [*book.parked.values()][:1]:
-            book.draining = Book.of_parked_batch(oldest.batch, self.batch(oldest.terminal, oldest.batch))
+            book.load(Book.of_parked_batch(oldest.batch, self.batch(oldest.terminal, oldest.batch)))
         return book
 
     def lost(self) -> Iterator[Payment]:

@@ -74,7 +74,8 @@ class ParkedBatches:
         if self._desk is not None or event.batch != self._next():
             return []
         book = Book.of_parked_batch(event.batch, event.records)
-        self._book.draining, self._desk = book, _Desk(book, self._profile)
+        self._book.load(book)
+        self._desk = _Desk(book, self._profile)
         return self._kept(self._desk.payments.resume(now) + self._desk.lines_are(lines, now))
 
     def owns(self, batch: str) -> bool:

@@ -31,6 +31,7 @@ def view_of(
     draining = [] if book.draining is None else [
         payment_view(payment, counter.codes) | {"voidable": False, "slip_failed": payment.key in counter.slips.failed}
         for payment in reversed(book.draining.payments.values())
+        if payment.attention or payment.receipt_due or not (payment.is_final or payment.state is State.ADVICE_DUE)
     ]  # fmt: skip
     return {
         "terminal": {
@@ -50,7 +51,7 @@ def view_of(
         "current": _current(counter),
         "notice": _notice(counter),
         "payments": payments,
-        "open": [p for p in (*payments, *draining) if not p["final"] or p["attention"] or p["receipt_due"]],
+        "open": [*(p for p in payments if not p["final"] or p["attention"] or p["receipt_due"]), *draining],
         "totals": _totals(counter),
         "settlement": _settlement(counter),
         "refusal": risk.refusal_of_payment(

@@ -20,11 +20,14 @@ def test_a_quick_run_measures_everything_and_is_not_judged() -> None:
     told = json.loads(done.stdout)
     assert BOUNDS.keys() <= told.keys()
     assert (told["list_entries"], told["list_missed"], told["list_false_hits"]) == (10_000, 0, 0)
+    assert (told["queue_records"], told["outage_sales"]) == (3_000, 60)
+    assert (told["outage_lost"], told["outage_doubled"], told["outage_violations"]) == (0, 0, 0)
     assert all(told[name] > 0 for name in told if name.endswith(("_ms", "_us", "_per_s", "_to_bare")))
 
 
 def test_a_full_run_is_as_long_as_its_thresholds_want() -> None:
-    assert FULL.entries >= BOUNDS["list_entries"]["min"]
+    assert FULL.entries >= BOUNDS["list_entries"]["min"] and FULL.queued >= BOUNDS["queue_records"]["min"]
+    assert FULL.outage_sales >= BOUNDS["outage_sales"]["min"]
 
 
 @pytest.mark.parametrize("name", KEYS)

@@ -259,7 +259,7 @@ def test_new_sales_go_on_meanwhile_and_are_not_settled_before():
     assert sale.text(60)[2:8] == "000008"
     till.on(from_host(answer(sale, "51")))
     till.on(SettleRequested("01"))
-    assert till.said() == "payments_open"
+    assert till.said() == "batches_parked"
 
 
 def test_advices_of_the_open_batch_wait_for_those_that_are_parked_but_not_for_people():
