@@ -54,7 +54,7 @@ bench-devices: $(VENV)/.dev ## Measure the EMV kernel, camera, taps, scans, slip
 	@tests/system_packages.sh pcscd vsmartcard-vpcd || echo 'Without them the time of a tap is not measured.'
 	@$(PY) -m bench.devices_bench $(ARGS)
 
-bench-offline: $(VENV)/.dev ## Measure offline codes, a list of ten million, a line that dies, a million sales that wait
+bench-offline: $(VENV)/.dev ## Measure offline codes, a line that dies, a million sales that wait, their way through Mosquitto
 	@$(PY) -m bench.offline_bench $(ARGS)
 
 fuzz: $(VENV)/.dev ## Compare both paths of the codec on damaged messages, and fuzz every parser

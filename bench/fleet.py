@@ -7,7 +7,7 @@ are made from one template; `place_of` finds where two of them differ, so that n
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from host_switch.start import ZONE_KEYS, opened_store
 from iso8583 import Message
 from iso8583.framing import with_length
 from iso8583.security import encrypt_pin_block, encrypt_track2, pin_block_iso0, unionpay_mac
-from iso8583.unionpay import MAC_BYTES, Block60, Frame, WorkingKeys62, security53
+from iso8583.unionpay import HEAD_BYTES, MAC_BYTES, Block60, Frame, WorkingKeys62, security53
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY
 
 TERMINALS = 64
@@ -55,16 +55,30 @@ class Till:
             60: Block60("22", self.batch, reader_capability="5", chip_condition="0").to_text(),
         })  # fmt: skip
 
+    def advice(self, trace: str = "000000") -> Message:
+        """What is owed of a chip sale that was made offline, without its MAC."""
+        return Message("0200", {
+            2: PAN, 3: "000000", 4: f"{AMOUNT:012d}", 11: trace, 22: "051", 23: "001", 25: "00", 41: self.id,
+            42: MERCHANT, 49: "156", 55: CHIP_DATA, 63: "CUP",
+            60: Block60("36", self.batch, reader_capability="5", chip_condition="0").to_text(),
+        })  # fmt: skip
+
     def sales(self, count: int) -> list[bytes]:
         """The next frames, with their lengths, as they go into the socket."""
-        template = Frame(TPDU, HEADER, self.sale()).to_bytes(self.mac_key)
-        place = place_of(template, Frame(TPDU, HEADER, self.sale("999999")).to_bytes(self.mac_key)[:-MAC_BYTES])
-        return [self._frame(template, place) for _ in range(count)]
+        return [with_length(frame) for frame in self._frames(self.sale, count)]
 
-    def _frame(self, template: bytes, place: slice) -> bytes:
-        self.trace += 1
-        frame = template[: place.start] + bytes.fromhex(f"{self.trace:06d}") + template[place.stop : -MAC_BYTES]
-        return with_length(frame + unionpay_mac(self.mac_key, frame[11:]))
+    def advices(self, count: int) -> list[bytes]:
+        """The next advices, as they go to the broker."""
+        return list(self._frames(self.advice, count))
+
+    def _frames(self, worded: Callable[[str], Message], count: int) -> Iterator[bytes]:
+        template = Frame(TPDU, HEADER, worded("000000")).to_bytes(self.mac_key)
+        other = Frame(TPDU, HEADER, worded("999999")).to_bytes(self.mac_key)
+        place = place_of(template, other[:-MAC_BYTES])
+        for _ in range(count):
+            self.trace += 1
+            frame = template[: place.start] + bytes.fromhex(f"{self.trace:06d}") + template[place.stop : -MAC_BYTES]
+            yield frame + unionpay_mac(self.mac_key, frame[HEAD_BYTES:])
 
 
 def place_of(one: bytes, other: bytes) -> slice:
@@ -85,10 +99,11 @@ def register(directory: Path) -> list[str]:
 def sign_on(ids: list[str], port: int) -> list[Till]:
     """Sign every terminal on, one after the other, over TCP."""
     with socket.create_connection(("127.0.0.1", port)) as line:
-        return [_signed_on(name, line) for name in ids]
+        return [signed_on(name, line) for name in ids]
 
 
-def _signed_on(name: str, line: socket.socket) -> Till:
+def signed_on(name: str, line: socket.socket) -> Till:
+    """Sign one terminal on over this line, TCP or TLS."""
     block = Block60("00", "000001", "004").to_text()
     request = Message("0800", {11: "000001", 41: name, 42: MERCHANT, 60: block, 63: "01 "})
     line.sendall(with_length(Frame(TPDU, HEADER, request).to_bytes()))

@@ -8,7 +8,7 @@ verified before (one signature), once with customers who come for the first time
 best of several rounds, for other programs disturb. Then digits, transit codes, and the list of revoked keys. Then the
 line between a real terminal and its host goes bad (`offline_line.py`). At last sales without the bank: what one more
 takes when a million wait (`offline_queue.py`), and whether ten thousand of a week come to the bank once and in order
-(`simulators/outage.py`).
+(`simulators/outage.py`). Then through a broker: how fast, and what is lost when that is killed (`courier_bench.py`).
 
 Progress goes to standard error, the line of figures to standard output. --quick is a small part of everything without a
 judgement, for tests and for trying things out.
@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import paycode
-from bench import figures, offline_line, offline_queue
+from bench import courier_bench, figures, offline_line, offline_queue
 from paycode import Trust, base45, digits, signed, sm2, transit
 from paycode.cose import PrivateKey, PublicKey, parse, public_key_of
 from paycode.lists import ENTRIES_MAX, FINGERPRINT_BYTES, CompactList, apply, publish
@@ -64,15 +64,20 @@ class Extent:
     queued_measured: int
     outage_sales: int
     outage_batch: int
+    courier: courier_bench.Extent
 
 
-FULL: Final = Extent(200, 15, ENTRIES_MAX, 100_000, 6, offline_line.FAULTS, 4.0, 1_000_000, 2_000, 10_000, 900)
-QUICK: Final = Extent(3, 2, 10_000, 1_000, 1, offline_line.FAULTS[:1], 0.3, 3_000, 100, 60, 10)
+FULL: Final = Extent(
+    200, 15, ENTRIES_MAX, 100_000, 6, offline_line.FAULTS, 4.0, 1_000_000, 2_000, 10_000, 900, courier_bench.FULL
+)
+QUICK: Final = Extent(
+    3, 2, 10_000, 1_000, 1, offline_line.FAULTS[:1], 0.3, 3_000, 100, 60, 10, courier_bench.QUICK
+)  # fmt: skip
 
 
 def main() -> int:
     """Measure, tell, judge."""
-    parser = argparse.ArgumentParser(prog="python -m bench.offline_bench", description="Measure offline codes.")
+    parser = argparse.ArgumentParser(prog="python -m bench.offline_bench", description="Measure what is sold offline.")
     parser.add_argument("--quick", action="store_true", help="a small part of everything; nothing is judged or kept")
     quick = parser.parse_args().quick
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
@@ -100,7 +105,8 @@ def measure(extent: Extent) -> Figures:
     _tell(f"a queue of {extent.queued:,} offline sales")
     found |= offline_queue.measure(extent.queued, extent.queued_measured)
     _tell(f"a week without the bank, {extent.outage_sales:,} sales")
-    return found | a_week(extent)
+    found |= a_week(extent)
+    return found | courier_bench.measured(extent.courier)
 
 
 def a_week(extent: Extent) -> Figures:

@@ -1,8 +1,8 @@
 """The terminal's journal: an append-only, hash-chained list of records in SQLite (WAL, synchronous=FULL).
 
-`append` returns when the record is on disk. Each row carries the SHA-256 of the row before it and of its own content,
-so `verify` finds any row that was changed, removed or put in between. Nothing is ever updated or deleted; the database
-refuses it. One process writes; others may read.
+`append` returns when its records are on disk, all or none. Each row carries the SHA-256 of the row before it and of its
+own content, so `verify` finds any row that was changed, removed or put in between. Nothing is ever updated or deleted;
+the database refuses it. One process writes; others may read.
 
 However many batches are parked and however much they hold, a start reads one line of each, the payments of the open
 batch and of the one parked last, and, when it is its turn, those of the oldest (`batch`).
@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -58,6 +58,7 @@ CREATE TRIGGER records_remain BEFORE DELETE ON records BEGIN SELECT RAISE(ABORT,
 CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL);
 INSERT INTO probe VALUES (1, 0);
 """
+_INSERT = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)"
 _SINCE_VERSION_2 = "CREATE INDEX parameters ON records (sequence) WHERE type = 'ParametersTaken';"
 _SINCE_VERSION_5 = """
 CREATE INDEX IF NOT EXISTS codes ON records (sequence) WHERE type = 'ApprovedByCode';
@@ -148,17 +149,35 @@ class Journal:
         row = self._db.execute("SELECT sequence, hash FROM records ORDER BY sequence DESC LIMIT 1").fetchone()
         return (row[0], bytes(row[1])) if row else (0, GENESIS)
 
-    def append(self, record: Record) -> None:
-        """Write a record durably. Raises JournalUnwritable when it did not reach the disk."""
-        name, entry = to_entry(record)
-        text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        link = chain(self._hash, self._sequence + 1, name, text)
-        row = (self._sequence + 1, name, entry.get("key"), entry.get("original"), text, link)
+    def append(self, *records: Record) -> None:
+        """Write records durably, all of them or none. Raises JournalUnwritable when they did not reach the disk."""
+        rows: list[tuple[object, ...]] = []
+        sequence, link = self._sequence, self._hash
+        for record in records:
+            name, entry = to_entry(record)
+            text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            sequence += 1
+            link = chain(link, sequence, name, text)
+            rows.append((sequence, name, entry.get("key"), entry.get("original"), text, link))
         try:
-            self._db.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", row)
+            self._insert(rows)
         except sqlite3.Error as error:
             raise JournalUnwritable(f"the journal {self.path.name} cannot be written: {error}") from None
-        self._sequence, self._hash = self._sequence + 1, link
+        self._sequence, self._hash = sequence, link
+
+    def _insert(self, rows: Sequence[tuple[object, ...]]) -> None:
+        """Several rows share one commit, and so one wait for the disk."""
+        if len(rows) == 1:
+            self._db.execute(_INSERT, rows[0])
+            return
+        self._db.execute("BEGIN")
+        try:
+            self._db.executemany(_INSERT, rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            if self._db.in_transaction:  # some errors have rolled it back already
+                self._db.execute("ROLLBACK")
+            raise
 
     def probe(self) -> bool:
         """Try whether a write reaches the disk."""

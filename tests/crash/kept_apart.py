@@ -12,9 +12,8 @@ from terminal.records import Record, Sent
 
 
 class _ForgetfulJournal(Journal):
-    def append(self, record: Record) -> None:
-        if not isinstance(record, Sent):
-            super().append(record)
+    def append(self, *records: Record) -> None:
+        super().append(*(record for record in records if not isinstance(record, Sent)))
 
 
 def outcomes(folder: Path, cases: Sequence[Case], of_a_forgetful_terminal: Sequence[Case]) -> list[Outcome]:

@@ -237,6 +237,25 @@ def test_full_disk_is_told_and_nothing_is_half_written(journal):
     assert journal.verify().intact and journal.verify().rows == written + 1
 
 
+def test_records_that_are_appended_together_are_links_of_the_same_chain(journal):
+    journal.append(*SALE)
+    journal.append(CLOSING[0])
+    assert list(journal.everything()) == [*SALE, CLOSING[0]] and journal.verify().intact
+
+
+def test_records_that_are_appended_together_are_all_there_or_none(journal):
+    filled(journal)
+    keys = [Key("12345678", "000001", f"{trace:06d}") for trace in range(2, 2000)]
+    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+    journal._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(JournalUnwritable):
+        journal.append(*(Started(key, "sale", 1, "156", "01", str(key), 1.0) for key in keys))
+    journal._db.execute("PRAGMA max_page_count = 1000000")
+    assert list(journal.everything()) == list(SALE)
+    journal.append(Printed(KEY, 9.0))
+    assert journal.verify().intact and journal.verify().rows == len(SALE) + 1
+
+
 def test_journal_of_another_version_is_refused_in_words(tmp_path):
     with sqlite3.connect(tmp_path / "journal.db") as db:
         db.execute("PRAGMA user_version = 99")
