@@ -7,15 +7,19 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
-from firmware_config.profile import HostEndpoint
+from firmware_config.profile import HostEndpoint, TerminalProfile
 from iso8583 import Iso8583Error, Message
 from iso8583.framing import FrameBuffer, with_length
 from iso8583.unionpay import Frame, split_frame
 from terminal.events import Event, Line, LinkLost, LinkUp, Received
 from terminal.vault import Vault
+
+if TYPE_CHECKING:
+    from terminal.courier import Courier
 
 READ_BYTES = 4096
 RECONNECT_S = (0.2, 0.5, 1.0)
@@ -117,3 +121,14 @@ def _reason_of(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "no_address"
     return "unreachable"
+
+
+def courier_of(
+    profile: TerminalProfile, vault: Vault, report: Callable[[Event], None], tls: ssl.SSLContext | None
+) -> "Courier | None":
+    """The way through a broker, where the profile names one; its client is loaded only then."""
+    if not profile.courier.address:
+        return None
+    from terminal.courier import Courier  # noqa: PLC0415
+
+    return Courier(profile, vault, report, tls if profile.courier.tls else None)

@@ -8,7 +8,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
@@ -63,7 +63,7 @@ from terminal.events import (
     Tick,
     VoidRequested,
 )  # fmt: skip
-from terminal.host_link import HostLink
+from terminal.host_link import HostLink, courier_of
 from terminal.host_time import CLOSE_S
 from terminal.journal import Journal, JournalUnwritable
 from terminal.key_frames import KeysGone
@@ -75,9 +75,6 @@ from terminal.steady_clock import SteadyClock
 from terminal.stripe_dialogue import StripeDialogue
 from terminal.vault import CardLost, Vault, VaultError
 from terminal.view import view_of
-
-if TYPE_CHECKING:
-    from terminal.courier import Courier
 
 EVENTS_MAX = 1_000
 ROOM_INTERVAL_S = 1.0
@@ -119,7 +116,7 @@ class Runner:
         self._after_effect = after_effect
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_MAX)
         self._link = HostLink(profile.host, self._vault, self.post, tls if profile.host.tls else None)
-        self._courier = _courier_of(profile, self._vault, self.post, tls)
+        self._courier = courier_of(profile, self._vault, self.post, tls)
         self.printing = Printing(profile, journal, self.devices.printer, self.post, codes)
         self._dialogue: CardDialogue | None = None
         self._dialogue_task: asyncio.Task[None] | None = None
@@ -492,17 +489,6 @@ class Runner:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("background_failed", error=type(error).__name__)
-
-
-def _courier_of(
-    profile: TerminalProfile, vault: Vault, report: Callable[[Event], None], tls: ssl.SSLContext | None
-) -> "Courier | None":
-    """The way through a broker, where the profile names one; its client is loaded only then."""
-    if not profile.courier.address:
-        return None
-    from terminal.courier import Courier  # noqa: PLC0415
-
-    return Courier(profile, vault, report, tls if profile.courier.tls else None)
 
 
 async def _all_empty(readers: Sequence[CardReader]) -> None:
