@@ -103,56 +103,6 @@ class SignedFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """All that deciding one input may look at, loaded by the store before.
-
-    `stored` is the transaction the input is about, `original` the sale that a void or refund names, `dependants` the
-    voids and refunds of that sale (or, for a reversal, of `stored`). `number` is free for a new transaction and
-    `fresh_keys` for a sign-on: numbers and keys are drawn by the shell, never by the core. `downloads` has the items of
-    those sets that there are, by kind. `phone` is there if the input has a code that a phone made, or is about a phone;
-    `signed` if it has a signed code that can be read.
-    """
-
-    policy: Policy
-    terminal: Terminal | None = None
-    stored: Transaction | None = None
-    original: Transaction | None = None
-    dependants: tuple[Transaction, ...] = ()
-    number: int = 0
-    fresh_keys: WorkingKeys | None = None
-    batch: Batch | None = None
-    batch_rows: tuple[BatchRow, ...] = ()
-    details: Mapping[str, int] = field(default_factory=dict)
-    downloads: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
-    phone: PhoneFacts | None = None
-    signed: SignedFacts | None = None
-
-    @property
-    def caller(self) -> Terminal:
-        """The terminal, for whoever knows that it is there: it was looked for before anything else."""
-        assert self.terminal is not None
-        return self.terminal
-
-    @property
-    def working_keys(self) -> WorkingKeys:
-        """The terminal's working keys, for whoever has checked its MAC with them."""
-        assert self.caller.keys is not None
-        return self.caller.keys
-
-    @property
-    def touched(self) -> frozenset[Key | str]:
-        """What a decision on these facts may change: two inputs that share any of it never share a batch."""
-        keys: list[Key | str] = [row.key for row in (self.stored, self.original) if row is not None]
-        if self.terminal is not None:
-            keys.append(self.terminal.id)
-        if self.phone is not None and self.phone.holder is not None:
-            keys.append(f"phone of {self.phone.holder}")
-        if self.signed is not None:
-            keys.append(f"signed by {self.signed.claim.key.hex()}")
-        return frozenset(keys)
-
-
-@dataclass(frozen=True, slots=True)
 class Wanted:
     """The names of the facts that one input needs; what is None or False is not loaded.
 
@@ -174,6 +124,80 @@ class Wanted:
     code: str = field(default="", repr=False)
     phone: int | None = None
     signed: Claim | None = None
+
+    @property
+    def only_reads_terminal(self) -> bool:
+        """What is asked about a transaction changes that, not its terminal; the tries of codes are counted there."""
+        return (self.key is not None or self.number is not None) and not self.code
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """The names of what a decision may change, and of what it only looks at."""
+
+    changes: frozenset[Key | str]
+    reads: frozenset[Key | str]
+
+    def clashes_with(self, other: "Touched") -> bool:
+        """One may change what the other changes or looks at: they cannot be decided on the same facts."""
+        apart = self.changes.isdisjoint(other.changes | other.reads) and self.reads.isdisjoint(other.changes)
+        return not apart
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that deciding one input may look at, loaded by the store before.
+
+    `stored` is the transaction the input is about, `original` the sale that a void or refund names, `dependants` the
+    voids and refunds of that sale (or, for a reversal, of `stored`). `number` is free for a new transaction and
+    `fresh_keys` for a sign-on: numbers and keys are drawn by the shell, never by the core. `downloads` has the items of
+    those sets that there are, by kind. `phone` is there if the input has a code that a phone made, or is about a phone;
+    `signed` if it has a signed code that can be read. `asked` is what all of it was loaded for.
+    """
+
+    policy: Policy
+    terminal: Terminal | None = None
+    stored: Transaction | None = None
+    original: Transaction | None = None
+    dependants: tuple[Transaction, ...] = ()
+    number: int = 0
+    fresh_keys: WorkingKeys | None = None
+    batch: Batch | None = None
+    batch_rows: tuple[BatchRow, ...] = ()
+    details: Mapping[str, int] = field(default_factory=dict)
+    downloads: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    phone: PhoneFacts | None = None
+    signed: SignedFacts | None = None
+    asked: Wanted = field(default_factory=Wanted, repr=False)
+
+    @property
+    def caller(self) -> Terminal:
+        """The terminal, for whoever knows that it is there: it was looked for before anything else."""
+        assert self.terminal is not None
+        return self.terminal
+
+    @property
+    def working_keys(self) -> WorkingKeys:
+        """The terminal's working keys, for whoever has checked its MAC with them."""
+        assert self.caller.keys is not None
+        return self.caller.keys
+
+    @property
+    def touched(self) -> Touched:
+        """What a decision on these facts may change, and what else it looks at: by it inputs share a batch or do not.
+
+        Also a key that names nothing yet: of two requests with it only the first may find that so.
+        """
+        changes: list[Key | str | None] = [row.key for row in (self.stored, self.original) if row is not None]
+        reads: list[Key | str] = [row.key for row in self.dependants]
+        changes.append(self.asked.key)
+        if self.terminal is not None:
+            (reads if self.asked.only_reads_terminal else changes).append(self.terminal.id)
+        if self.phone is not None and self.phone.holder is not None:
+            changes.append(f"phone of {self.phone.holder}")
+        if self.signed is not None:
+            changes.append(f"signed by {self.signed.claim.key.hex()}")
+        return Touched(frozenset(name for name in changes if name is not None), frozenset(reads))
 
 
 def wanted(event: Input) -> Wanted:

@@ -3,9 +3,9 @@
 Inputs are frames from terminals, answers from channels, due times and orders of operators. A batch of them (at most 64)
 shares one durable commit, and the loop waits for the disk: nothing may be said before, and what arrives meanwhile
 gathers in the sockets and becomes the next batch. (A thread for the commit cost a tenth of the sales per second, and in
-return only let frames be decoded that had to wait anyway.) Two inputs that touch the same facts never share a batch, so
-each is decided on what the one before it left behind. If the store cannot write, the batch has no effects at all: to a
-terminal that is silence, and it will reverse or repeat.
+return only let frames be decoded that had to wait anyway.) Two inputs of which one may change what the other looks at
+never share a batch, so each is decided on what the one before it left behind; any number of them may look at the same.
+If the store cannot write, the batch has no effects at all: to a terminal that is silence; it will reverse or repeat.
 """
 
 import asyncio
@@ -194,16 +194,18 @@ class Listener:
         batch: list[_Waiting] = []
         later: list[_Waiting] = []
         decisions: list[Decision] = []
-        taken: set[Key | str] = set()
+        changed: set[Key | str] = set()
+        read: set[Key | str] = set()
         now = self._clock()
         for waiting, known in zip(candidates, facts, strict=True):
             touched = known.touched
-            if taken.isdisjoint(touched):
+            if changed.isdisjoint(touched.changes | touched.reads) and read.isdisjoint(touched.changes):
                 batch.append(waiting)
                 decisions.append(_decided(waiting.event, known, now))
             else:
                 later.append(waiting)
-            taken |= touched
+            changed |= touched.changes
+            read |= touched.reads
         self._queue.extendleft(reversed(later))
         return batch, decisions
 

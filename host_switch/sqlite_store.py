@@ -121,6 +121,7 @@ class SqliteStore:
             number=self._free_number() if want.opens else 0,
             fresh_keys=self._room.fresh_keys() if want.fresh_keys else None,
             downloads={each.kind: each.items for each in self.downloads()} if want.downloads else {},
+            asked=want,
         )
         return self._with_batch(facts, terminal, want.batch) if want.batch else facts
 

@@ -154,6 +154,7 @@ class MemoryStore:
             downloads=dict(sorted(self._downloads.items())) if want.downloads else {},
             phone=self._phone_facts(want, terminal),
             signed=self._signed_facts(want),
+            asked=want,
         )
 
     def _phone_facts(self, want: Wanted, terminal: str) -> PhoneFacts | None:

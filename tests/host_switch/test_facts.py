@@ -14,6 +14,7 @@ from host_switch.events import (
     ParametersGiven,
     PhoneGiven,
     PhoneTaken,
+    PresenceTold,
     SignerGiven,
     TerminalRegistered,
 )
@@ -90,11 +91,41 @@ def test_a_reference_that_is_not_ours_names_nothing(reference: str) -> None:
 
 def clash(room: Room, first: Input, second: Input) -> bool:
     one, other = room.store.facts_for([first, second])
-    return not one.touched.isdisjoint(other.touched)
+    clashes = one.touched.clashes_with(other.touched)
+    assert clashes == other.touched.clashes_with(one.touched)
+    return clashes
 
 
-def test_two_requests_of_one_terminal_get_in_each_others_way(room: Room, till: Till) -> None:
-    assert clash(room, decoded("a", till.frame(till.sale())), decoded("b", till.frame(till.sale())))
+def test_two_requests_of_one_terminal_do_not(room: Room, till: Till) -> None:
+    """Else the queue of a terminal that was offline would drain at one commit for each of its sales."""
+    assert not clash(room, *(decoded("a", till.frame(till.offline_sale())) for _ in range(2)))
+
+
+def test_nor_does_the_answer_to_one_of_them(room: Room, till: Till) -> None:
+    room.frame(till, till.sale())
+    (answer,) = room.asked(room.take_calls()[0])
+    assert not clash(room, ChannelAnswered(answer), decoded("a", till.frame(till.sale())))
+
+
+def test_the_same_request_twice_does_although_nothing_is_known_of_it(room: Room, till: Till) -> None:
+    sale = till.sale()
+    assert clash(room, *(decoded("a", till.frame(message)) for message in (sale, till.reversal(sale))))
+
+
+@pytest.mark.parametrize("change", ["sign on", "settle", "presence", "order"])
+def test_whatever_changes_the_terminal_waits_for_its_requests_and_they_for_it(
+    room: Room, till: Till, change: str
+) -> None:
+    changes: dict[str, Input] = {
+        "sign on": decoded("a", till.frame(till.sign_on())),
+        "settle": decoded("a", till.frame(till.settle(Totals()))),
+        "presence": PresenceTold(till.id, online=True),
+        "order": CommandGiven(till.id, "2"),
+    }
+    room.frame(till, till.sale())
+    (answer,) = room.asked(room.take_calls()[0])
+    for event in (decoded("b", till.frame(till.sale())), ChannelAnswered(answer)):
+        assert clash(room, event, changes[change])
 
 
 def test_requests_of_two_terminals_do_not(room: Room, till: Till) -> None:

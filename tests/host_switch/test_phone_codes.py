@@ -218,11 +218,11 @@ def test_two_terminals_with_one_code_get_in_each_others_way(room: Room, till: Ti
     code = phone.code()
     frames = [decoded("a", till.frame(till.qr_sale(code))), decoded("b", other.frame(other.qr_sale(code)))]
     one, two = room.store.facts_for(frames)
-    assert not one.touched.isdisjoint(two.touched)
+    assert one.touched.clashes_with(two.touched)
     next_code = decoded("b", other.frame(other.qr_sale(phone.code())))
     order = PhoneGiven(USER, SEED, int(room.now))
     for event in (next_code, order):
-        assert not one.touched.isdisjoint(room.store.facts_for([event])[0].touched), "nor does anything of that user"
+        assert one.touched.clashes_with(room.store.facts_for([event])[0].touched), "nor does anything of that user"
 
 
 def test_two_users_at_two_terminals_do_not(room: Room, till: Till) -> None:
@@ -232,7 +232,7 @@ def test_two_users_at_two_terminals_do_not(room: Room, till: Till) -> None:
         decoded("a", till.frame(till.qr_sale(first.code()))), decoded("b", other.frame(other.qr_sale(second.code()))),
     ]  # fmt: skip
     one, two = room.store.facts_for(frames)
-    assert one.touched.isdisjoint(two.touched)
+    assert not one.touched.clashes_with(two.touched)
 
 
 # --- tries are counted ------------------------------------------------------------------------------------------------
