@@ -16,7 +16,7 @@ from pathlib import Path
 from simulators.engine import Trace
 from simulators.mutants import BUGS, planted
 from simulators.observed import Finding
-from simulators.schedules import STEPS, run_schedule
+from simulators.schedules import LONGER, STEPS, run_schedule
 from simulators.shop import world_folder
 from simulators.world import run_world
 
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _schedule_name(text: str) -> tuple[str, bool, tuple[int, ...]]:
     type_name, outcome, places = text.split(":")
-    if type_name not in STEPS or outcome not in {"approved", "refused"}:
+    if type_name not in {*STEPS, *LONGER} or outcome not in {"approved", "refused"}:
         raise ValueError
     return type_name, outcome == "approved", tuple(int(place) for place in places.split(".") if place)
 

@@ -45,8 +45,8 @@ def refusal_of_payment(
     full = must_park(book, limits) and not (is_sale and may_park(book, limits, offline=False))
     return _first(
         *_reasons_of_the_counter(book, limits, room, busy),
-        ("batch_full", full),
         ("no_link", not ready),
+        ("batch_full", full),
         ("reversal_open", reversals > 0),
         ("too_many_open", asked >= limits.open_payments_max),
     )

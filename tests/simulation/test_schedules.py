@@ -4,7 +4,7 @@ import pytest
 
 from simulators.mutants import BUGS, planted
 from simulators.odometer import Odometer
-from simulators.schedules import CASES, Case, every_schedule, run_schedule
+from simulators.schedules import CASES, LONGER, Case, every_schedule, run_schedule
 from simulators.shop import world_folder
 
 
@@ -37,7 +37,9 @@ def test_odometer_repeats_the_run_whose_places_it_is_given():
     assert [odometer.choose(3) for _ in range(4)] == [0, 2, 1, 0]
 
 
-@pytest.mark.parametrize(("type_name", "approved"), CASES)
+@pytest.mark.parametrize(
+    ("type_name", "approved"), [*CASES, *((type_name, approved) for type_name in LONGER for approved in (True, False))]
+)
 def test_one_fault_anywhere_leaves_nothing_open(type_name, approved, folder):
     found = [(places, findings) for places, findings in every_schedule(type_name, approved, 1, folder) if findings]
     assert found == []

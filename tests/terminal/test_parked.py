@@ -168,6 +168,12 @@ def test_a_batch_that_can_be_settled_is_not_parked():
     assert till.said() == "batch_full"
 
 
+def test_without_the_line_nobody_is_told_to_settle_a_full_batch():
+    till = parked(2)
+    till.on(SaleRequested("online", 100, "01"))
+    assert till.said() == "no_link"
+
+
 def test_only_so_many_batches_are_parked():
     limits = SMALL.limits.model_copy(update={"parked_batches_max": 1})
     till = parked(4, SMALL.model_copy(update={"limits": limits}))
