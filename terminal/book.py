@@ -157,7 +157,8 @@ class Book:
 
     Of the batches that are parked, oldest first, it has what stood when they were parked; of the one that is being
     brought to the host (`draining`) what stands now. `lost` is what those have lost that were closed since people have
-    settled last. `drawer_opened`: when the cash drawer was last opened in this batch, other than by a test, and why.
+    settled last, `unbalanced` how many of them did not balance. `drawer_opened`: when the cash drawer was last opened in
+    this batch, other than by a test, and why.
     """
 
     def __init__(self, parked_batch: str = "") -> None:
@@ -185,6 +186,7 @@ class Book:
         self.drawer_opened: DrawerOpened | None = None
         self.codes = Memory()
         """The last codes of each customer's key that have paid here offline, also in batches that are closed."""
+        self.unbalanced = 0
         self.slips_due: dict[Key, int] = {}
         """Slips that are not known to be on paper, oldest first, and how often each has begun to be printed."""
 
@@ -429,7 +431,8 @@ class Book:
             return
         self.slips_due.clear()
         self._settlement_slip_due(r)
-        self.last_settled, self.last_closed, self.lost = self.settling, r, Lost()
+        self.last_settled, self.last_closed = self.settling, r
+        self.lost, self.unbalanced = Lost(), 0
         self.settling = self.settle_answer = None
         self._begin(r.next_batch, r.next_trace)
 
@@ -442,13 +445,14 @@ class Book:
         self.load(None)
         self.last_settled, self.last_closed = self.parked_settling, r
         self.lost = Lost(self.lost.count + r.lost_count, self.lost.amount + r.lost_amount)
+        self.unbalanced += not r.balanced
 
     def _batch_parked(self, r: BatchParked) -> None:
         """Let the payments go. Slips of the batch before that are still due after a whole batch are let go as well."""
         closed = self.last_closed.batch if self.last_closed else ""
         self.slips_due = {key: begun for key, begun in self.slips_due.items() if key.batch in (r.batch, closed)}
         self.parked[r.batch], self._in_parked = r, None
-        self.lost = Lost(r.lost_count, r.lost_amount)
+        self.lost, self.unbalanced = Lost(r.lost_count, r.lost_amount), r.unbalanced
         self._begin(r.next_batch, r.next_trace)
 
     def _settlement_slip_due(self, r: BatchClosed) -> None:

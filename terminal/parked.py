@@ -31,7 +31,7 @@ class ParkedBatches:
         record = BatchParked(
             book.batch, following(book.batch), f"{book.next_trace:06d}", self._profile.terminal_id,
             len(book.parked) + 1, operator, now, owed.count, owed.amount, owed.since, asked, reversals,
-            book.lost.count, book.lost.amount,
+            book.lost.count, book.lost.amount, book.unbalanced,
         )  # fmt: skip
         book.apply(record)
         return [Persist(record)]

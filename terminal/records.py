@@ -307,7 +307,8 @@ class BatchParked:
     Its payments are in the journal and no more in memory. What the limits must know of them stands here, as it was
     then: sales made offline that the bank has not answered (`owed_…`, the oldest at `owed_since`), other payments whose
     end is not known (`asked`), and how many of those are reversals. `waiting` batches were parked then, this one
-    included; `lost_…` is what the parked batches closed since the last settlement by people have lost.
+    included; `lost_…` is what the parked batches closed since the last settlement by people have lost, `unbalanced` how
+    many of them did not balance.
     """
 
     batch: str
@@ -324,6 +325,7 @@ class BatchParked:
     reversals: int = 0
     lost_count: int = 0
     lost_amount: int = 0
+    unbalanced: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def _parked(counter: Counter) -> dict[str, Any]:
     book = counter.book
     return {
         "batches": len(book.parked), "oldest": next(iter(book.parked), ""),
-        "lost_count": book.lost.count, "lost_amount": book.lost.amount,
+        "lost_count": book.lost.count, "lost_amount": book.lost.amount, "unbalanced": book.unbalanced,
     }  # fmt: skip
 
 

@@ -143,12 +143,14 @@ def _with_send_now(found: list[Alert], view: View, texts: Texts) -> list[Alert]:
 
 
 def _lost(view: View, texts: Texts) -> list[Alert]:
-    """What the bank has declined of parked batches: they are closed by now, so no payment of theirs says it."""
-    parked = view["parked"]
-    if not parked["lost_count"]:
-        return []
-    amount = texts.money(parked["lost_amount"], view["terminal"]["currency"])
-    return [Alert(texts("alert.lost", count=parked["lost_count"], amount=amount), "bad")]
+    """What went wrong with parked batches that were settled by themselves: no payment and no person says it."""
+    parked, found = view["parked"], list[Alert]()
+    if parked["lost_count"]:
+        amount = texts.money(parked["lost_amount"], view["terminal"]["currency"])
+        found.append(Alert(texts("alert.lost", count=parked["lost_count"], amount=amount), "bad"))
+    if parked["unbalanced"]:
+        found.append(Alert(texts("alert.unbalanced", count=parked["unbalanced"]), "bad"))
+    return found
 
 
 def _parked(view: View, texts: Texts) -> list[Alert]:

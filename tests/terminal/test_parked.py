@@ -85,9 +85,10 @@ def parked(sales: int = 5, profile: TerminalProfile = SMALL) -> Till:
 class Host:
     """Answers what a till sends, in order, and keeps who asked for what; `says` are answers to advices by amount."""
 
-    def __init__(self, says: dict[int, str] | None = None) -> None:
+    def __init__(self, says: dict[int, str] | None = None, *, balances: bool = True) -> None:
         self.heard: list[tuple[str, str, int]] = []
         self._says = says or {}
+        self._verdict = "1" if balances else "2"
 
     def answer_all(self, till: Till, effects: Iterable[Effect], at_most: int = 10_000) -> None:
         """Go on until the till has nothing to say."""
@@ -105,7 +106,7 @@ class Host:
             case "0400" | "0401":
                 return from_host(answer(request))
             case "0500":
-                return from_host(settle_answer(request, "1"), mac="absent")
+                return from_host(settle_answer(request, self._verdict), mac="absent")
             case "0320":
                 return upload_answer(request)
             case "0820":
@@ -383,6 +384,21 @@ def test_what_was_lost_before_a_parking_is_not_forgotten_by_it():
         sell(till, 200 + number)
     for each in (till, till.restart()):
         assert list(each.counter.book.parked) == ["000008"] and each.counter.book.lost == Lost(1, 100)
+
+
+def test_that_a_parked_batch_did_not_balance_is_told_until_people_settle():
+    till = parked(5)
+    back_online(till, Host(balances=False))
+    till.on(LinkLost())
+    for _ in range(2):
+        sell(till)
+    for each in (till, till.restart()):
+        assert each.counter.book.unbalanced == 2 and list(each.counter.book.parked) == ["000009"]
+    host = Host()
+    back_online(till, host)
+    till.on(SettleRequested("01"))
+    host.answer_all(till, till.effects)
+    assert till.counter.book.unbalanced == 0
 
 
 def test_two_people_close_what_cannot_be_asked_for_in_a_parked_batch_and_the_rest_goes_on():

@@ -46,6 +46,7 @@ def state_of(records: Iterable[Record]) -> tuple[object, ...]:
     return (
         book.batch, book.next_trace, book.payments, book.requests, book.settling, book.settle_answer,
         book.last_settled, book.last_closed, book.parked, book.slips_due, book.lost, book.parameters,
+        book.unbalanced,
     )  # fmt: skip
 
 
@@ -150,6 +151,12 @@ def test_the_page_says_what_is_parked_and_what_was_lost(language, waits, lost):
     assert waits in said_on_the_page(till, texts)
     back_online(till, Host({100: "51"}))
     assert lost in said_on_the_page(till, texts) and waits not in said_on_the_page(till, texts)
+
+
+def test_the_page_says_that_a_parked_batch_did_not_balance():
+    till = parked(3)
+    back_online(till, Host(balances=False))
+    assert "did not balance: 1" in said_on_the_page(till, texts_in("en"))
 
 
 def said_on_the_page(till: Till, texts: Texts) -> str:
