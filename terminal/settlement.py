@@ -38,6 +38,7 @@ class Settlement:
         self._uploaded = 0
         self._attempts = 0
         self._due: float | None = None
+        self._sent_at: float | None = None
         self.link_ready = False
 
     @property
@@ -72,9 +73,15 @@ class Settlement:
         return []
 
     def link_up(self, now: float) -> list[Effect]:
-        """The host is there (again): go on."""
+        """The host is there (again): go on; but not faster than at first: a refusal may have led to this sign-on."""
         self.link_ready = True
-        return self._end_again() + ([] if self.step is Step.IDLE else self._go_on(now))
+        again = self._end_again()
+        if self.step is Step.IDLE:
+            return again
+        if self._sent_at is not None and now < self._sent_at + RETRY_S[0]:
+            self._attempts, self._due = 0, self._sent_at + RETRY_S[0]
+            return again
+        return again + self._go_on(now)
 
     def link_down(self) -> list[Effect]:
         """The host is gone; wait."""
@@ -107,6 +114,7 @@ class Settlement:
             return []
         self._due = now + RETRY_S[min(self._attempts, len(RETRY_S) - 1)]
         self._attempts += 1
+        self._sent_at = now
         return [self._message()]
 
     def _message(self) -> Send:

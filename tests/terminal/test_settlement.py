@@ -4,7 +4,7 @@ import pytest
 
 from iso8583 import Message
 from iso8583.unionpay import Detail48, Details48, Totals48
-from terminal.events import CodePresented, LinkLost, LinkUp, Received, SaleRequested, Send, SettleRequested
+from terminal.events import CodePresented, KeysLoaded, LinkLost, LinkUp, Received, SaleRequested, Send, SettleRequested
 from terminal.records import SETTLEMENT_TRACE
 from terminal.settlement import Step
 from tests.terminal.rig import CODE, Till, answer, echo_answer, from_host, ready_till, settle_answer, sign_on_answer
@@ -110,3 +110,15 @@ def test_sign_on_never_leads_back_into_the_batch_closed_before():
     till.on(LinkUp())
     till.on(Received(sign_on_answer("000007", till.sent().text(11)), "absent"))
     assert till.counter.book.batch == "000008"
+
+
+def test_a_host_that_refuses_the_settlement_and_wants_a_sign_on_is_not_hammered():
+    """It does not know the batch: it says so and asks for a sign-on, after which it would be asked again at once."""
+    till = till_with_sales()
+    till.on(SettleRequested("01"))
+    refused = till.sent()
+    echoed = {number: refused[number] for number in (11, 41, 42, 60)}
+    till.on(from_host(refused.response(echoed | {39: "77"}), mac="absent", command="3"))
+    till.on(Received(sign_on_answer(trace=till.sent().text(11)), "absent"))
+    assert not any(isinstance(e, Send) for e in till.on(KeysLoaded(accepted=True)))
+    assert [e.message.mti for e in till.wait(5) if isinstance(e, Send)] == ["0500"]
