@@ -395,9 +395,9 @@ def _old_sign_ons(it: SeededWorld) -> None:
         mti = frame[HEAD_BYTES : HEAD_BYTES + 2]
         if mti == b"\x08\x10":
             answers.setdefault(target, []).append(frame)
-        elif mti == b"\x08\x00" and source in answers and it.random.random() < 0.2:
+        elif mti == b"\x08\x00" and source in answers and it.random.random() < 0.4:
             it.world.happened["old answer to a sign-on"] += 1
-            it.lines.inject("host", source, it.random.choice(answers[source]))
+            it.lines.inject("host", source, answers[source][0])  # of the batch that was closed first
 
     it.lines.listeners.append(listen)
 

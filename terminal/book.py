@@ -157,8 +157,8 @@ class Book:
 
     Of the batches that are parked, oldest first, it has what stood when they were parked; of the one that is being
     brought to the host (`draining`) what stands now. `lost` is what those have lost that were closed since people have
-    settled last, `unbalanced` how many of them did not balance. `drawer_opened`: when the cash drawer was last opened in
-    this batch, other than by a test, and why.
+    settled last, `unbalanced` how many of them did not balance. `drawer_opened`: when the cash drawer was last opened
+    in this batch, other than by a test, and why.
     """
 
     def __init__(self, parked_batch: str = "") -> None:
