@@ -200,6 +200,10 @@ class Book:
 
     def apply(self, record: Record) -> None:
         """Add one record; records come in the order in which they were persisted."""
+        if isinstance(record, ApprovedByCode):
+            self._remember(record)
+            if record.key not in self.payments:
+                return  # of an earlier batch: neither its payment nor its time has a bearing on this one
         key = getattr(record, "key", None)
         if key is not None and key.batch in self.parked:
             self._of_a_parked_batch(record)
@@ -317,18 +321,19 @@ class Book:
         self._slip_due(r.key)
 
     def _approved_by_code(self, r: ApprovedByCode) -> None:
-        """Remember the code, also one of a batch that is closed; of the open batch it is a payment, too."""
+        fields = {**r.recovery_fields, "59": Data59(signed_code=r.code).to_text()}
+        self._update(
+            r.key, state=State.ADVICE_DUE, type="offline_code_sale", entry_mode=fields["22"], means=r.means,
+            recovery_fields=fields, card_token=r.user, scheme=CODE_SCHEME, owed_since=self.payments[r.key].at,
+        )  # fmt: skip
+        self._slip_due(r.key)
+
+    def _remember(self, r: ApprovedByCode) -> None:
+        """The codes that have paid are known for longer than their batch."""
         user = bytes.fromhex(r.user)
         seen = self.codes.recall(user) or Seen(user, ())
         new = Spent(r.counter, r.code, r.until)
         self.codes.remember(Seen(user, (*seen.spent, new)[-SPENT_MAX:]))
-        if r.key in self.payments:
-            fields = {**r.recovery_fields, "59": Data59(signed_code=r.code).to_text()}
-            self._update(
-                r.key, state=State.ADVICE_DUE, type="offline_code_sale", entry_mode=fields["22"], means=r.means,
-                recovery_fields=fields, card_token=r.user, scheme=CODE_SCHEME, owed_since=self.payments[r.key].at,
-            )  # fmt: skip
-            self._slip_due(r.key)
 
     def _spent_twice(self, r: SpentTwice) -> None:
         self._update(r.key, spent_twice=True)

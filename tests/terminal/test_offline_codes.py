@@ -328,8 +328,9 @@ def test_a_closed_batch_is_forgotten_but_not_what_has_paid_in_it():
 def test_of_an_older_batch_only_the_codes_are_read_again():
     """As the journal gives them back at a start: records of payments whose beginning is not read."""
     till, code = sold()
-    paid = [record for record in till.records if isinstance(record, ApprovedByCode)]
+    paid = [replace(record, at=1e12) for record in till.records if isinstance(record, ApprovedByCode)]
     fresh = Till([*paid, *_closed(till)], till.counter.profile)
+    assert fresh.counter.book.newest_at < 1e12, "a clock that was wrong then is not believed now"
     fresh.now = till.now
     fresh.sign_on()
     fresh.on(TRUST)
