@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from simulators.crash.lives import Ear, Trigger
-from simulators.crash.plans import Order, Plan
+from simulators.crash.plans import OFFLINE, Order, Plan
 from terminal.book import Payment
 from terminal.counter import Counter, Notice
 from terminal.events import (
@@ -71,7 +71,7 @@ class Cashier:
 
     async def cut_the_line(self, order: Order) -> None:
         """Have the host switched off for an offline sale that has not been begun."""
-        if order.kind == "offline_sale" and order.request_id not in self._runner.counter.book.requests:
+        if order.kind in OFFLINE and order.request_id not in self._runner.counter.book.requests:
             self._ear.say(host="off")
             await self._until(lambda counter: counter.session.host_is_out_of_reach)
 
@@ -89,11 +89,12 @@ class Cashier:
         await self._until(lambda counter: order.request_id in counter.book.requests or counter.notice is not None)
         if order.kind in ("sale", "offline_sale", "balance"):
             self._ear.say(customer=f"card {order.card}")
-        elif order.kind in ("qr_sale", "phone_sale"):
+        elif order.kind in ("qr_sale", "phone_sale", "offline_code_sale"):
             await self._until(lambda counter: counter.busy or self._ended(counter, order))
-            shows = f"code {payment_code(order.request_id)}" if order.kind == "qr_sale" else "phone"
+            kind = "signed" if order.kind in OFFLINE else "digits"
+            shows = f"code {payment_code(order.request_id)}" if order.kind == "qr_sale" else f"phone {kind}"
             self._ear.say(customer=shows)
-        if order.kind == "offline_sale":
+        if order.kind in OFFLINE:
             await self._until(lambda counter: not counter.busy and counter.slips.at_rest)
             self._ear.say(host="on")
         await self._until(lambda counter: self._ended(counter, order))
@@ -116,7 +117,7 @@ class Cashier:
         match order.kind:
             case "sale" | "qr_sale" | "phone_sale":
                 return SaleRequested(order.request_id, order.amount, CASHIER)
-            case "offline_sale":
+            case "offline_sale" | "offline_code_sale":
                 return SaleRequested(order.request_id, order.amount, CASHIER, offline=True)
             case "balance":
                 return BalanceRequested(order.request_id, CASHIER)

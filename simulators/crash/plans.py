@@ -12,14 +12,18 @@ from simulators.issuer import Mood
 
 GOOD = Mood()
 
-Kind = Literal["sale", "offline_sale", "qr_sale", "phone_sale", "void", "refund", "balance", "settle"]
+Kind = Literal[
+    "sale", "offline_sale", "offline_code_sale", "qr_sale", "phone_sale", "void", "refund", "balance", "settle"
+]  # fmt: skip
+OFFLINE = frozenset({"offline_sale", "offline_code_sale"})
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """One thing that the cashier does. `request_id` names it for good; `original` is that of the sale it is about.
 
-    During an offline sale the host is switched off; in a phone sale the customer's phone has no network.
+    During an offline sale the host is switched off; in a phone sale the customer's phone has no network; in an offline
+    sale by code both.
     """
 
     kind: Kind
@@ -66,6 +70,7 @@ PLANS = (
     Plan("sale given up by the host", (_SALE,), "declined", Mood("drop", 1, only="02"), channel_timeout_s=0.3),
     Plan("sale contradicted", (_SALE,), mood=Mood("contradict", times=1, only="02")),
     Plan("offline sale", (Order("offline_sale", "now", 1234, card="offline"),)),
+    Plan("offline sale by a signed code", (Order("offline_code_sale", "now", 1234),)),
     Plan("QR sale", (Order("qr_sale", "now", 4321),)),
     Plan("sale to a phone without network", (Order("phone_sale", "now", 3300),)),
     Plan("void", (Order("void", "now", original="before-1"),)),

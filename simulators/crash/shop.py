@@ -269,7 +269,7 @@ async def visit(shop: Shop, ear: Ear) -> None:
             case "code":
                 scanner.scan(what)
             case "phone":
-                scanner.scan(phone.show("digits", int(time.time())).code)
+                scanner.scan(phone.show("signed" if what == "signed" else "digits", int(time.time())).code)
             case "card":
                 pad.script([*PIN, "enter"])
                 await slot.insert(what)

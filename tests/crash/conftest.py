@@ -8,15 +8,19 @@ from simulators.crash.kills import Case, Outcome
 from simulators.crash.plans import BUSY_HOUR, PLANS
 from tests.crash.kept_apart import outcomes
 
-SALE, OFFLINE_SALE, PHONE_SALE, VOID, SETTLEMENT = (
+SALE, OFFLINE_SALE, CODE_SALE, PHONE_SALE, VOID, SETTLEMENT = (
     next(p for p in PLANS if p.name == name)
-    for name in ("sale", "offline sale", "sale to a phone without network", "void", "settlement")
+    for name in (
+        "sale", "offline sale", "offline sale by a signed code", "sale to a phone without network", "void",
+        "settlement",
+    )
 )
 CASES = (
     *(Case(SALE, "terminal", effect) for effect in (1, 4, 5)),
     *(Case(SALE, "host", effect) for effect in (1, 3)),
     *(Case(SALE, "keys", effect) for effect in (1, 4, 6)),
     *(Case(OFFLINE_SALE, "terminal", effect) for effect in (3, 10)), Case(OFFLINE_SALE, "host", 3),
+    *(Case(CODE_SALE, "terminal", effect) for effect in (3, 4)), Case(CODE_SALE, "host", 2),
     *(Case(PHONE_SALE, "host", effect) for effect in (1, 2)), Case(PHONE_SALE, "terminal", 4),
     Case(VOID, "terminal", 2), Case(VOID, "host", 2), Case(SETTLEMENT, "terminal", 3), Case(SETTLEMENT, "host", 1),
     Case(BUSY_HOUR, moments=(("issuer", 0.3), ("host", 0.6))),
