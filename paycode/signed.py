@@ -222,6 +222,11 @@ class Memory:
             del self._seen[self._oldest().key]
         self._seen[seen.key] = seen
 
+    def add(self, key: bytes, spent: Spent) -> None:
+        """Put in one more code of a key, as it was accepted: for whoever has kept the codes one by one."""
+        seen = self.recall(key) or Seen(key, ())
+        self.remember(Seen(key, (*seen.spent, spent)[-SPENT_MAX:]))
+
     def _oldest(self) -> Seen:
         return next(iter(self._seen.values()))
 

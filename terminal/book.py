@@ -13,7 +13,7 @@ from typing import Any
 
 from iso8583.transactions import TYPES, TransactionType
 from iso8583.unionpay import Data59
-from paycode.signed import SPENT_MAX, Memory, Seen, Spent
+from paycode.signed import Memory, Spent
 from terminal.records import (
     CARD_ERASED,
     CODE_SCHEME,
@@ -201,7 +201,7 @@ class Book:
     def apply(self, record: Record) -> None:
         """Add one record; records come in the order in which they were persisted."""
         if isinstance(record, ApprovedByCode):
-            self._remember(record)
+            self.codes.add(bytes.fromhex(record.user), Spent(record.counter, record.code, record.until))
             if record.key not in self.payments:
                 return  # of an earlier batch: neither its payment nor its time has a bearing on this one
         key = getattr(record, "key", None)
@@ -327,13 +327,6 @@ class Book:
             recovery_fields=fields, card_token=r.user, scheme=CODE_SCHEME, owed_since=self.payments[r.key].at,
         )  # fmt: skip
         self._slip_due(r.key)
-
-    def _remember(self, r: ApprovedByCode) -> None:
-        """The codes that have paid are known for longer than their batch."""
-        user = bytes.fromhex(r.user)
-        seen = self.codes.recall(user) or Seen(user, ())
-        new = Spent(r.counter, r.code, r.until)
-        self.codes.remember(Seen(user, (*seen.spent, new)[-SPENT_MAX:]))
 
     def _spent_twice(self, r: SpentTwice) -> None:
         self._update(r.key, spent_twice=True)

@@ -444,6 +444,14 @@ def test_cbor_is_loaded_when_a_code_is_verified_and_no_earlier() -> None:
     assert run([sys.executable, "-c", lazy], check=False).returncode == 0
 
 
+def test_a_memory_that_is_filled_code_by_code_remembers_the_last_ones() -> None:
+    memory, key = Memory(), b"a key"
+    for counter in range(signed.SPENT_MAX + 1):
+        memory.add(key, Spent(counter, f"code {counter}", NOW))
+    seen = memory.recall(key)
+    assert seen is not None and [spent.counter for spent in seen.spent] == list(range(1, signed.SPENT_MAX + 1))
+
+
 # What a code claims --------------------------------------------------------------------------------------------------
 
 
