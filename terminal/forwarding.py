@@ -6,8 +6,9 @@ The journal is the queue (`terminal.book` says what is due); this is only its ti
 - Reversals first, and always: they wait for nobody, and nobody waits for them, so one that is refused for ever stops no
   advice. Then advices, oldest first. A card has at most one of them unanswered, and in its order, and all behind wait
   with it; but one that was refused, or three times sent in vain, lets the others pass.
-- How many advices are unanswered at once is learned per line: one more for each round that is answered, half as many
-  after silence or *not now*. A line that was silent is the second choice for a while.
+- How many advices are unanswered at once is learned per line: one more for each answer until there is silence or *not
+  now* for the first time, then one more for each round that is answered; half as many after each of those. A line that
+  was silent is the second choice for a while.
 - Advices prefer the courier, reversals the line to the host. Where only one is there, everything goes over that.
 - Advices of an older batch go before these (`holds_advices`); reversals wait for no batch.
 - Silence, or *not now*: again after `RETRY_S`, ever rarer, for ever. A refusal calls a person, and the next try waits
@@ -15,9 +16,10 @@ The journal is the queue (`terminal.book` says what is due); this is only its ti
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from heapq import heappop, heappush
 from typing import Literal
 
 from terminal.events import Line
@@ -96,16 +98,18 @@ class _Road:
         if pace == self.slowed_down:
             self.window, self.slowed_down = max(WINDOW_MIN, self.window / 2), pace + 1
 
+    def widen(self) -> None:
+        """An answer has come: twice as many go in the next round, but one more if it was ever slowed down."""
+        self.window = min(WINDOW_MAX, self.window + (1 / self.window if self.slowed_down else 1))
+
 
 class _Traffic:
     """Advices: how many are unanswered over each line, and the cards whose turn it is not."""
 
-    def __init__(self, debts: Iterable[_Debt]) -> None:
-        unanswered = [debt for debt in debts if debt.over is not None and debt.urgency is Urgency.ADVICE]
+    def __init__(self, under_way: Iterable[_Debt]) -> None:
+        unanswered = [debt for debt in under_way if debt.urgency is Urgency.ADVICE]
         self.advices = Counter(debt.over for debt in unanswered)
         self.cards = {debt.card for debt in unanswered if debt.card}
-        self.stands = False
-        """One that is due waits for an earlier one of its card, and all behind it wait with it."""
 
     def pass_by(self, debt: _Debt, over: Line | None) -> None:
         """The next one in order goes, or stays; whoever comes behind it sees that."""
@@ -118,12 +122,20 @@ class _Traffic:
 
 
 class Forwarding:
-    """The timetable of everything that is owed. Each debt is named by its payment's key."""
+    """The timetable of everything that is owed. Each debt is named by its payment's key.
+
+    A day offline leaves many debts, and each answer asks whose turn it is: so what is asked then looks at those under
+    way, which are few, at the first of those that wait, and at no other.
+    """
 
     def __init__(self) -> None:
         self.holds_advices = False
         """Older advices than these wait elsewhere: of these only reversals go."""
         self._debts: dict[Key, _Debt] = {}
+        self._queues: dict[Urgency, dict[Key, _Debt]] = {urgency: {} for urgency in Urgency}
+        self._under_way: dict[Key, _Debt] = {}
+        self._times: list[tuple[float, Key]] = []
+        """A heap: when those that wait are due. Also times that hold no longer, found out when they are met."""
         self._roads: dict[Line, _Road] = {}
         self._looked_at = float("-inf")
 
@@ -147,7 +159,7 @@ class Forwarding:
     @property
     def under_way(self) -> int:
         """How many have been sent, and may yet be answered in time."""
-        return sum(debt.over is not None for debt in self._debts.values())
+        return len(self._under_way)
 
     # --- what is owed -------------------------------------------------------------------------------------------------
 
@@ -161,15 +173,21 @@ class Forwarding:
             now: when it is due.
             tries: how often it may have been sent already.
         """
-        self._debts.setdefault(key, _Debt(key, urgency, card, tries, now))
+        if key not in self._debts:
+            self._debts[key] = self._queues[urgency][key] = debt = _Debt(key, urgency, card, tries, now)
+            self._waits(debt)
 
     def forget(self, key: Key) -> None:
         """It is not owed (any more)."""
-        self._debts.pop(key, None)
+        debt = self._debts.pop(key, None)
+        if debt is not None:
+            del self._queues[debt.urgency][key]
+            self._under_way.pop(key, None)
 
     def forget_all(self) -> None:
         """What was owed here is owed elsewhere."""
-        self._debts.clear()
+        for key in list(self._debts):
+            self.forget(key)
 
     def answered(self, key: Key, line: Line, word: Word, now: float) -> None:
         """The host has answered, over this line; if that was the end, `forget` follows."""
@@ -181,12 +199,10 @@ class Forwarding:
             if debt.over == line and word == "not now":
                 road.slow_down(debt.pace)
             elif debt.over == line:
-                road.window = min(WINDOW_MAX, road.window + 1 / road.window)
-        debt.over = None
-        if word == "no":
-            debt.is_refused, debt.at = True, max(debt.at, now + REFUSED_S)
-        elif word == "not now":
-            debt.in_vain += 1
+                road.widen()
+        debt.is_refused |= word == "no"
+        debt.in_vain += word == "not now"
+        self._waits(debt, max(debt.at, now + REFUSED_S) if word == "no" else debt.at)
 
     def not_carried(self, key: Key, line: Line, now: float) -> None:
         """The line itself has refused to carry it: the next try is over a better one at once, if there is one."""
@@ -194,12 +210,13 @@ class Forwarding:
         if debt is not None and debt.over == line:
             self._missed(debt, now)
             if any(road.doubted_until <= now for road in self._roads.values()):
-                debt.at = now
+                self._waits(debt, now)
 
     def cannot_be_sent(self, key: Key) -> None:
         """Nothing has gone out: what it would need is gone. It keeps its turns, and stands in nobody's way."""
         if (debt := self._debts.get(key)) is not None:
-            debt.over, debt.is_stuck = None, True
+            debt.is_stuck = True
+            self._waits(debt)
 
     # --- lines and time -----------------------------------------------------------------------------------------------
 
@@ -218,48 +235,69 @@ class Forwarding:
     def line_down(self, line: Line, now: float) -> None:
         """The line is gone: what was under way over it is due over another."""
         self._roads.pop(line, None)
-        for debt in self._debts.values():
-            if debt.over == line:
-                debt.over, debt.at = None, now
+        for debt in [debt for debt in self._under_way.values() if debt.over == line]:
+            self._waits(debt, now)
 
     def send_now(self, now: float) -> None:
         """Everything is due, but for what has just been sent."""
         for debt in self._debts.values():
             if debt.over is None:
-                debt.at = now
+                self._waits(debt, now)
 
     def turns(self, now: float) -> list[Turn]:
         """Whose turn it is; each that is named counts as sent."""
         self._looked_at = now
-        for debt in self._debts.values():
-            if debt.over is not None and debt.silent_at <= now:
-                self._missed(debt, now)
-        by_urgency = sorted(self._debts.values(), key=lambda debt: debt.urgency)  # and, as they came, oldest first
-        traffic = _Traffic(self._debts.values())
-        return [self._sent(debt, line, now) for debt in by_urgency if (line := self._line_for(debt, traffic, now))]
+        for debt in [debt for debt in self._under_way.values() if debt.silent_at <= now]:
+            self._missed(debt, now)
+        traffic = _Traffic(self._under_way.values())
+        return [turn for urgency in Urgency for turn in self._turns_of(urgency, traffic, now)]
+
+    def _turns_of(self, urgency: Urgency, traffic: _Traffic, now: float) -> Iterator[Turn]:
+        """As they came. No advice goes any more when the line is full, or one that is due waits for its card."""
+        line, is_advice = self._line_for(urgency, now), urgency is Urgency.ADVICE
+        if line is None or (is_advice and self.holds_advices):
+            return
+        for debt in self._queues[urgency].values():
+            if is_advice and traffic.advices[line] >= int(self._roads[line].window):
+                return
+            if debt.over is not None:
+                continue
+            is_due = debt.at <= now
+            if is_advice and is_due and debt.card in traffic.cards:
+                return
+            traffic.pass_by(debt, line if is_due else None)
+            if is_due:
+                yield self._sent(debt, line, now)
+
+    def _line_for(self, urgency: Urgency, now: float) -> Line | None:
+        """The preferred line of those that are there, or the other while that is doubted."""
+        there = [line for line in _PREFERRED[urgency] if line in self._roads]
+        return min(there, key=lambda line: self._roads[line].doubted_until > now, default=None)
 
     def deadline(self) -> float | None:
         """When turns() wants to be called next. What is due and waits for another wants nothing by itself."""
-        times = [debt.silent_at for debt in self._debts.values() if debt.over is not None]
-        if self._roads:
-            times += [debt.at for debt in self._debts.values() if debt.over is None and debt.at > self._looked_at]
+        times = [debt.silent_at for debt in self._under_way.values()]
+        if self._roads and (next_at := self._next_at()) is not None:
+            times.append(next_at)
         return min(times, default=None)
 
-    def _line_for(self, debt: _Debt, traffic: "_Traffic", now: float) -> Line | None:
-        """Over which line it goes now, if it does; called in the order of `turns`, once for each."""
-        if debt.over is not None or (self.holds_advices and debt.urgency is Urgency.ADVICE):
-            return None
-        there = [line for line in _PREFERRED[debt.urgency] if line in self._roads]
-        line = min(there, key=lambda line: self._roads[line].doubted_until > now, default=None)
-        if line is None or debt.at > now:
-            goes = False
-        else:
-            traffic.stands |= debt.urgency is Urgency.ADVICE and debt.card in traffic.cards
-            goes = debt.urgency is Urgency.REVERSAL or (
-                not traffic.stands and traffic.advices[line] < int(self._roads[line].window)
-            )
-        traffic.pass_by(debt, line if goes else None)
-        return line if goes else None
+    def _next_at(self) -> float | None:
+        """When the next of those that wait is due; those that were, at the last look, are not meant."""
+        while self._times:
+            at, key = self._times[0]
+            debt = self._debts.get(key)
+            if debt is not None and debt.over is None and debt.at == at and at > self._looked_at:
+                return at
+            heappop(self._times)
+        return None
+
+    def _waits(self, debt: _Debt, at: float | None = None) -> None:
+        """It is not under way (any more), and is due at this time, or when it was anyway."""
+        debt.at = debt.at if at is None else at
+        debt.over = None
+        self._under_way.pop(debt.key, None)
+        if debt.at > self._looked_at:
+            heappush(self._times, (debt.at, debt.key))
 
     def _sent(self, debt: _Debt, line: Line, now: float) -> Turn:
         pause_s = RETRY_S[min(debt.tries, len(RETRY_S) - 1)]
@@ -267,6 +305,7 @@ class Forwarding:
         debt.tries += 1
         debt.over, debt.pace, debt.at = line, self._roads[line].slowed_down, now + pause_s
         debt.silent_at = now + min(pause_s, ANSWER_WITHIN_S)
+        self._under_way[debt.key] = debt
         return turn
 
     def _missed(self, debt: _Debt, now: float) -> None:
@@ -274,5 +313,5 @@ class Forwarding:
         if debt.over is not None and (road := self._roads.get(debt.over)) is not None:
             road.doubted_until = now + DOUBTED_S
             road.slow_down(debt.pace)
-        debt.over = None
         debt.in_vain += 1
+        self._waits(debt)

@@ -176,8 +176,9 @@ def test_a_refusal_is_asked_about_again_after_a_minute_and_not_now_when_it_is_ti
 def test_only_so_many_advices_are_unanswered_at_once_and_an_answer_makes_room() -> None:
     forwarding = owing(advices=20)
     assert numbers(forwarding.turns(NOW)) == [1, 2, 3, 4]
-    booked(forwarding, 2)
-    assert numbers(forwarding.turns(NOW)) == [5]
+    forwarding.answered(key(2), "courier", "end", NOW)
+    forwarding.forget(key(2))
+    assert numbers(forwarding.turns(NOW)) == [5], "what came over another line says nothing of this one"
 
 
 def test_reversals_need_no_room() -> None:
@@ -187,15 +188,29 @@ def test_reversals_need_no_room() -> None:
     assert numbers(forwarding.turns(NOW)) == [501]
 
 
-def test_the_window_grows_by_one_with_each_round_that_is_answered_up_to_its_end() -> None:
-    forwarding, sizes = owing(advices=4000), []
+def rounds(forwarding: Forwarding, now: float) -> list[int]:
+    """How many go at once, round after round, while everything is answered."""
+    sizes = []
     while len(forwarding) > 100:
-        turns = forwarding.turns(NOW)
+        turns = forwarding.turns(now)
         sizes.append(len(turns))
         for turn in turns:
-            booked(forwarding, int(turn.key.trace))
-    assert sizes[0] == WINDOW_FIRST and sizes[10] in range(12, 16) and max(sizes) == WINDOW_MAX
-    assert sizes == sorted(sizes)
+            booked(forwarding, int(turn.key.trace), now=now)
+    assert sizes == sorted(sizes) and max(sizes) == WINDOW_MAX
+    return sizes
+
+
+def test_the_window_doubles_with_each_round_while_the_line_has_never_been_silent() -> None:
+    assert rounds(owing(advices=1000), NOW)[:6] == [4, 8, 16, 32, 64, 64]
+
+
+def test_after_a_silence_it_grows_by_one_with_each_round() -> None:
+    forwarding = owing(advices=4000)
+    forwarding.turns(NOW)
+    sizes = rounds(forwarding, NOW + RETRY_S[0])
+    assert sizes[0] == WINDOW_FIRST / 2 and sizes[10] in range(10, 14)
+    forwarding.line_up("host", NOW + 60)
+    assert numbers(forwarding.turns(NOW + 60)), "and a line that comes up begins anew"
 
 
 def test_silence_halves_the_window_once_for_all_that_was_under_way() -> None:

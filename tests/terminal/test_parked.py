@@ -116,7 +116,7 @@ class Host:
 
 def back_online(till: Till, host: Host) -> None:
     till.on(LinkUp())
-    host.answer_all(till, till.on(echo_answer()))
+    host.answer_all(till, till.on(echo_answer(till.sent().text(11))))
     host.answer_all(till, till.wait(0))
 
 
