@@ -16,10 +16,10 @@ from typing import Any
 from host_switch import events as host
 from host_switch import lifecycle
 from host_switch.records import CodeSpent, Entry, Leg, Outcome, PhoneUser, Transaction
-from terminal.book import Lost
 from terminal.events import DownloadKept, Print, PrintNow
 from terminal.records import Answered, ApprovedOffline, Reversed, SignedOn, Started
 from terminal.settlement import Step
+from terminal.sums import Lost
 from terminal.transitions import Act, Happening, Move, State
 
 Make = Callable[[Any], Any]

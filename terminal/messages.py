@@ -14,9 +14,10 @@ from iso8583.transactions.transaction_type import Recovery
 from iso8583.unionpay import MAC_PLACEHOLDER, Block60, Data59, Detail48, Details48, Original61, Totals48, security53
 from iso8583.unionpay import Totals as WireTotals
 from iso8583.unionpay_fields.field62 import Status62
-from terminal.book import Payment, Totals
+from terminal.book import Payment
 from terminal.events import CardPresented, CodePresented, Original
 from terminal.records import Key
+from terminal.sums import Totals
 
 CHIP_READER, CHIP_AND_TAP_READER, ONLY_STRIPE_READER = "5", "6", "2"
 CHIP_NOT_USED, CHIP_FAILED = "0", "2"

@@ -9,7 +9,6 @@ import pytest
 from firmware_config.profile import Limits, Offline, TerminalProfile
 from iso8583 import Message
 from simulators.memory_journal import MemoryJournal
-from terminal.book import Lost, Owed
 from terminal.events import (
     CardErased,
     CloseByPeople,
@@ -37,6 +36,7 @@ from terminal.records import (
     Started,
 )  # fmt: skip
 from terminal.slip_queue import NO_PRINTER
+from terminal.sums import Lost, Owed
 from terminal.transitions import State
 from tests.terminal.rig import (
     CARD,
