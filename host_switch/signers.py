@@ -36,9 +36,15 @@ def add_issuers(directory: Path, file: Path) -> list[CodeIssuer]:
 
 
 def add_key(directory: Path, key: str, user: int) -> SignedKey:
-    """Let the account of a user who is known pay for what a key has signed. Raises as `add_issuers` does."""
+    """Let the account of a user who is known pay for what a key has signed. Raises as `add_issuers` does.
+
+    A key that is known stays its user's, and one that is revoked stays so: another phone has another key.
+    """
     user_of(directory, user)
     given = SignedKey(_key_in(key), user)
+    before = next((one for one in known(directory)[1] if one.key == given.key), given)
+    if before != given:
+        raise HostError("this key is revoked, or another user's: let the phone draw a new one, and add that")
     carry_out(directory, SignerGiven(given))
     return given
 

@@ -73,6 +73,18 @@ def test_a_revoked_key_stays_so_and_a_person_hears_of_its_codes(run: Run, tmp_pa
     assert json.loads(out)["kind"] == "signed code of a revoked key"
 
 
+def test_a_key_that_is_revoked_or_anothers_is_not_added_again(run: Run, tmp_path: Path) -> None:
+    phone = known_phone(run, tmp_path)
+    start.carry_out(tmp_path / "host", PhoneGiven(8, bytes(32), int(time.time()), PAN, "李雷"))
+    again = ("code-user", "add", phone.key.hex(), "--user")
+    assert run(*again, "7")[0] == 0, "the same again changes nothing"
+    assert run(*again, "8")[0] == 1
+    run("code-user", "revoke", phone.key.hex())
+    code, _, err = run(*again, "7")
+    assert code == 1 and "revoked" in err
+    assert json.loads(run("code-user", "list", "--json")[1])["revoked_at"] is not None
+
+
 def test_who_loses_the_phone_loses_its_keys(run: Run, tmp_path: Path) -> None:
     known_phone(run, tmp_path)
     _, out, _ = run("wallet", "lost", "7", "--json")
