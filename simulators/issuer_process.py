@@ -217,13 +217,13 @@ def _port(server: asyncio.Server) -> int:
 
 
 def opened_issuer(data: Path, balance: int | None = None) -> tuple[Issuer, IssuerStore]:
-    """The bank as its store remembers it; a new one gets the default accounts, each with `balance` fen if given."""
+    """The bank as its store remembers it, with the default accounts; new ones have `balance` fen if given."""
     store = IssuerStore(data / "issuer.db")
     remembered = store.load()
+    known = {change.number for change in remembered if isinstance(change, Account)}
     fresh = default_accounts() if balance is None else default_accounts(balance)
-    issuer = Issuer(() if remembered else fresh)
-    if not remembered:
-        store.save(fresh)
+    store.save([account for account in fresh if account.number not in known])
+    issuer = Issuer(fresh)
     issuer.apply(remembered)
     return issuer, store
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from structlog.testing import capture_logs
 from host_switch.channels.iso_issuer import protect, verified
 from iso8583 import Message
 from iso8583.framing import with_length
-from simulators.issuer import ZONE_MAC_KEY
-from simulators.issuer_process import IssuerProcess, opened_issuer
+from simulators.issuer import ZONE_MAC_KEY, default_accounts
+from simulators.issuer_process import IssuerProcess, IssuerStore, opened_issuer
 from tests.in_a_loop import in_a_loop
 
 PAN = "6299990000000009"
@@ -75,6 +76,14 @@ async def running(folder: Path) -> AsyncIterator[tuple[IssuerProcess, int, int]]
         yield process, port, control_port
     finally:
         await process.stop()
+
+
+def test_a_bank_of_an_earlier_version_gets_the_accounts_of_newer_cards(tmp_path: Path) -> None:
+    store = IssuerStore(tmp_path / "issuer.db")
+    first, *rest = default_accounts(700)
+    store.save([replace(first, balance=300), *rest[:-1]])
+    issuer, _ = opened_issuer(tmp_path, balance=500)
+    assert [issuer.balance(each.number) for each in (first, rest[-1])] == [300, 500]
 
 
 @in_a_loop
