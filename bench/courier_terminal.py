@@ -20,7 +20,8 @@ from host_switch import certificates as host_certificates
 from iso8583.masking import mask_pan
 from terminal import certificates, messages, start
 from terminal.book import Book
-from terminal.events import CardPresented, Effect, Persist, Send
+from terminal.effects import Effect, Persist, Send
+from terminal.events import CardPresented
 from terminal.journal import Journal
 from terminal.key_store import KeyStore
 from terminal.records import Answered, ApprovedOffline, Key, PrintBegan, Printed, Record, SignedOn, Started

@@ -22,17 +22,8 @@ from typing import Final
 from bench import figures
 from firmware_config.profile import OFFLINE_COUNT_MAX, Limits, Offline, TerminalProfile
 from terminal.counter import Counter
-from terminal.events import (
-    BatchLoaded,
-    CardPresented,
-    Effect,
-    Event,
-    LoadBatch,
-    Persist,
-    RoomMeasured,
-    SaleRequested,
-    SlipFailed,
-)  # fmt: skip
+from terminal.effects import Effect, LoadBatch, Persist
+from terminal.events import BatchLoaded, CardPresented, Event, RoomMeasured, SaleRequested, SlipFailed
 from terminal.journal import Journal
 from terminal.records import ApprovedOffline, BatchParked, Key, Record, SignedOn, Started
 from terminal.slip_queue import NO_PRINTER

@@ -18,7 +18,7 @@ from paycode import digits
 from simulators.observed import Finding, Findings, Name, Observed, Quiet, Stands, name_in, name_of, text_of
 from terminal.book import Book
 from terminal.downloads import KINDS
-from terminal.events import CompleteCard
+from terminal.effects import CompleteCard
 from terminal.records import SETTLEMENT_TRACE, ApprovedOffline, BatchClosed, ClosedByPeople, Key
 from terminal.slips import Slip
 from terminal.transitions import State

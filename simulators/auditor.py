@@ -51,7 +51,8 @@ from simulators.audit_checks import (
 )
 from simulators.observed import Finding, Observed, Quiet, follow, name_in, name_of
 from terminal.book import Book
-from terminal.events import CardPresented, CodePresented, CompleteCard
+from terminal.effects import CompleteCard
+from terminal.events import CardPresented, CodePresented
 from terminal.payment_codes import SIGNED
 from terminal.records import (
     Answered,

@@ -16,7 +16,8 @@ from typing import Any
 from host_switch import events as host
 from host_switch import lifecycle
 from host_switch.records import CodeSpent, Entry, Leg, Outcome, PhoneUser, Transaction
-from terminal.events import DownloadKept, Print, PrintNow
+from terminal.effects import Print, PrintNow
+from terminal.events import DownloadKept
 from terminal.records import Answered, ApprovedOffline, Reversed, SignedOn, Started
 from terminal.settlement import Step
 from terminal.sums import Lost

@@ -20,19 +20,17 @@ from simulators.phones import Phones
 from simulators.signed_phones import CodeIssuer, SignedPhone
 from simulators.terminal_node import TerminalNode
 from terminal.book import Payment
+from terminal.effects import AskForMeans, CompleteCard, Print
 from terminal.events import (
-    AskForMeans,
     BalanceRequested,
     CancelRequested,
     CardCompleted,
     CardPresented,
     CloseByPeople,
     CodePresented,
-    CompleteCard,
     Event,
     MeansFailed,
     Original,
-    Print,
     RefundRequested,
     ReprintRequested,
     SaleRequested,

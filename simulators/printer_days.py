@@ -21,7 +21,8 @@ from terminal.counter import Counter
 from terminal.devices.escpos import build
 from terminal.devices.printer_protocol import EscPosPrinter, Patience
 from terminal.devices.printer_tcp import tcp_printer
-from terminal.events import Effect, Event, Persist, Print, PrintNow, ReprintRequested, SlipFailed, Tick
+from terminal.effects import Effect, Persist, Print, PrintNow
+from terminal.events import Event, ReprintRequested, SlipFailed, Tick
 from terminal.journal import Journal
 from terminal.printing import Printing
 from terminal.records import Answered, Key, Record, Sent, Started

@@ -27,6 +27,7 @@ from simulators.odometer import Odometer
 from simulators.people import Cashier, Habits, original_of
 from simulators.shop import Past, Shop
 from simulators.world import CORE_FAULTS
+from terminal import effects
 from terminal import events as counter
 from terminal.book import Payment
 from terminal.records import HostTime, LateAnswer, Printed, SignedOn
@@ -77,16 +78,16 @@ def _is_session(frame: bytes) -> bool:
 def _leaves_a_trace(effect: object) -> bool:
     """Whether a crash after this effect of the transaction differs from one before it."""
     match effect:
-        case counter.Persist(record):
+        case effects.Persist(record):
             return not isinstance(record, SignedOn | Printed | LateAnswer | HostTime)
-        case counter.Send(message):
+        case effects.Send(message):
             return not message.mti.startswith("08")
         case host.Send(_, data):
             return not _is_session(data)
         case Commit(decision):
             persisted = (e.changes for e in decision.effects if isinstance(e, host.Persist))
             return not all(isinstance(change, Terminal) for changes in persisted for change in changes)
-        case counter.Print() | host.CallChannel() | Remember():
+        case effects.Print() | host.CallChannel() | Remember():
             return True
         case _:
             return False

@@ -14,7 +14,8 @@ from terminal.book import Payment
 from terminal.cashier import words
 from terminal.cashier.texts import LANGUAGES, texts_in
 from terminal.counter import Counter
-from terminal.events import BatchLoaded, CloseByPeople, Effect, LoadBatch, Persist, RoomMeasured
+from terminal.effects import Effect, LoadBatch, Persist
+from terminal.events import BatchLoaded, CloseByPeople, RoomMeasured
 from terminal.journal import Journal
 from terminal.operators import Operators
 from terminal.records import Key

@@ -7,10 +7,11 @@ every event, carries the effects out in order, and calls again with Tick when `d
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from firmware_config.profile import Offline, TerminalProfile
+from firmware_config.profile import TerminalProfile
 from iso8583.response_codes import Action, meaning
-from terminal import messages, offline_caps, risk
-from terminal.book import Book, Payment
+from terminal import messages, risk
+from terminal.book import Book
+from terminal.effects import Effect, OpenDrawer, Persist
 from terminal.errands import Errands
 from terminal.events import (
     BalanceRequested,
@@ -33,7 +34,6 @@ from terminal.events import (
     DownloadsLoaded,
     DrawerRequested,
     DrawerStuck,
-    Effect,
     Event,
     KeysBack,
     KeysLoaded,
@@ -42,9 +42,6 @@ from terminal.events import (
     LinkLost,
     LinkUp,
     MeansFailed,
-    OpenDrawer,
-    Original,
-    Persist,
     Progress,
     Received,
     RefundRequested,
@@ -67,6 +64,7 @@ from terminal.parked import ParkedBatches
 from terminal.payment import Payments
 from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.records import DrawerOpened, Key, Record
+from terminal.refusals import Refusals
 from terminal.session import Session
 from terminal.settlement import Settlement
 from terminal.slip_queue import SlipQueue
@@ -104,10 +102,8 @@ class Counter:
         self.parked = ParkedBatches(self.book, profile)
         self.errands = Errands(self.book, profile)
         self.telemetry = Telemetry(self.book, profile)
+        self.refusals = Refusals(self.book, profile, self.payments, self.session, self.clock)
         self.courier_connected = False
-        self.room = risk.Room(free_bytes=0, writable=False)
-        self.lists_at: float | None = None
-        """When the oldest of the lists that serve was downloaded; None without a black list."""
         self.now = 0.0
         """The time that it was told last. Only for who asks between two events; decisions are told the time."""
         self.notice: Notice | None = None
@@ -145,6 +141,10 @@ class Counter:
     def busy(self) -> bool:
         """A payment is in the customer's or the host's hands."""
         return self.payments.current is not None
+
+    def refusal_of_offline_card(self, card: OfflineCard) -> str:
+        """Why this card may not pay without the host: for the card dialogue, which asks between two events."""
+        return self.refusals.of_offline_card(card, self.now)
 
     def _decide(self, event: Event, now: float) -> list[Effect]:  # noqa: C901, PLR0912 - one match over a closed union
         match event:
@@ -213,14 +213,14 @@ class Counter:
     ) -> list[Effect]:
         match event:
             case RoomMeasured(free_bytes, writable):
-                self.room = risk.Room(free_bytes, writable)
+                self.refusals.room = risk.Room(free_bytes, writable)
             case ClockSeen():
                 self.clock.seen(event)
                 self.clock.look(now)
             case DevicesSeen(works):
                 self.errands.devices = works
             case DownloadsLoaded():
-                self.lists_at = event.lists_at
+                self.refusals.lists_at = event.lists_at
                 return self.errands.loaded(event, now)
             case CodeTrustLoaded():
                 self.offline_codes.trust = event
@@ -231,7 +231,7 @@ class Counter:
         key = self.payments.current
         assert key is not None, "a sale waits for means"
         judged = self.offline_codes.judge(code, self.book.payments[key], now)
-        if isinstance(judged, CodeVerified) and (refusal := self.refusal_of_offline_card(judged.counts_as)):
+        if isinstance(judged, CodeVerified) and (refusal := self.refusals.of_offline_card(judged.counts_as, now)):
             judged = capped(refusal)
         if isinstance(judged, CodeVerified):
             self._forget_refusal()
@@ -308,7 +308,7 @@ class Counter:
         self._forget_refusal()
         self.stage = "host"
         if isinstance(event, CardPresented) and event.approved_offline and self.payments.sells_offline:
-            refusal = self.refusal_of_offline_card(OfflineCard(event.token, event.scheme))
+            refusal = self.refusals.of_offline_card(OfflineCard(event.token, event.scheme), now)
             if refusal:
                 return self.payments.cancel(refusal, now)
         return self.payments.presented(event, now)
@@ -319,7 +319,7 @@ class Counter:
         """Refuse in words, or begin. A request seen before begins nothing: its payment is the answer."""
         if event.request_id in self.book.requests:
             return []
-        refusal = self._refusal(event, now)
+        refusal = self.refusals.of_payment(event, now)
         if refusal:
             self._say(refusal)
             return []
@@ -343,64 +343,6 @@ class Counter:
         self.payments.let_all_go()
         return self.parked.park(operator, now)
 
-    def _refusal(
-        self, event: SaleRequested | BalanceRequested | VoidRequested | RefundRequested, now: float
-    ) -> str:
-        if isinstance(event, SaleRequested) and event.offline and not self.session.ready:
-            refusal, caps = self.refusal_of_offline(), self.offline_caps
-            return refusal or offline_caps.refusal_of_sale(event.amount, event.operator, self.book, caps, now)
-        general = risk.refusal_of_payment(
-            self.book, self.profile.limits, self.room, self.session.ready and not self.session.wants_sign_on, self.busy,
-            is_sale=isinstance(event, SaleRequested),
-        )  # fmt: skip
-        match event:
-            case _ if general:
-                return general
-            case SaleRequested(amount=amount):
-                return risk.refusal_of_amount(amount, self.profile.limits)
-            case VoidRequested(original=original, authorised_by=authorised_by):
-                return risk.refusal_of_void(self.book.payments.get(original)) or _unauthorised(authorised_by)
-            case RefundRequested(original=sale, amount=amount, authorised_by=authorised_by):
-                refunded = sale.refunded + self._refunds_open(sale.key)
-                refusal = risk.refusal_of_refund(
-                    amount, sale.amount, refunded, self._is_voided(sale), sale.card_erased
-                )
-                return refusal or _unauthorised(authorised_by)
-            case _:
-                return ""
-
-    def refusal_of_offline(self) -> str:
-        """Why nothing can be sold without the host now; the page asks, too, before it offers it."""
-        profile, out_of_reach = self.profile, self.session.host_is_out_of_reach
-        too_old = offline_caps.lists_are_too_old(profile.offline, self.lists_at, self.now)
-        return risk.refusal_of_offline(
-            self.book, profile.limits, profile.offline, self.room, out_of_reach, self.busy,
-            time_is_known=self.clock.is_known, lists_too_old=too_old,
-        )
-
-    @property
-    def offline_caps(self) -> Offline:
-        """How much may be sold without the host, as the age of the lists allows now."""
-        return offline_caps.in_force(self.profile.offline, self.lists_at, self.now)
-
-    def refusal_of_offline_card(self, card: OfflineCard) -> str:
-        """Why this card may not pay without the host; asked before its chip may approve, and again when it has."""
-        current = self.payments.current
-        if current is None or not self.payments.sells_offline:
-            return "cancelled"
-        amount = self.book.payments[current].amount
-        return offline_caps.refusal_of_card(amount, card, self.book.owed_at_hand(), self.offline_caps)
-
-    def _is_voided(self, sale: Original) -> bool:
-        """Voided in an earlier batch, as the shell found, or in this one, as the book knows."""
-        here = self.book.find(sale.key)
-        return sale.voided or (here is not None and here.voided_by is not None)
-
-    def _refunds_open(self, sale: Key) -> int:
-        """Refunds of a sale whose answer is not known: they may yet be approved."""
-        draining = self.book.draining.unresolved() if self.book.draining else []
-        return sum(p.amount for p in (*self.book.unresolved(), *draining) if p.original == sale)
-
     def _settle(self, operator: str, now: float) -> list[Effect]:
         refusal = risk.refusal_of_settlement(self.book, self.session.ready, self.busy)
         if refusal:
@@ -410,7 +352,7 @@ class Counter:
         return self.settlement.start(operator, now)
 
     def _close_by_people(self, said: CloseByPeople, now: float) -> list[Effect]:
-        refusal = risk.refusal_of_closing(self.book.find(said.key), said, self.room)
+        refusal = risk.refusal_of_closing(self.book.find(said.key), said, self.refusals.room)
         if refusal:
             self._say(refusal)
             return []
@@ -421,7 +363,7 @@ class Counter:
         if isinstance(asked, DrawerStuck):
             self._say("drawer_stuck")
             return []
-        refusal = risk.refusal_of_drawer(asked.reason, self.profile.devices.cash_drawer, self.room, self.busy)
+        refusal = risk.refusal_of_drawer(asked.reason, self.profile.devices.cash_drawer, self.refusals.room, self.busy)
         if refusal:
             self._say(refusal)
             return []
@@ -502,12 +444,3 @@ class Counter:
 
     def _say(self, reason: str, key: Key | None = None) -> None:
         self.notice = Notice(reason, key)
-
-
-def _unauthorised(authorised_by: str) -> str:
-    return "" if authorised_by else "supervisor_needed"
-
-
-def open_payments(counter: Counter) -> list[Payment]:
-    """Payments that a person should know of: unresolved ones and those that wait for a person."""
-    return [p for p in counter.book.payments.values() if not p.is_final or p.attention or p.receipt_due]

@@ -26,7 +26,8 @@ from iso8583.unionpay_fields.field62 import Parameters62, Status62
 from terminal import host_parameters, messages
 from terminal.book import Book
 from terminal.downloads import KINDS, Gathering
-from terminal.events import DownloadKept, DownloadsLoaded, Effect, KeepDownload, Persist, Received, Send
+from terminal.effects import Effect, KeepDownload, Persist, Send
+from terminal.events import DownloadKept, DownloadsLoaded, Received
 from terminal.records import Record
 
 # Seconds from one try to the next, when no answer comes or payments come between.

@@ -28,7 +28,8 @@ from math import copysign
 from firmware_config.profile import TerminalProfile
 from iso8583 import Message
 from terminal.book import Book
-from terminal.events import ClockSeen, Effect, Persist, SetClock
+from terminal.effects import Effect, Persist, SetClock
+from terminal.events import ClockSeen
 from terminal.records import HostTime
 
 EARLIEST = datetime(2023, 1, 1, tzinfo=UTC).timestamp()

@@ -10,7 +10,8 @@ Whatever dies in the midst, the journal knows which batches are parked and how f
 
 from firmware_config.profile import TerminalProfile
 from terminal.book import Book
-from terminal.events import BatchLoaded, CloseByPeople, Effect, Line, LoadBatch, Persist, Received, Send
+from terminal.effects import Effect, LoadBatch, Persist, Send
+from terminal.events import BatchLoaded, CloseByPeople, Line, Received
 from terminal.payment import Payments
 from terminal.records import BatchParked, Key
 from terminal.settlement import Settlement, Step, following

@@ -30,22 +30,8 @@ from iso8583.transactions import TYPES
 from terminal import host_parameters, messages
 from terminal.answers import APPROVING, amount_fits, answered, judge_advice, judge_reversal, word_of
 from terminal.book import Book, Payment
-from terminal.events import (
-    AskForMeans,
-    CardCompleted,
-    CardPresented,
-    CloseByPeople,
-    CodePresented,
-    CompleteCard,
-    Effect,
-    Line,
-    Means,
-    Original,
-    Persist,
-    Received,
-    ReleaseMeans,
-    Send,
-)  # fmt: skip
+from terminal.effects import AskForMeans, CompleteCard, Effect, Persist, ReleaseMeans, Send
+from terminal.events import CardCompleted, CardPresented, CloseByPeople, CodePresented, Line, Means, Original, Received
 from terminal.forwarding import Forwarding, Turn, Urgency
 from terminal.offline_codes import CodeVerified
 from terminal.offline_sales import sold_offline

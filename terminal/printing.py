@@ -13,7 +13,8 @@ from firmware_config.profile import TerminalProfile
 from terminal.book import Payment
 from terminal.devices import Printer, PrinterTrouble
 from terminal.devices.escpos import build
-from terminal.events import DrawerStuck, Event, Print, SlipFailed, SlipPrinted, SlipReady
+from terminal.effects import Print
+from terminal.events import DrawerStuck, Event, SlipFailed, SlipPrinted, SlipReady
 from terminal.host_parameters import in_force
 from terminal.journal import Journal
 from terminal.payment_codes import SHIPPED, CodeTable

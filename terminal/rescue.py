@@ -26,7 +26,7 @@ from iso8583.unionpay import MAC_BYTES, Block60, Frame
 from terminal import messages
 from terminal.book import Book, Payment
 from terminal.certificates import client_context
-from terminal.events import Send
+from terminal.effects import Send
 from terminal.journal import Journal
 from terminal.key_frames import KeysGone
 from terminal.key_link import KeyLink

@@ -17,7 +17,8 @@ from firmware_config.profile import TerminalProfile
 from iso8583 import Message
 from terminal import host_parameters, messages
 from terminal.book import Book
-from terminal.events import Effect, KeysLoaded, KeysLost, LinkLost, LoadKeys, Persist, Received, Reconnect, Send
+from terminal.effects import Effect, LoadKeys, Persist, Reconnect, Send
+from terminal.events import KeysLoaded, KeysLost, LinkLost, Received
 from terminal.probe import Probe
 from terminal.records import SignedOn
 

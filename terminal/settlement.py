@@ -13,7 +13,8 @@ from iso8583 import Iso8583Error
 from iso8583.unionpay import Totals48
 from terminal import messages
 from terminal.book import Book, Payment
-from terminal.events import Effect, Persist, Received, Send
+from terminal.effects import Effect, Persist, Send
+from terminal.events import Received
 from terminal.records import BatchClosed, Record, SettleAnswered, SettleStarted
 
 RETRY_S = (5, 10, 20, 40, 80, 160, 320, 640, 1200)

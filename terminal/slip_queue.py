@@ -12,7 +12,7 @@ Slips that a person wants to see again are a wish, not a debt: they are kept in 
 from collections import deque
 
 from terminal.book import Book
-from terminal.events import Effect, Persist, Print, PrintNow
+from terminal.effects import Effect, Persist, Print, PrintNow
 from terminal.records import Key, PrintBegan, Printed
 
 RETRY_S = 2.0

@@ -20,7 +20,7 @@ from terminal.code_store import CodeStore
 from terminal.devices import CardReader, PinPad, Printer, Scanner, Speaker, StripeReader
 from terminal.devices.supervision import CounterDevices, Opener, Supervision
 from terminal.download_store import DownloadStore
-from terminal.events import Effect
+from terminal.effects import Effect
 from terminal.journal import Journal, JournalError
 from terminal.key_link import KeyLink
 from terminal.operators import Operators

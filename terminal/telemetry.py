@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from firmware_config.profile import TerminalProfile
 from terminal.book import Book
-from terminal.events import Effect, Tell
+from terminal.effects import Effect, Tell
 
 LOOK_S = 60.0
 """How often it looks whether there is something new to tell."""

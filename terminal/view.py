@@ -55,7 +55,7 @@ def view_of(
         "totals": _totals(counter),
         "settlement": _settlement(counter),
         "refusal": risk.refusal_of_payment(
-            book, profile.limits, counter.room, counter.session.ready, counter.busy, is_sale=True
+            book, profile.limits, counter.refusals.room, counter.session.ready, counter.busy, is_sale=True
         ),
         "offline": _offline(counter),
         "parked": _parked(counter),
@@ -66,16 +66,16 @@ def view_of(
 
 def _offline(counter: Counter) -> dict[str, Any]:
     """What may still be sold without the bank, and what was sold so and is not there yet."""
-    owed, caps, sales = counter.book.offline(), counter.offline_caps, counter.book.owed_at_hand()
+    owed, caps, sales = counter.book.offline(), counter.refusals.caps(counter.now), counter.book.owed_at_hand()
     return {
-        "refusal": counter.refusal_of_offline(), "line_down_since": counter.session.down_since,
+        "refusal": counter.refusals.of_offline(counter.now), "line_down_since": counter.session.down_since,
         "sale_amount_max": min(caps.sale_amount_max, caps.card_amount_max), "age_max_s": caps.age_max_s,
         "left_amount": max(0, caps.total_amount_max - owed.amount), "left_count": max(0, caps.count_max - owed.count),
         "left_in_hour": offline_caps.left_in_hour(sales, caps, counter.now),
         "operator_amount_max": caps.operator_amount_max, "owed_by_operator": offline_caps.by_operator(sales),
         "owed_amount": owed.amount, "owed_count": owed.count, "since": owed.since,
         "halved": caps is not counter.profile.offline,
-        "lists_until": offline_caps.lists_until(counter.profile.offline, counter.lists_at),
+        "lists_until": offline_caps.lists_until(counter.profile.offline, counter.refusals.lists_at),
         "codes": counter.offline_codes.are_taken,
     }  # fmt: skip
 

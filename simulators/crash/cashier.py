@@ -11,9 +11,9 @@ from simulators.crash.lives import Ear, Trigger
 from simulators.crash.plans import OFFLINE, Order, Plan
 from terminal.book import Payment
 from terminal.counter import Counter, Notice
+from terminal.effects import Effect
 from terminal.events import (
     BalanceRequested,
-    Effect,
     Event,
     Original,
     RefundRequested,

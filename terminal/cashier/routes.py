@@ -204,7 +204,7 @@ class Desk:
         operator, supervisor = form.get("operator", ""), form.get("supervisor", "")
         statement = form.get("statement", "").strip()
         said = CloseByPeople(payment.key, again.sheet == "booked", statement, operator, supervisor)
-        refusal = refusal_of_closing(payment, said, counter.room) or await self._vouched_by_two(form)
+        refusal = refusal_of_closing(payment, said, counter.refusals.room) or await self._vouched_by_two(form)
         if refusal:
             return replace(again, said=refusal)
         if not self.till.use(form.get("request_id", "")):

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from terminal.book import Payment
-from terminal.events import Event, Original, Print
+from terminal.effects import Print
+from terminal.events import Event, Original
 from terminal.operators import Operators, Role
 from terminal.records import SETTLEMENT_TRACE, Key
 from terminal.runner import Runner

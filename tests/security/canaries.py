@@ -20,7 +20,8 @@ from simulators.cards.personalisation import Personalisation, personalise
 from simulators.escpos import Interpreter
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY, Account
 from terminal.cashier.app import make_app
-from terminal.events import Effect, Event, LoadKeys
+from terminal.effects import Effect, LoadKeys
+from terminal.events import Event
 from terminal.runner import Runner
 from tests.security.scanner import Find, Scanner, card_numbers, files_in, luhn_digit
 from tests.shop.rig import MASTER_KEY, OPENING_BALANCE, Shop, shop

@@ -9,7 +9,7 @@ from typing import Any
 from iso8583 import Iso8583Error, Message
 from iso8583.framing import FrameBuffer, with_length
 from iso8583.unionpay import Frame, WorkingKeys62
-from terminal.events import Effect, LoadKeys
+from terminal.effects import Effect, LoadKeys
 from tests.shop.rig import LOOPBACK, MASTER_KEY, Shop, free_port, shop
 
 Say = Callable[[bytes], list[bytes]]

@@ -35,12 +35,11 @@ from simulators.scanner import VirtualScanner
 from terminal import start as terminal
 from terminal.book import Payment
 from terminal.counter import Counter
+from terminal.effects import Effect, Persist
 from terminal.events import (
     BalanceRequested,
-    Effect,
     Event,
     Original,
-    Persist,
     RefundRequested,
     ReprintRequested,
     SaleRequested,

@@ -9,7 +9,7 @@ import pytest
 
 from host_switch.commands import app as host_commands
 from simulators.issuer import Mood
-from terminal.events import CompleteCard, Effect, Persist, Print, Send
+from terminal.effects import CompleteCard, Effect, Persist, Print, Send
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import OPENING_BALANCE, TERMINAL, Killed, Refused, Shop, View, shop
 

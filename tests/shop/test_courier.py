@@ -9,7 +9,8 @@ from pathlib import Path
 from iso8583 import Message
 from iso8583.framing import FrameBuffer, with_length
 from iso8583.unionpay import Frame
-from terminal.events import Effect, Send, SendNow
+from terminal.effects import Effect, Send
+from terminal.events import SendNow
 from terminal.records import ApprovedOffline
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import LOOPBACK, MERCHANT, OPENING_BALANCE, TERMINAL, Shop, free_port, shop

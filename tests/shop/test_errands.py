@@ -9,7 +9,7 @@ from host_switch.events import CommandGiven, DownloadGiven, ParametersGiven, Ter
 from host_switch.records import Download
 from iso8583.unionpay_fields.field62 import Parameters62
 from simulators.cards import DOWNLOADS
-from terminal.events import KeepDownload, Send
+from terminal.effects import KeepDownload, Send
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import MASTER_KEY, MERCHANT, TERMINAL, Shop, shop
 

@@ -9,7 +9,8 @@ import pytest
 from host_switch.invariants import nothing_is_owed
 from simulators.issuer import Mood
 from terminal import key_link
-from terminal.events import CloseByPeople, CompleteCard, Effect, LoadKeys, Persist, Send
+from terminal.effects import CompleteCard, Effect, LoadKeys, Persist, Send
+from terminal.events import CloseByPeople
 from terminal.key_process import erase_keys
 from terminal.key_store import KeyStore
 from terminal.records import Key, Sent, Started

@@ -10,7 +10,7 @@ from host_switch.events import CallChannel
 from simulators.issuer import default_accounts
 from terminal.download_store import DownloadStore
 from terminal.downloads import Download
-from terminal.events import Send
+from terminal.effects import Send
 from terminal.key_store import KeyStore
 from terminal.records import ApprovedOffline
 from tests.in_a_loop import in_a_loop

@@ -10,7 +10,8 @@ from host_switch.events import CallChannel
 from simulators.cards import load_card
 from simulators.issuer import Mood
 from simulators.stripe_reader import VirtualStripeReader
-from terminal.events import CancelRequested, Send
+from terminal.effects import Send
+from terminal.events import CancelRequested
 from terminal.records import Key
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import OPENING_BALANCE, PIN, Shop, View, shop

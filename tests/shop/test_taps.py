@@ -10,7 +10,8 @@ from simulators.cards import Card, InsertedCard, TappedCard, load_card
 from simulators.cards.vpcd import AnyCard
 from simulators.issuer import Mood
 from terminal.devices import CardReader
-from terminal.events import BalanceRequested, CancelRequested, Send
+from terminal.effects import Send
+from terminal.events import BalanceRequested, CancelRequested
 from terminal.records import Key
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import OPENING_BALANCE, PIN, Shop, View, free_port, shop

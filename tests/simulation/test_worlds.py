@@ -8,7 +8,7 @@ from simulators.engine import Trace
 from simulators.mutants import BUGS, planted
 from simulators.shop import world_folder
 from simulators.world import FAULTS, SeededWorld, run_world
-from terminal.events import Print
+from terminal.effects import Print
 from terminal.records import Key
 
 SEEDS = 30

@@ -8,22 +8,18 @@ from iso8583 import Message
 from iso8583.unionpay import Block60, Totals, Totals48, WorkingKeys62
 from simulators.memory_journal import MemoryJournal
 from terminal.counter import Counter
+from terminal.effects import Effect, LoadBatch, Persist, Print, Send
 from terminal.events import (
     BatchLoaded,
     CardPresented,
     CodePresented,
-    Effect,
     Event,
     KeysLoaded,
     LinkUp,
-    LoadBatch,
     MacState,
-    Persist,
-    Print,
     Received,
     RoomMeasured,
     SaleRequested,
-    Send,
     SlipPrinted,
     SlipReady,
     Tick,

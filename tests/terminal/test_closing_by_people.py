@@ -5,15 +5,14 @@ from dataclasses import replace
 import pytest
 
 from iso8583 import Message
+from terminal.effects import Print, Send
 from terminal.events import (
     CardCompleted,
     CardErased,
     CloseByPeople,
     Original,
-    Print,
     RefundRequested,
     RoomMeasured,
-    Send,
     SettleRequested,
 )  # fmt: skip
 from terminal.printing import slip_of

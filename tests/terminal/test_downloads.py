@@ -9,19 +9,10 @@ from firmware_config.profile import HostEndpoint, Offline
 from iso8583 import Message
 from iso8583.unionpay_fields.field62_downloads import Application62, BlackList62, List62, Name62
 from terminal.downloads import Download, application, ca_key
+from terminal.effects import Effect, KeepDownload
 from terminal.emv.parameters import Application
 from terminal.errands import REST_AFTER_REFUSAL_S, REST_S
-from terminal.events import (
-    CancelRequested,
-    DownloadKept,
-    DownloadsLoaded,
-    Effect,
-    KeepDownload,
-    MacState,
-    Received,
-    SaleRequested,
-    Tick,
-)  # fmt: skip
+from terminal.events import CancelRequested, DownloadKept, DownloadsLoaded, MacState, Received, SaleRequested, Tick
 from tests.iso8583.downloads import APPLICATION, APPLICATION_WIRE, CARDS, KEY, KEY_WIRE, RID, VECTORS
 from tests.terminal.rig import PROFILE, Till, from_host, ready_till
 from tests.terminal.test_errands import asked, codes, echo_answer, lived

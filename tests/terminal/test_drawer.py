@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from terminal.events import DrawerRequested, DrawerStuck, OpenDrawer, Persist, RoomMeasured, SaleRequested
+from terminal.effects import OpenDrawer, Persist
+from terminal.events import DrawerRequested, DrawerStuck, RoomMeasured, SaleRequested
 from terminal.records import DRAWER_REASONS, DrawerOpened
 from tests.terminal.rig import PROFILE, Till, ready_till
 from tests.terminal.test_stripe_sale import with_devices

@@ -8,18 +8,16 @@ import pytest
 from firmware_config.profile import HostEndpoint
 from iso8583 import Message
 from iso8583.unionpay_fields.field62 import Parameters62, Status62
+from terminal.effects import Effect, Persist, Send
 from terminal.errands import REST_AFTER_REFUSAL_S, REST_S
 from terminal.events import (
     CancelRequested,
     DevicesSeen,
-    Effect,
     LinkLost,
     LinkUp,
-    Persist,
     Received,
     RoomMeasured,
     SaleRequested,
-    Send,
     SettleRequested,
 )  # fmt: skip
 from terminal.records import ParametersTaken

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from firmware_config.profile import HostEndpoint, Offline
-from terminal.events import ClockSeen, Effect, LinkLost, LinkUp, Persist, RoomMeasured, SaleRequested, SetClock
+from terminal.effects import Effect, Persist, SetClock
+from terminal.events import ClockSeen, LinkLost, LinkUp, RoomMeasured, SaleRequested
 from terminal.host_time import CLOSE_S, DRIFT_S, EARLIEST, FORWARD_MAX_S, KEPT_EVERY_S, SLEW_S
 from terminal.records import BatchClosed, HostTime, Record, SettleStarted, SignedOn
 from tests.terminal.rig import OFFLINE_CARD, PROFILE, Till, answer, echo_answer, from_host, probes

@@ -7,8 +7,8 @@ import pytest
 from firmware_config.profile import Offline
 from iso8583 import Message
 from terminal.book import Payment
+from terminal.effects import AskForMeans, Persist, Print, Send
 from terminal.events import (
-    AskForMeans,
     CancelRequested,
     CardErased,
     CloseByPeople,
@@ -17,11 +17,8 @@ from terminal.events import (
     LinkLost,
     LinkUp,
     Original,
-    Persist,
-    Print,
     RefundRequested,
     SaleRequested,
-    Send,
     SettleRequested,
     VoidRequested,
 )  # fmt: skip

@@ -7,7 +7,8 @@ import pytest
 from firmware_config.profile import Offline, SchemeCaps, Schemes
 from terminal import offline_caps
 from terminal.book import Book, Payment
-from terminal.events import CardPresented, DownloadsLoaded, MeansFailed, Print, SaleRequested, Send
+from terminal.effects import Print, Send
+from terminal.events import CardPresented, DownloadsLoaded, MeansFailed, SaleRequested
 from terminal.offline_caps import OfflineCard, in_force, lists_are_too_old, scheme_of
 from terminal.records import ApprovedOffline, Key, from_entry, to_entry
 from terminal.transitions import State

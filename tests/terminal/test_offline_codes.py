@@ -11,6 +11,7 @@ from iso8583.unionpay import Data59
 from paycode.lists import CompactList, publish
 from paycode.signed import Memory
 from simulators.signed_phones import CodeIssuer, SignedPhone
+from terminal.effects import Persist, Print
 from terminal.events import (
     CancelRequested,
     CodePresented,
@@ -19,8 +20,6 @@ from terminal.events import (
     Event,
     LinkLost,
     Original,
-    Persist,
-    Print,
     RefundRequested,
     SaleRequested,
     VoidRequested,

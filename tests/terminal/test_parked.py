@@ -9,18 +9,16 @@ import pytest
 from firmware_config.profile import Limits, Offline, TerminalProfile
 from iso8583 import Message
 from simulators.memory_journal import MemoryJournal
+from terminal.effects import Effect, ReleaseMeans, Send
 from terminal.events import (
     CardErased,
     CloseByPeople,
-    Effect,
     Event,
     KeysLoaded,
     LinkLost,
     LinkUp,
     Received,
-    ReleaseMeans,
     SaleRequested,
-    Send,
     SettleRequested,
     SlipFailed,
     VoidRequested,

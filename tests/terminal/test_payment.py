@@ -6,24 +6,18 @@ from dataclasses import replace
 import pytest
 
 from iso8583.transactions import missing_fields, type_of
+from terminal.effects import AskForMeans, CompleteCard, Effect, Persist, Print, ReleaseMeans, Send
 from terminal.events import (
-    AskForMeans,
     BalanceRequested,
     CancelRequested,
     CardCompleted,
     CardPresented,
     CodePresented,
-    CompleteCard,
-    Effect,
     LinkLost,
     MeansFailed,
-    Persist,
-    Print,
     Progress,
     RefundRequested,
-    ReleaseMeans,
     SaleRequested,
-    Send,
     VoidRequested,
 )  # fmt: skip
 from terminal.events import Original as Sale

@@ -10,16 +10,8 @@ import pytest
 from terminal.book import Payment
 from terminal.counter import Notice
 from terminal.devices import BeforeFirstByte, DeviceHealth, PrinterStatus, PrinterTrouble
-from terminal.events import (
-    CodePresented,
-    Event,
-    Print,
-    ReprintRequested,
-    SettleRequested,
-    SlipFailed,
-    SlipPrinted,
-    SlipReady,
-)
+from terminal.effects import Print
+from terminal.events import CodePresented, Event, ReprintRequested, SettleRequested, SlipFailed, SlipPrinted, SlipReady
 from terminal.journal import Journal
 from terminal.printing import JOBS_MAX, Printing, slip_of
 from terminal.receipts import slip_lines

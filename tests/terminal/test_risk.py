@@ -4,7 +4,8 @@ import pytest
 
 from firmware_config.profile import Limits
 from terminal import risk
-from terminal.events import AskForMeans, RoomMeasured, SaleRequested
+from terminal.effects import AskForMeans
+from terminal.events import RoomMeasured, SaleRequested
 from tests.terminal.rig import PROFILE, Till, answer, from_host, ready_till
 
 

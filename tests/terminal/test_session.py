@@ -4,20 +4,8 @@ import pytest
 
 from firmware_config.profile import HostEndpoint
 from iso8583 import Message
-from terminal.events import (
-    CodePresented,
-    KeysBack,
-    KeysLoaded,
-    KeysLost,
-    LinkLost,
-    LinkUp,
-    LoadKeys,
-    Persist,
-    Received,
-    Reconnect,
-    SaleRequested,
-    Send,
-)  # fmt: skip
+from terminal.effects import LoadKeys, Persist, Reconnect, Send
+from terminal.events import CodePresented, KeysBack, KeysLoaded, KeysLost, LinkLost, LinkUp, Received, SaleRequested
 from terminal.records import ReversalDue, SignedOn
 from terminal.session import SessionState
 from tests.terminal.rig import (

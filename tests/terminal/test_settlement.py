@@ -4,7 +4,8 @@ import pytest
 
 from iso8583 import Message
 from iso8583.unionpay import Detail48, Details48, Totals48
-from terminal.events import CodePresented, KeysLoaded, LinkLost, LinkUp, Received, SaleRequested, Send, SettleRequested
+from terminal.effects import Send
+from terminal.events import CodePresented, KeysLoaded, LinkLost, LinkUp, Received, SaleRequested, SettleRequested
 from terminal.records import SETTLEMENT_TRACE
 from terminal.settlement import Step
 from tests.terminal.rig import CODE, Till, answer, echo_answer, from_host, ready_till, settle_answer, sign_on_answer

@@ -3,17 +3,8 @@
 import pytest
 
 from terminal.counter import Notice
-from terminal.events import (
-    Event,
-    Persist,
-    Print,
-    PrintNow,
-    ReprintRequested,
-    SettleRequested,
-    SlipFailed,
-    SlipPrinted,
-    SlipReady,
-)  # fmt: skip
+from terminal.effects import Persist, Print, PrintNow
+from terminal.events import Event, ReprintRequested, SettleRequested, SlipFailed, SlipPrinted, SlipReady
 from terminal.records import SETTLEMENT_TRACE, Key, PrintBegan, Printed
 from terminal.slip_queue import ASKED_MAX, BEGUN_MAX, RETRY_S
 from tests.terminal.rig import Till, from_host, ready_till, settle_answer

@@ -7,17 +7,8 @@ import pytest
 from iso8583.security import encrypt_track2
 from iso8583.transactions import missing_fields, type_of
 from iso8583.unionpay import Block60
-from terminal.events import (
-    BalanceRequested,
-    CardPresented,
-    CompleteCard,
-    Persist,
-    Print,
-    ReleaseMeans,
-    SaleRequested,
-    SwipeRefused,
-    VoidRequested,
-)  # fmt: skip
+from terminal.effects import CompleteCard, Persist, Print, ReleaseMeans
+from terminal.events import BalanceRequested, CardPresented, SaleRequested, SwipeRefused, VoidRequested
 from terminal.records import Sent
 from terminal.transitions import State
 from tests.iso8583.vectors import GOLDEN, KEYS

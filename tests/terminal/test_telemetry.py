@@ -1,6 +1,7 @@
 """What a terminal tells of itself through the courier: when something is new, last of all, and nothing of cards."""
 
-from terminal.events import CourierLost, CourierUp, DevicesSeen, SaleRequested, Tell
+from terminal.effects import Tell
+from terminal.events import CourierLost, CourierUp, DevicesSeen, SaleRequested
 from terminal.telemetry import LOOK_S
 from terminal.view import view_of
 from tests.terminal.rig import OFFLINE_CARD, PAN, PROFILE, Till, answer, ready_till

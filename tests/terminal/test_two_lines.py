@@ -6,6 +6,7 @@ import pytest
 
 from firmware_config.profile import Offline
 from iso8583 import Message
+from terminal.effects import Send
 from terminal.events import (
     CardErased,
     CodePresented,
@@ -20,7 +21,6 @@ from terminal.events import (
     Received,
     RefundRequested,
     SaleRequested,
-    Send,
     SendNow,
 )  # fmt: skip
 from terminal.forwarding import RETRY_S, WINDOW_FIRST

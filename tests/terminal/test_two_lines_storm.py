@@ -12,23 +12,19 @@ import pytest
 from firmware_config.profile import Offline
 from iso8583 import Message
 from terminal.counter import Counter
+from terminal.effects import Effect, LoadKeys, Persist, Reconnect, Send
 from terminal.events import (
     CodePresented,
     CourierLost,
     CourierUp,
-    Effect,
     Event,
     KeysLoaded,
     Line,
     LinkLost,
     LinkUp,
-    LoadKeys,
-    Persist,
     Received,
-    Reconnect,
     RoomMeasured,
     SaleRequested,
-    Send,
     Tick,
 )  # fmt: skip
 from terminal.messages import key_in

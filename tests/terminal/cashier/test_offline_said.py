@@ -11,7 +11,8 @@ from terminal.cashier.sales import sales
 from terminal.cashier.strip import Alert, alerts, strip
 from terminal.cashier.texts import texts_in
 from terminal.devices import DeviceHealth
-from terminal.events import CourierUp, MeansFailed, SaleRequested, Send, SendNow
+from terminal.effects import Send
+from terminal.events import CourierUp, MeansFailed, SaleRequested, SendNow
 from terminal.printing import slip_of
 from terminal.view import view_of
 from tests.terminal.rig import Till, answer, from_host, ready_till
