@@ -30,6 +30,7 @@ from host_switch.events import (
     Close,
     Decide,
     Decision,
+    Due,
     Effect,
     FrameReceived,
     Input,
@@ -98,6 +99,7 @@ class Listener:
         self._timer_at: float | None = None
         self._rung = True
         self._owed_after: int | None = None
+        self._collected: set[int] = set()
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -177,14 +179,14 @@ class Listener:
                 await asyncio.sleep(0)  # let sockets be read: what has come shares the next commit
 
     async def _one_batch(self) -> None:
-        candidates: list[_Waiting] = []
+        batch: list[_Waiting] = []
         try:
             self._collect_debts()
-            candidates = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
-            batch, decisions = self._decide(candidates)
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
+            batch, decisions = self._decide(batch)  # what is left of it; the rest is in the queue again
             self._store.commit(decisions)
         except StoreError as error:
-            await self._store_failed(candidates, error)
+            await self._store_failed(batch, error)
         else:
             self._carry_out(batch, decisions)
 
@@ -209,12 +211,12 @@ class Listener:
         self._queue.extendleft(reversed(later))
         return batch, decisions
 
-    async def _store_failed(self, candidates: Sequence[_Waiting], error: StoreError) -> None:
+    async def _store_failed(self, batch: Sequence[_Waiting], error: StoreError) -> None:
         """Drop the inputs without any effect: silence is the one answer that is true. Their senders will ask again."""
-        _log.error("store cannot be used", reason=str(error), dropped=len(candidates))
-        for waiting in candidates:
+        _log.error("store cannot be used", reason=str(error), dropped=len(batch))
+        for waiting in batch:
             self._release(waiting)
-            if waiting.decided is not None:
+            if waiting.decided is not None and not waiting.decided.done():
                 waiting.decided.set_exception(error)
         await asyncio.sleep(STORE_RETRY_S)
 
@@ -227,10 +229,12 @@ class Listener:
                 if self._after_effect is not None:
                     self._after_effect(effect)
             self._release(waiting)
-            if waiting.decided is not None and not decision.goes_on:
+            if waiting.decided is not None and not waiting.decided.done() and not decision.goes_on:
                 waiting.decided.set_result(decision)
 
     def _release(self, waiting: _Waiting) -> None:
+        if isinstance(waiting.event, Due):
+            self._collected.discard(waiting.event.number)
         if isinstance(waiting.event, FrameReceived) and not waiting.event.rescued:
             self.connections.decided(waiting.event.connection)
 
@@ -269,14 +273,20 @@ class Listener:
         if self._rung:
             due = self._store.due(self._clock(), BATCH_MAX)
             self._rung = False
-            self._queue.extendleft(_Waiting(event) for event in reversed(due))
+            self._queue.extendleft(reversed(self._not_waiting_yet(due)))
             next_due = self._store.next_due()
             if next_due is not None:
                 self._arm(next_due)
         elif self._owed_after is not None:
             owed = self._store.owed(self._owed_after, BATCH_MAX)
             self._owed_after = owed[-1].number if owed else None
-            self._queue.extend(_Waiting(event) for event in owed)
+            self._queue.extend(self._not_waiting_yet(owed))
+
+    def _not_waiting_yet(self, debts: Sequence[Due]) -> list[_Waiting]:
+        """Without those that are in the queue already: they stay due until they have been decided."""
+        fresh = [event for event in debts if event.number not in self._collected]
+        self._collected.update(event.number for event in fresh)
+        return list(map(_Waiting, fresh))
 
     def _arm(self, due_at: float) -> None:
         """Make sure that the timer rings at `due_at` or before."""

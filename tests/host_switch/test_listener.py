@@ -29,7 +29,7 @@ from host_switch.events import (
 from host_switch.facts import Facts
 from host_switch.invariants import breaches
 from host_switch.keys import KeyRoom, ZoneKeys
-from host_switch.listener import Listener
+from host_switch.listener import BATCH_MAX, Listener
 from host_switch.phone_codes import wallet_of
 from host_switch.records import CodeIssuer as IssuerRow
 from host_switch.records import Leg, Outcome, SignedKey, Transaction
@@ -321,6 +321,24 @@ async def test_when_the_issuer_comes_back_debts_are_paid_at_once(tmp_path: Path)
 
 
 @in_a_loop
+async def test_debts_of_one_terminal_wait_in_the_queue_once(tmp_path: Path) -> None:
+    """They are decided one by one, and stay due until then."""
+    async with shop(tmp_path, issuer=False, channel_timeout_s=0.01) as host:
+        line = await host.line()
+        longest = 0
+
+        def retried() -> bool:
+            nonlocal longest
+            longest = max(longest, len(host.listener._queue))
+            return len(host.effects) > 2000  # each sale was called about, in vain, several times
+
+        for _ in range(150):
+            line.send(line.till.offline_sale())
+        await host.until(retried)
+        assert longest < 4 * BATCH_MAX
+
+
+@in_a_loop
 async def test_the_connection_to_the_issuer_is_made_again(tmp_path: Path) -> None:
     async with shop(tmp_path) as host:
         line = await host.line()
@@ -375,6 +393,34 @@ async def test_an_order_that_cannot_be_written_is_refused(tmp_path: Path, monkey
         with capture_logs(), pytest.raises(StoreError, match="readonly"):
             await host.listener.ask(CommandGiven("12345678", "3"))
         host.store._db.execute("PRAGMA query_only = 0")
+
+
+@in_a_loop
+async def test_whoever_asks_about_one_terminal_twice_while_the_store_cannot_write_is_refused_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second waits for the first, and is not given up with it: a frame, or an order, is decided once."""
+    monkeypatch.setattr("host_switch.listener.STORE_RETRY_S", 0.0)
+    async with shop(tmp_path) as host:
+        line = await host.line()
+        host.store._db.execute("PRAGMA query_only = 1")
+        orders = [host.listener.ask(CommandGiven("12345678", digit)) for digit in "321"]
+        with capture_logs():
+            answers = await asyncio.wait_for(asyncio.gather(*orders, return_exceptions=True), PATIENCE_S)
+        assert [type(answer) for answer in answers] == [StoreError] * 3
+        host.store._db.execute("PRAGMA query_only = 0")
+        await host.listener.ask(CommandGiven("12345678", "3"))
+        assert (await line.talk(line.till.sale()))[39] == "00"
+
+
+@in_a_loop
+async def test_whoever_does_not_wait_for_his_answer_stops_nobody(tmp_path: Path) -> None:
+    async with shop(tmp_path) as host:
+        line = await host.line()
+        impatient = asyncio.create_task(host.listener.ask(CommandGiven("12345678", "3")))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        assert (await line.talk(line.till.sale()))[39] == "00"
 
 
 @in_a_loop
