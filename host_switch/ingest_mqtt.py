@@ -6,14 +6,19 @@ that may be under way. An answer that cannot be sent is dropped: it is in the st
 
 paho runs in a thread of its own, one client for each connection: nothing of a lost connection, neither a number of a
 message nor a waiting answer, reaches the next. The broker may be down for as long as it likes. With one that takes the
-connection, and not us, MQTT 3.1.1 and 5 are tried in turn.
+connection, and not us, MQTT 3.1.1 and 5 are tried in turn. We wait for the connection ourselves: paho would read on
+when there is no room (Mosquitto 2.0 sends more than it was allowed to, as soon as anything is acknowledged), and it
+waits by `select`, which knows no more than a thousand open files.
 """
 
 import asyncio
+import select
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -29,8 +34,8 @@ from host_switch.envelopes import EVERYTHING_UP, PRESENCE, EnvelopeError, unfold
 from host_switch.events import Decision, Input, TelemetryTold
 from host_switch.store import StoreError
 
-UNDER_WAY_MAX = 256
-ANSWERS_MAX = 1000
+UNDER_WAY_MAX = 256  # then we read no more; paho reads a few more at once while answers wait to be confirmed
+ANSWERS_MAX = 10_000  # that wait for the broker; of half a KiB each
 PACKET_MAX = 8192
 KEEPALIVE_S = 30
 CONNECT_TIMEOUT_S = 5.0
@@ -38,6 +43,7 @@ ANSWERED_WITHIN_S = 3.0  # some brokers that know only the older protocol say no
 SESSION_S = 300  # a restart; after a longer absence terminals have asked again anyway
 ANSWER_EXPIRES_S = 600  # then the terminal has asked again
 PAUSES_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
+LOOK_AGAIN_S = 1.0
 STORE_RETRY_S = 1.0
 STOPPED_WITHIN_S = 2.0  # a connection that is just being made has no way to be called off
 SAY_AGAIN_S = 1.0
@@ -77,7 +83,10 @@ class Ingest:
         self._tls = tls
         self._now = now
         self._complaints = _Complaints(now)
-        self._room = threading.BoundedSemaphore(UNDER_WAY_MAX)
+        self._arrived = 0  # counted by the thread alone
+        self._done = 0  # and by the loop alone
+        self._woken, self._waker = socket.socketpair()
+        self._waker.setblocking(False)
         self._stopping = threading.Event()
         self._version = _NEWEST
         self._connected: Client | None = None
@@ -95,8 +104,7 @@ class Ingest:
     async def stop(self) -> None:
         """Leave the broker. What is under way is left as a kill would leave it: not acknowledged, so it comes again."""
         self._stopping.set()
-        if self._connected is not None:
-            self._connected.disconnect()
+        self._wake()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -110,6 +118,7 @@ class Ingest:
         properties = self._properties(PacketTypes.PUBLISH, MessageExpiryInterval=ANSWER_EXPIRES_S)
         if client.publish(name, frame, qos=1, properties=properties).rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
             self._complaints.say("answers pile up", "note")
+        self._wake()
 
     def close(self, name: str, reason: str) -> None:
         """Nothing is closed: the broker's connection is everybody's. Say why it would be."""
@@ -127,9 +136,15 @@ class Ingest:
         except EnvelopeError as error:
             self._complaints.say(error.reason, error.severity, error.terminal)
         finally:
-            self._room.release()
+            self._done += 1
         if arrived.client is self._connected:
             arrived.client.ack(arrived.number, arrived.qos)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Have the thread look what there is to do."""
+        with suppress(OSError):  # it has not yet looked at what woke it before, or has ended
+            self._waker.send(b"!")
 
     async def _decided(self, event: Input) -> None:
         """Wait until an input is decided for good. Of each terminal's telemetry one is under way: the rest is shed."""
@@ -170,6 +185,8 @@ class Ingest:
             said, failures = reason, failures + 1 if reason else 0
             self._connected = None
             self._stopping.wait(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
+        self._woken.close()
+        self._waker.close()
 
     def _one_connection(self, client: Client) -> None:
         properties = self._properties(
@@ -179,12 +196,32 @@ class Ingest:
         clean = False if self._version == _NEWEST else MQTT_CLEAN_START_FIRST_ONLY  # the older say it as they are made
         client.connect(*self._place, keepalive=KEEPALIVE_S, clean_start=clean, properties=properties)
         answer_by = self._now() + ANSWERED_WITHIN_S
-        while client.loop() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+        while self._carry(client):
             if self._stopping.is_set() or (self._connected is not client and self._now() > answer_by):
                 client.disconnect()
         if self._connected is not client:
             self._version = _NEWEST if self._version == _OLDEST else _OLDEST
             raise ConnectionError("it takes the connection, and not us")
+
+    def _carry(self, client: Client) -> bool:
+        """Wait until there is something to read, and room for it, or to write, and do that; False at the end."""
+        connection = client.socket()
+        if not isinstance(connection, socket.socket):
+            return False
+        has_room = self._arrived - self._done < UNDER_WAY_MAX
+        waiting = select.poll()
+        waiting.register(self._woken, select.POLLIN)
+        waiting.register(connection, select.POLLIN * has_room | select.POLLOUT * client.want_write())
+        decrypted = has_room and isinstance(connection, ssl.SSLSocket) and connection.pending()
+        happened = dict(waiting.poll(0 if decrypted else LOOK_AGAIN_S * 1000))
+        if self._woken.fileno() in happened:
+            self._woken.recv(4096)
+        events = happened.get(connection.fileno(), 0)
+        if decrypted or events & ~select.POLLOUT:
+            client.loop_read()
+        if client.want_write():
+            client.loop_write()
+        return not client.loop_misc()
 
     def _properties(self, packet: int, **values: int) -> Properties | None:
         """What is said beside a packet; the older protocol has no room for that."""
@@ -204,6 +241,7 @@ class Ingest:
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.tls_set_context(self._tls)
         client.max_queued_messages_set(ANSWERS_MAX)
+        client.max_inflight_messages_set(UNDER_WAY_MAX)
         client.on_socket_register_write = _leave_it_to_the_thread
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_message, client.on_publish = self._on_message, self._on_publish
@@ -226,25 +264,24 @@ class Ingest:
             _log.warning("broker lost", severity="attention", error=str(reason))
 
     def _on_message(self, client: Client, _userdata: object, message: MQTTMessage) -> None:
-        """Hand a message to the loop. A broker that heeds no maximum is left waiting, and so is its connection."""
-        while not self._room.acquire(timeout=1.0):
-            if self._stopping.is_set():
-                return
-        if self._stopping.is_set():
-            return
+        """Hand a message to the loop."""
+        self._arrived += 1
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""
-        self._loop.call_soon_threadsafe(
-            self._take, _Arrived(client, message.mid, message.qos, topic, bytes(message.payload))
-        )
+        self._in_the_loop(self._take, _Arrived(client, message.mid, message.qos, topic, bytes(message.payload)))
 
     def _on_publish(
         self, _client: Client, _userdata: object, _number: int, reason: ReasonCode, _properties: object
     ) -> None:
         if reason.is_failure:
             self._complaints.say("answer refused by the broker", "attention", error=str(reason))
+
+    def _in_the_loop(self, call: Callable[..., None], *what: object) -> None:
+        """Have the loop do something, unless we have been stopped and left alone with a thread that is slow to end."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(call, *what)
 
 
 def _leave_it_to_the_thread(*_: object) -> None:

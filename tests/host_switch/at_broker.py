@@ -11,6 +11,7 @@ from pathlib import Path
 
 from host_switch import certificates, start
 from host_switch.events import TerminalRegistered
+from host_switch.ingest_mqtt import Ingest
 from host_switch.invariants import breaches
 from host_switch.listener import Listener
 from host_switch.sqlite_store import SqliteStore
@@ -86,6 +87,13 @@ class Place:
         async with start.opened(self.host, listening, issuer, broker=broker) as (listener, port):
             self.listener, self.port = listener, port
             yield listener
+
+    async def at_broker(self) -> Ingest:
+        """Wait until the host is at the broker."""
+        ingest = self.listener.courier if self.listener is not None else None
+        assert isinstance(ingest, Ingest)
+        await until(lambda: ingest._connected is not None)
+        return ingest
 
     @contextmanager
     def host_process(self) -> "Iterator[subprocess.Popen[str]]":

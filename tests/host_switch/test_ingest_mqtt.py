@@ -1,7 +1,10 @@
 """The host at a real Mosquitto: each message is decided once, and acknowledged when that is durable."""
 
 import asyncio
+import os
+import resource
 import signal
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from simulators.issuer import Mood
 from tests.host_switch.at_broker import Place, place, until
 from tests.host_switch.till import PAN, repeated
 from tests.in_a_loop import in_a_loop
+from tests.mosquitto import StandIn
 
 
 @in_a_loop
@@ -182,6 +186,43 @@ async def test_presence_and_telemetry_are_kept_as_the_newest(tmp_path: Path) -> 
         assert (telemetry.terminal, telemetry.broken, telemetry.owed_amount) == ("12345678", "printer", 500)
         terminal.speaker.say(terminal.up("presence"), b"offline", retain=True)
         await until(lambda: not here.books().presences[0].online)
+
+
+@in_a_loop
+async def test_of_a_broker_that_knows_no_bounds_no_more_is_read_than_may_be_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("host_switch.ingest_mqtt.ANSWERED_WITHIN_S", 0.5)
+    monkeypatch.setattr("host_switch.ingest_mqtt.UNDER_WAY_MAX", 20)
+    monkeypatch.setattr("host_switch.ingest_mqtt.STORE_RETRY_S", 0.1)
+    monkeypatch.setattr("host_switch.listener.STORE_RETRY_S", 0.0)
+    async with place(tmp_path, StandIn) as here, here.opened():
+        terminal = await here.terminal()
+        ingest = await here.at_broker()
+        sales = [terminal.till.offline_sale(10) for _ in range(60)]
+        with capture_logs(), here.full_disk():
+            for sale in sales:
+                terminal.speaker.client.publish(terminal.up(), terminal.till.frame(sale), qos=1)
+            await until(lambda: ingest._arrived - ingest._done >= 20)
+            assert ingest._arrived - ingest._done == 20
+        assert {(await terminal.hear())[11] for _ in sales} == {sale[11] for sale in sales}
+
+
+@in_a_loop
+async def test_a_host_with_thousands_of_connections_comes_back_to_its_broker(tmp_path: Path) -> None:
+    """What waits by `select` fails from the 1024th open file on."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], min(limits[1], 4096)), limits[1]))
+    async with place(tmp_path) as here, here.opened():
+        await here.at_broker()
+        with capture_logs() as log, ExitStack() as connections:
+            here.broker.kill()
+            await until(lambda: any(line["event"] == "broker lost" for line in log))
+            for _ in range(1100):
+                connections.callback(os.close, os.open("/dev/null", os.O_RDONLY))
+            here.broker.start()
+            await until(lambda: any(line["event"] == "at the broker" for line in log))
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def _says(here: Place, count: int) -> bool:
