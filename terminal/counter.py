@@ -70,7 +70,7 @@ from terminal.settlement import Settlement
 from terminal.slip_queue import SlipQueue
 from terminal.telemetry import Telemetry
 
-_PAYMENT_ANSWERS = ("0210", "0230", "0410")
+PAYMENT_ANSWERS = ("0210", "0230", "0410")
 MISSED = {"choose": "no_choice"}
 """What did not come in time, by the stage at which the payment waited; at every other it was a card or a code."""
 
@@ -263,13 +263,13 @@ class Counter:
         line to the host will tell. It is an answer to what is owed, or nothing.
         """
         if event.line == "courier":
-            is_answer = event.message.mti in _PAYMENT_ANSWERS
+            is_answer = event.message.mti in PAYMENT_ANSWERS
             return self._keeper_of(messages.key_in(event.message)).received(event, now) if is_answer else []
         self.session.heed(event.command)
         self.errands.heed(event.command, now)
         key = messages.key_in(event.message)
         match event.message.mti:
-            case mti if mti in _PAYMENT_ANSWERS:
+            case mti if mti in PAYMENT_ANSWERS:
                 self._mind_the_session(event, now)
                 return self._keeper_of(key).received(event, now)
             case "0510" | "0330" if self.parked.owns(key.batch):

@@ -9,13 +9,15 @@ The payload is a frame as on the line to the host, without its length. Topics ar
 which the broker itself sets to *offline* when we are gone.
 
 The client speaks to the broker in a thread of its own (`paho`), one client for each connection. Its callbacks only pass
-on to the loop what has happened, and so does this module's half of them, `_Ears`.
+on to the loop what has happened, and so does this module's half of them, `_Ears`. What has happened while the loop did
+something else it hears all at once.
 """
 
 import asyncio
 import json
 import ssl
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -249,6 +251,7 @@ class _Ears:
         self.ended: asyncio.Future[None] = loop.create_future()
         self._courier = courier
         self._loop = loop
+        self._said: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._room = threading.BoundedSemaphore(ARRIVED_MAX)
 
     def listen_to(self, client: Client) -> None:
@@ -297,8 +300,16 @@ class _Ears:
             self.ended.set_result(None)
 
     def _tell(self, what: Callable[..., None], *values: Any) -> None:
-        with suppress(RuntimeError):  # the loop has ended: nobody is there to hear it
-            self._loop.call_soon_threadsafe(what, *values)
+        """Pass it on. While something waits to be heard, the loop is about to hear that, and this behind it."""
+        self._said.append((what, values))
+        if len(self._said) == 1:
+            with suppress(RuntimeError):  # the loop has ended: nobody is there to hear it
+                self._loop.call_soon_threadsafe(self._hear)
+
+    def _hear(self) -> None:
+        while self._said:
+            what, values = self._said.popleft()
+            what(*values)
 
 
 @cache

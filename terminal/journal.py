@@ -167,8 +167,8 @@ class Journal:
 
     def _insert(self, rows: Sequence[tuple[object, ...]]) -> None:
         """Several rows share one commit, and so one wait for the disk."""
-        if len(rows) == 1:
-            self._db.execute(_INSERT, rows[0])
+        if len(rows) < 2:
+            self._db.executemany(_INSERT, rows)
             return
         self._db.execute("BEGIN")
         try:

@@ -1,12 +1,16 @@
 """The terminal's shell: reads events, asks the cores, carries the effects out in order, arms one timer.
 
+Answers that have come together are decided one after the other and share a commit: what each of them says is durable
+before anything that follows from any of them. After a day offline they come by the thousand, and a commit waits for the
+disk.
+
 Crash-only: when a record does not reach the disk, the effects after it are not carried out, the cores are built anew
 from the journal, and nothing is taken until a write goes through again. A restart does the same, so both are one path.
 """
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +21,7 @@ from iso8583 import Iso8583Error
 from terminal import messages
 from terminal.card_dialogue import CardDialogue, OfflineTerms
 from terminal.code_store import CodeStore
-from terminal.counter import Counter, Notice
+from terminal.counter import PAYMENT_ANSWERS, Counter, Notice
 from terminal.devices import CardReader, DeviceHealth, PinPadFault, Scan, Scanned
 from terminal.devices.card_reader_empty import EmptyCardReader
 from terminal.devices.supervision import Supervision
@@ -58,6 +62,7 @@ from terminal.events import (
     KeysLoaded,
     KeysLost,
     Progress,
+    Received,
     RefundRequested,
     RoomMeasured,
     SaleRequested,
@@ -79,6 +84,7 @@ from terminal.vault import CardLost, Vault, VaultError
 from terminal.view import view_of
 
 EVENTS_MAX = 1_000
+TOGETHER_MAX = 64
 ROOM_INTERVAL_S = 1.0
 DEVICES_INTERVAL_S = 1.0
 
@@ -117,6 +123,8 @@ class Runner:
         self._vault = Vault(keys)
         self._after_effect = after_effect
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_MAX)
+        self._next: Event | None = None
+        """Taken out of the queue, and not decided yet."""
         self._link = HostLink(profile.host, self._vault, self.post, tls if profile.host.tls else None)
         self._courier = courier_of(profile, self._vault, self.post, tls)
         self.printing = Printing(profile, journal, self.devices.printer, self.post, codes)
@@ -228,10 +236,28 @@ class Runner:
             event = await self._next_event()
             if isinstance(event, _REQUESTS):
                 self._measure()
-            self._handle(event)
+            if _is_answer(event):
+                self._handle_answers([event, *self._answers_waiting()])
+            else:
+                self._handle(event)
+
+    def _answers_waiting(self) -> Iterator[Event]:
+        """Those that stand at the front of the queue, as many as may share a commit with the one before them."""
+        for _ in range(TOGETHER_MAX - 1):
+            try:
+                event = self._events.get_nowait()
+            except asyncio.QueueEmpty:
+                return
+            if not _is_answer(event):
+                self._next = event
+                return
+            yield event
 
     async def _next_event(self) -> Event:
         """Wait for an event, or for the deadline that the cores asked for."""
+        if self._next is not None:
+            event, self._next = self._next, None
+            return event
         deadline = self.counter.deadline()
         if deadline is None:
             return await self._events.get()
@@ -253,8 +279,20 @@ class Runner:
             return
         self._carry_out(self.counter.handle(event, self._clock.now()))
 
-    def _carry_out(self, effects: list[Effect]) -> None:
+    def _handle_answers(self, answers: Sequence[Event]) -> None:
+        if not self._writable:
+            return
+        effects = [effect for event in answers for effect in self.counter.handle(event, self._clock.now())]
+        records = [effect for effect in effects if isinstance(effect, Persist)]
+        others = [effect for effect in effects if not isinstance(effect, Persist)]
+        self._carry_out(others, after=records)
+
+    def _carry_out(self, effects: Sequence[Effect], after: Sequence[Persist] = ()) -> None:
+        """Carry effects out in their order, after these records, which are written all at once."""
         try:
+            self.journal.append(*(effect.record for effect in after))
+            for record in after:
+                self._after_effect(record)
             for effect in effects:
                 self._perform(effect)
                 self._after_effect(effect)
@@ -491,6 +529,10 @@ class Runner:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("background_failed", error=type(error).__name__)
+
+
+def _is_answer(event: Event) -> bool:
+    return isinstance(event, Received) and event.message.mti in PAYMENT_ANSWERS
 
 
 async def _all_empty(readers: Sequence[CardReader]) -> None:
