@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from firmware_config.profile import Limits, Offline
 from host_switch.channels import ChannelCall
+from host_switch.events import Decision, Persist
 from host_switch.invariants import breaches
 from host_switch.ledger import CLEARING
 from host_switch.records import Entry, Leg, Outcome, Transaction
@@ -108,6 +109,46 @@ def sent_is_durable(observed: Observed, terminal: str, message: Message) -> Find
         reverses = message.mti.startswith("04")
         if seen is None or not (seen.reversal_due if reverses else seen.sent):
             yield Finding("I7", f"{terminal}-{batch}-{trace}", f"{message.mti} leaves before it is durable")
+
+
+def courier_carries_what_is_owed(observed: Observed, message: Message) -> Findings:
+    """I13: over the courier goes what is owed, and asked for until it ends: nobody waits for it at the counter."""
+    name = name_in(message)
+    seen = observed.payments.get(name)
+    reversal = message.mti.startswith("04") and seen is not None and seen.reversal_due
+    repeats = message.mti.startswith("02") and seen is not None and TYPES[seen.type].recovery == "repeat"
+    if not (reversal or (repeats and seen is not None and (seen.given_away or message.mti.endswith("1")))):
+        yield Finding("I13", text_of(name), f"{message.mti} over the courier, though it is not owed")
+
+
+def repeats_say_so(observed: Observed, message: Message) -> Findings:
+    """I2: what has left before leaves again only with the repeat digit."""
+    name = name_in(message)
+    if message.mti.startswith(("02", "04")) and message.mti.endswith("0") and (name, message.mti[:2]) in observed.left:
+        yield Finding("I2", text_of(name), f"{message.mti} leaves a second time as if it were the first")
+
+
+def offline_sales_go_in_order(observed: Observed, message: Message) -> Findings:
+    """I14: offline sales go for the first time in the order in which they were sold.
+
+    But for one of a younger batch, when people were called about what waits in an older one.
+    """
+    name = name_in(message)
+    seen = observed.payments.get(name)
+    if not message.mti.startswith("02") or seen is None or not seen.given_away or (name, "02") in observed.left:
+        return
+    for other, older in observed.open.items():
+        if other == name:
+            return
+        waits = other[0] == name[0] and older.given_away and (other, "02") not in observed.left
+        if waits and not (other[1] != name[1] and _people_were_called(observed, name)):
+            yield Finding("I14", text_of(name), f"goes before {text_of(other)}, which was sold before")
+
+
+def _people_were_called(observed: Observed, name: Name) -> bool:
+    """About something that is open in another batch of this terminal."""
+    others = (seen for other, seen in observed.open.items() if other[0] == name[0] and other[1] != name[1])
+    return any(seen.called for seen in others)
 
 
 def errand_waits_for_the_payment(observed: Observed, terminal: str, message: Message) -> Findings:
@@ -215,6 +256,13 @@ def _reversal_answer_is_stored(observed: Observed, name: Name, row: Transaction 
     observed.reversals_answered.add(name)
     if row is None or (message.get(39) == "00" and row.outcome not in {Outcome.REVERSED, Outcome.DECLINED}):
         yield Finding("I7", text_of(name), "a reversal is confirmed before it is stored")
+
+
+def forgotten_is_durable(observed: Observed, decision: Decision) -> Findings:
+    """I7: the courier may forget a message only when what was decided about it is durable."""
+    persists = any(isinstance(effect, Persist) for effect in decision.effects)
+    if persists and not any(decision is durable for durable in reversed(observed.decisions)):
+        yield Finding("I7", "host", "acknowledges a message before what it decided is durable")
 
 
 def call_is_stored(observed: Observed, call: ChannelCall) -> Findings:

@@ -17,7 +17,9 @@ once or, when the world is quiet again, at the end (`audit_checks.py`). A compla
 - I9 nothing durable is forgotten by a restart;
 - I10 queues stay within their limits;
 - I11 a key names one payment, and the same key with other content is refused and reported;
-- I12 what the host asks of a terminal waits while a payment is in hand, and is durable before the host is told.
+- I12 what the host asks of a terminal waits while a payment is in hand, and is durable before the host is told;
+- I13 over the courier goes only what is owed, never what somebody waits for at the counter;
+- I14 offline sales go to the host for the first time in the order in which they were sold.
 """
 
 from collections.abc import Callable, Iterable
@@ -38,13 +40,17 @@ from simulators.audit_checks import (
     card_has_not_taken_too_much,
     chip_hears_what_is_durable,
     code_pays_once,
+    courier_carries_what_is_owed,
     download_is_durable,
     entry_is_balanced,
     errand_waits_for_the_payment,
+    forgotten_is_durable,
     no_more_is_given_back_than_paid,
+    offline_sales_go_in_order,
     parameters_are_durable,
     printed_is_durable,
     queues_are_bounded,
+    repeats_say_so,
     row_keeps_its_word,
     sent_is_durable,
     slips_agree,
@@ -52,12 +58,13 @@ from simulators.audit_checks import (
 from simulators.observed import Finding, Observed, Quiet, follow, name_in, name_of
 from terminal.book import Book
 from terminal.effects import CompleteCard
-from terminal.events import CardPresented, CodePresented
+from terminal.events import CardPresented, CodePresented, Line
 from terminal.payment_codes import SIGNED
 from terminal.records import (
     Answered,
     ApprovedByCode,
     ApprovedOffline,
+    Attention,
     BatchClosed,
     BatchParked,
     ClosedByPeople,
@@ -108,6 +115,8 @@ class Auditor:
             self._happened("late approval after reversal")
         elif isinstance(record, ReversalDue) and record.reason == "06":
             self._happened("chip refuses after approval")
+        elif isinstance(record, Attention):
+            self.observed.payments[name_of(record.key)].called = True
         elif isinstance(record, ParametersTaken):
             self._happened("parameters taken")
         elif isinstance(record, ClosedByPeople):
@@ -131,12 +140,29 @@ class Auditor:
         self.complain(book_is_what_records_say(self.observed, terminal, book))
         self.complain(queues_are_bounded(book, self._limits, self._offline))
 
-    def terminal_sends(self, terminal: str, message: Message) -> None:
+    def terminal_sends(self, terminal: str, message: Message, line: Line = "host") -> None:
         """A message is about to leave a terminal."""
+        if line == "courier":
+            self.complain(courier_carries_what_is_owed(self.observed, message))
+        self.complain(repeats_say_so(self.observed, message))
+        self.complain(offline_sales_go_in_order(self.observed, message))
+        if message.mti.startswith(("02", "04")):
+            self.observed.left.add((name_in(message), message.mti[:2]))
         self.complain(sent_is_durable(self.observed, terminal, message))
         self.complain(errand_waits_for_the_payment(self.observed, terminal, message))
         self.complain(parameters_are_durable(self.observed, terminal, message))
         self.complain(download_is_durable(self.observed, terminal, message))
+
+    def courier_brings(self, message: Message, mac: str) -> None:
+        """The courier brings a terminal something, which may be old, or false."""
+        if mac != "good":
+            self._happened("courier brings no good MAC")
+        elif name_in(message) in self.observed.open:
+            self._happened("reversal answered by courier" if message.mti == "0410" else "advice answered by courier")
+        elif name_in(message)[:2] in self.observed.closed:
+            self._happened("courier answers after the batch was closed")
+        else:
+            self._happened("courier answers again")
 
     def download_kept(self, terminal: str, kind: str) -> None:
         """A set that was downloaded is durable."""
@@ -217,6 +243,10 @@ class Auditor:
         if message.mti == "0810" and message.text(60, "")[8:11] == "360":
             terminal, served = message.text(41), frozenset({Parameters62.parse(message.binary(62, b""))})
             self.observed.served[terminal] = self.observed.served.get(terminal, served) | served
+
+    def host_acknowledges(self, decision: Decision) -> None:
+        """The courier is about to forget a message from which this decision followed."""
+        self.complain(forgotten_is_durable(self.observed, decision))
 
     def host_calls(self, call: ChannelCall) -> None:
         """A call to the issuer is about to leave."""

@@ -12,7 +12,7 @@ To add a core, write its node, one small class with these methods, and put it in
   ends in `World.perform(self, effects, self._perform)`, so that a crash may fall anywhere in between. What it says to
   another node goes through `World.network`. What it did, it tells the auditor.
 
-To add a fault, write a function that arranges it, and put it into the table `FAULTS` of `world.py`.
+To add a fault, write a function that arranges it, and put it into the table `FAULTS` of `faults.py`.
 """
 
 import hashlib

@@ -5,13 +5,14 @@ durable commit, then the other effects in order. It dies before the commit, afte
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from host_switch.channels import ChannelCall
 from host_switch.channels.iso_issuer import ChannelFault, answer_of, call_message
+from host_switch.envelopes import ROOT, EnvelopeError, unfolded
 from host_switch.events import (
     CallChannel,
     ChannelAnswered,
@@ -30,6 +31,7 @@ from host_switch.store import Store
 from host_switch.switch import decide
 from iso8583 import Iso8583Error
 from simulators.auditor import Auditor
+from simulators.broker_node import ANSWER_EXPIRES_S, Acknowledge, BrokerNode, Place
 from simulators.engine import World
 from simulators.issuer_node import Wire
 from simulators.lines import HEAD_BYTES, MAC_BYTES, Lines, parsed
@@ -43,6 +45,17 @@ class Commit:
     """Everything that a decision persists, in one durable transaction."""
 
     decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class TellBroker:
+    """Acknowledge a message at the broker, which then forgets it: what was decided of it is durable."""
+
+    decision: Decision
+    acknowledge: Acknowledge
+
+
+Step = Commit | TellBroker | Effect
 
 
 class HostNode:
@@ -59,6 +72,7 @@ class HostNode:
         self._open_store = open_store
         self.call_issuer: Callable[[Any], None]
         self.issuer_is_up: Callable[[], bool]
+        self.courier: Place | None = None
         self._world = world
         self._wire = wire
         self._lines = lines
@@ -77,6 +91,8 @@ class HostNode:
             self._world.happened["host restarts with a debt"] += 1
         self._world.after(0.0, self, self._ring)
         self._world.after(0.0, self, self._connect_channel)
+        if self.courier:
+            self.courier.boot()
 
     @property
     def is_quiet(self) -> bool:
@@ -90,6 +106,8 @@ class HostNode:
         self._channel_up = False
         self.store.close()
         self._lines.break_all()
+        if self.courier:
+            self.courier.fall()
 
     # --- inputs, decisions, effects -----------------------------------------------------------------------------------
 
@@ -102,18 +120,35 @@ class HostNode:
         except Iso8583Error:
             self._world.note(self.name, "cannot answer what came")
 
-    def handle(self, event: Input) -> None:
-        """Decide one input on committed facts, commit, then carry out the rest."""
+    def join(self, broker: BrokerNode) -> None:
+        """There is a broker, and the host has a place at it."""
+        self.courier = Place(self._world, broker, self, lambda _up: None, self._courier_brings)
+
+    def _courier_brings(self, topic: str, frame: bytes, acknowledge: Acknowledge) -> None:
+        """A message from a terminal. What is refused is acknowledged, too: it would not get better."""
+        try:
+            event = unfolded(topic, frame)
+        except EnvelopeError as error:
+            self._world.note(self.name, "does not take", error.reason)
+            acknowledge()
+        else:
+            self.handle(event, acknowledge)
+
+    def handle(self, event: Input, acknowledge: Acknowledge | None = None) -> None:
+        """Decide one input on committed facts, commit, then carry out the rest; in the end the courier hears of it."""
         (facts,) = self.store.facts_for([event])
         if isinstance(event, FrameReceived) and facts.stored is not None:
             self._world.happened[f"duplicate {event.message.mti[:2]}00"] += 1
         decision = decide(event, facts, self._world.now)
         self._world.note(self.name, "<-", type(event).__name__)
-        self._world.perform(self, _steps(decision), self._perform)
+        steps = _steps(decision)
+        if acknowledge is not None:
+            steps = _acknowledged(steps, TellBroker(decision, acknowledge))
+        self._world.perform(self, steps, self._perform)
         if self.up:
             self._arm_timer()
 
-    def _perform(self, step: Commit | Effect) -> None:
+    def _perform(self, step: Step) -> None:
         match step:
             case Commit(decision):
                 self._world.note(self.name, "commits")
@@ -122,7 +157,7 @@ class HostNode:
                 self._auditor.host_committed(decision)
             case Send(connection, data):
                 self._auditor.host_sends(parsed(data).message, data[HEAD_BYTES:-MAC_BYTES])
-                self._lines.answer(connection, data)
+                self._answer(connection, data)
                 self._owes_reply = False
             case CallChannel(call):
                 self._call(call)
@@ -130,6 +165,17 @@ class HostNode:
                 self._auditor.host_reported(step)
             case Close(connection, _):
                 self._lines.hang_up(connection)
+            case TellBroker(decision, acknowledge):
+                self._auditor.host_acknowledges(decision)
+                acknowledge()
+
+    def _answer(self, connection: str, data: bytes) -> None:
+        """Answer on a connection of ours, or, where a topic is named, through the courier."""
+        if not connection.startswith(ROOT):
+            self._lines.answer(connection, data)
+        elif self.courier:
+            terminal = connection.split("/")[2]
+            self.courier.send(terminal, connection, data, ANSWER_EXPIRES_S, lambda _taken: None)
 
     def _arm_timer(self) -> None:
         due_at = self.store.next_due()
@@ -193,11 +239,17 @@ class HostNode:
             self.handle(ChannelAnswered(answer))
 
 
-def _steps(decision: Decision) -> Iterator[Commit | Effect]:
+def _steps(decision: Decision) -> Iterator[Step]:
     """The commit, if there is one, and then everything else in order, as the listener does it."""
     if any(isinstance(effect, Persist) for effect in decision.effects):
         yield Commit(decision)
     yield from (effect for effect in decision.effects if not isinstance(effect, Persist))
+
+
+def _acknowledged(steps: Iterable[Step], last: TellBroker) -> Iterator[Step]:
+    """The broker keeps a message until everything that follows from it is done."""
+    yield from steps
+    yield last
 
 
 _decoded = lru_cache(maxsize=1024)(decoded)  # schedules begin alike, so the same frames come again and again

@@ -56,7 +56,10 @@ class Finding:
 
 @dataclass(slots=True)
 class Seen:
-    """A payment as its terminal's durable records tell it. `given_away`: goods went out on the chip's word alone."""
+    """A payment as its terminal's durable records tell it. `given_away`: goods went out on the chip's word alone.
+
+    `called`: people were called about it.
+    """
 
     type: str
     amount: int
@@ -67,6 +70,7 @@ class Seen:
     card: str = ""
     card_token: str = ""
     by_people: bool = False
+    called: bool = False
     stands: Stands = "open"
 
     @property
@@ -110,6 +114,8 @@ class Observed:
     served: dict[str, frozenset[Parameters62]] = field(default_factory=dict)
     codes: dict[Name, str] = field(default_factory=dict)
     handles_paid: dict[str, Name] = field(default_factory=dict)
+    closed: set[tuple[str, str]] = field(default_factory=set)
+    left: set[tuple[Name, str]] = field(default_factory=set)
     kept: set[tuple[str, str]] = field(default_factory=set)
     """Terminals, and the kinds of downloads that they have kept since they last asked for one of that kind."""
 
@@ -251,6 +257,7 @@ def _given_for_a_code(observed: Observed, seen: Seen, record: ApprovedByCode) ->
 
 def _batch_closed(observed: Observed, terminal: str, record: BatchClosed) -> Findings:
     batch, subject = record.batch, f"{terminal}-{record.batch}"
+    observed.closed.add((terminal, batch))
     closed = observed.batches.get((terminal, batch))
     if closed is None or closed.closed_at is None:
         yield Finding("I4", subject, "the terminal closed a batch that the host has not closed")

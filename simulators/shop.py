@@ -1,4 +1,4 @@
-"""The shop of a simulated world: terminals, the host and the issuer, joined by lines, with an auditor watching.
+"""The shop of a simulated world: terminals, host, issuer, maybe a broker, joined by lines, with an auditor watching.
 
 Here the nodes are made and joined; a new one is added here. What goes wrong between them is decided by the source of
 chance that the shop is given: a seed's (`world.py`) or an odometer's (`schedules.py`).
@@ -22,6 +22,7 @@ from host_switch.store import MemoryStore, Store
 from host_switch.switch import decide
 from paycode.digits import UserFacts
 from simulators.auditor import Auditor
+from simulators.broker_node import BrokerNode, Manners
 from simulators.engine import Chance, Node, Trace, World
 from simulators.host_node import HostNode
 from simulators.issuer import ZONE_MAC_KEY, ZONE_PIN_KEY, Change
@@ -73,12 +74,16 @@ class Past:
 
 
 class Shop:
-    """All nodes of one world. With `true_to_life` journals and host store are SQLite files, and all messages bytes."""
+    """All nodes of one world. With `true_to_life` journals and host store are SQLite files, and all messages bytes.
+
+    With `manners` there is a courier that behaves so.
+    """
 
     def __init__(
         self, chance: Chance, random: Random, habits: Habits, limits: Limits, folder: Path,
         *, offline: Offline = OFFLINE, auditor: type[Auditor] = Auditor, true_to_life: bool = False,
         past: Past | None = None, trace: Trace | None = None, phones: Phones | None = None,
+        manners: Manners | None = None,
     ) -> None:  # fmt: skip
         self.random = random
         self.habits = habits
@@ -100,6 +105,9 @@ class Shop:
         if phones:
             phones.give(self.host.store, self._code_keys, CARDS, self.world.now)
         self._join_host_and_issuer()
+        self.broker = BrokerNode(self.world, manners) if manners else None
+        if self.broker:
+            self.host.join(self.broker)
 
     def _count(self, what: str) -> None:
         self.world.happened[what] += 1
@@ -141,6 +149,8 @@ class Shop:
         terminal = TerminalNode(self.world, profile, self._vault, journal, self.lines, self.auditor)
         terminal.code_trust = CodeTrustLoaded(CODE_ISSUER.issuers)
         terminal.devices = Hands(self.world, terminal, self.habits, self.random, self._phones, self.auditor)
+        if self.broker:
+            terminal.join(self.broker)
         self.terminals.append(terminal)
         return terminal
 
@@ -162,7 +172,7 @@ class Shop:
 
     def nodes(self) -> list[Node]:
         """Everybody."""
-        return [self.issuer, self.host, *self.terminals]
+        return [self.issuer, self.host, *([self.broker] if self.broker else []), *self.terminals]
 
     def past(self) -> Past:
         """What is durable now."""

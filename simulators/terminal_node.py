@@ -6,6 +6,7 @@ MACs are the real ones, so what goes over the line is bytes.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from firmware_config.profile import TerminalProfile
 from iso8583 import Iso8583Error, Message
 from iso8583.unionpay import Frame
 from simulators.auditor import Auditor
+from simulators.broker_node import LATE_S, Acknowledge, BrokerNode, Place, topic_up
 from simulators.engine import World
 from simulators.lines import HEAD_BYTES, Lines, parsed
 from simulators.memory_journal import JournalPort
@@ -42,6 +44,9 @@ from terminal.events import (
     ClockSeen,
     CloseByPeople,
     CodeTrustLoaded,
+    CourierLost,
+    CourierRefused,
+    CourierUp,
     DownloadKept,
     DownloadsLoaded,
     Event,
@@ -118,6 +123,7 @@ class TerminalNode:
         self.clock_ahead_s = 0.0
         self.code_trust = CodeTrustLoaded()
         self.connection: str | None = None
+        self.courier: Place | None = None
         self._world = world
         self._lines = lines
         self._auditor = auditor
@@ -150,6 +156,8 @@ class TerminalNode:
         if self.up:
             self._connect_in(RECONNECT_S[0])
             self.room_changed()
+        if self.up and self.courier:
+            self.courier.boot()
 
     def fall(self) -> None:
         """Lose what is volatile; the connection dies with the process."""
@@ -162,6 +170,8 @@ class TerminalNode:
         if self.connection:
             self._lines.hang_up(self.connection)
         self.connection = None
+        if self.courier:
+            self.courier.fall()
 
     def keys_erased(self, fresh_vault: Path) -> None:
         """Somebody tampers with the devices: the keys are erased, and new ones given. What was sealed stays sealed."""
@@ -188,6 +198,8 @@ class TerminalNode:
         self.counter.handle(self._loaded(), self._clock.now())
         self.counter.handle(self.code_trust, self._clock.now())
         self._measure_room()
+        if self.courier and self.courier.connection:
+            self._world.after(0.0, self, self._courier_changed, True)
 
     def _loaded(self) -> DownloadsLoaded:
         return DownloadsLoaded(tuple(kind for kind, by in self._downloads.items() if by != self._vault_file))
@@ -222,8 +234,8 @@ class TerminalNode:
         match effect:
             case Persist(record):
                 self._persist(record)
-            case Send(message, cards):
-                self._send(message, cards)
+            case Send():
+                self._send(effect)
             case AskForMeans():
                 self.devices.ask(effect)
             case ReleaseMeans():
@@ -340,11 +352,12 @@ class TerminalNode:
             self._world.after(0.0, self, self.handle, LinkLost())
             self._connect_later()
 
-    def _send(self, message: Message, cards: tuple[str, ...]) -> None:
-        self._auditor.terminal_sends(self.name, message)
+    def _send(self, effect: Send) -> None:
+        message = effect.message
+        self._auditor.terminal_sends(self.name, message, effect.line)
         self._unsent = False
         try:
-            pans = self._vault.cards_for(message, cards)
+            pans = self._vault.cards_for(message, effect.cards)
             protected = self._vault.protect(messages.with_cards(message, pans))
         except CardLost:
             self._world.after(0.0, self, self.handle, CardErased(messages.key_in(message)))
@@ -352,8 +365,10 @@ class TerminalNode:
         except VaultError:
             self._world.note(self.name, "has no key to send with")
             return
-        if self.connection:
-            host = self.profile.host
+        host = self.profile.host
+        if effect.line == "courier":
+            self._send_by_courier(effect, Frame(host.tpdu, host.header, protected).to_bytes())
+        elif self.connection:
             self._lines.send(self, Frame(host.tpdu, host.header, protected).to_bytes())
 
     def arrive(self, connection: str, data: bytes) -> None:
@@ -367,6 +382,40 @@ class TerminalNode:
             self.lose_connection()
         else:
             self.handle(Received(frame.message, self._vault.mac_state(data[HEAD_BYTES:], frame.message), frame.command))
+
+    # --- the courier --------------------------------------------------------------------------------------------------
+
+    def join(self, broker: BrokerNode) -> None:
+        """There is a broker, and this terminal has a place at it. Of its telemetry nothing depends: it is not told."""
+        self.courier = Place(self._world, broker, self, self._courier_changed, self._courier_brings)
+
+    def _courier_changed(self, up: bool) -> None:
+        self.handle(CourierUp() if up else CourierLost())
+
+    def _send_by_courier(self, effect: Send, frame: bytes) -> None:
+        if self.courier:
+            kind = "reversal" if effect.message.mti.startswith("04") else "advice"
+            topic = topic_up(self.profile.merchant_id, self.name, kind)
+            told = partial(self._courier_told, messages.key_in(effect.message))
+            self.courier.send("host", topic, frame, effect.again_in_s + LATE_S, told)
+
+    def _courier_told(self, key: Key, taken: bool) -> None:
+        """The broker has a message, or does not carry it."""
+        if self.up and not taken:
+            self.handle(CourierRefused(key))
+
+    def _courier_brings(self, _topic: str, data: bytes, acknowledge: Acknowledge) -> None:
+        """Something has come that may be an answer: it is acknowledged whatever it is."""
+        acknowledge()
+        try:
+            frame = parsed(data)
+        except Iso8583Error:
+            return
+        mac = self._vault.mac_state(data[HEAD_BYTES:], frame.message)
+        self._auditor.courier_brings(frame.message, mac)
+        self.handle(Received(frame.message, mac, frame.command, "courier"))
+
+    # --- keys ---------------------------------------------------------------------------------------------------------
 
     def _load_keys(self, keys: bytes) -> None:
         try:

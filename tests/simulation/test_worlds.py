@@ -5,9 +5,10 @@ from collections import Counter
 import pytest
 
 from simulators.engine import Trace
+from simulators.faults import BROKER_FAULTS, EVERY_FAULT
 from simulators.mutants import BUGS, planted
 from simulators.shop import world_folder
-from simulators.world import FAULTS, SeededWorld, run_world
+from simulators.world import SeededWorld, run_world
 from terminal.effects import Print
 from terminal.records import Key
 
@@ -26,6 +27,13 @@ def test_nothing_to_complain_of_in_any_world(folder):
     assert [(outcome.seed, str(finding)) for outcome in outcomes for finding in outcome.findings] == []
     happened = sum((Counter(outcome.happened) for outcome in outcomes), Counter())
     assert happened["sales"] > 10 * SEEDS and happened["crashes"] > 10 * SEEDS
+    assert happened["advice answered by courier"] >= 5 and happened["broker killed"] > SEEDS / 2
+
+
+def test_worlds_without_a_courier_have_none_of_its_faults(folder):
+    worlds = [SeededWorld(seed, folder) for seed in range(SEEDS)]
+    assert {world.shop.broker is None for world in worlds} == {True, False}
+    assert not any(set(world.faults) & set(BROKER_FAULTS) for world in worlds if world.shop.broker is None)
 
 
 def test_worlds_on_sqlite_are_no_exception(folder):
@@ -61,4 +69,4 @@ def test_a_seed_is_the_whole_of_a_world(folder):
 
 def test_every_fault_is_somewhere_in_the_first_seeds(folder):
     drawn = {fault for seed in range(SEEDS) for fault in SeededWorld(seed, folder).faults}
-    assert drawn == set(FAULTS)
+    assert drawn == set(EVERY_FAULT)
