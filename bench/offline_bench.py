@@ -37,6 +37,7 @@ from paycode import Trust, base45, digits, signed, sm2, transit
 from paycode.cose import PrivateKey, PublicKey, parse, public_key_of
 from paycode.lists import ENTRIES_MAX, FINGERPRINT_BYTES, CompactList, apply, publish
 from paycode.signed import Issuers, Memory, Payment, SignedTrust, SignedWallet, Terms
+from simulators.bad_line import FAULTS
 from simulators.outage import outage
 
 COMMAND: Final = "bench-offline"
@@ -68,10 +69,10 @@ class Extent:
 
 
 FULL: Final = Extent(
-    200, 15, ENTRIES_MAX, 100_000, 6, offline_line.FAULTS, 4.0, 1_000_000, 2_000, 10_000, 900, courier_bench.FULL
+    200, 15, ENTRIES_MAX, 100_000, 6, FAULTS, 4.0, 1_000_000, 2_000, 10_000, 900, courier_bench.FULL
 )
 QUICK: Final = Extent(
-    3, 2, 10_000, 1_000, 1, offline_line.FAULTS[:1], 0.3, 3_000, 100, 60, 10, courier_bench.QUICK
+    3, 2, 10_000, 1_000, 1, FAULTS[:1], 0.3, 3_000, 100, 60, 10, courier_bench.QUICK
 )  # fmt: skip
 
 

@@ -1,9 +1,8 @@
 """How soon a terminal notices that its line to the host is dead, and back; and how many echoes a host answers.
 
 Terminal and host are the processes that ``tillgate`` runs, with mutual TLS between them, and their line goes through a
-relay that can be told to go bad: to swallow all bytes and leave every connection open, as a router does that lost its
-way; to answer for the host with a page, as a network does that wants somebody to log on; to refuse connections. Noticed
-is what the cashier's page shows. Each fault comes at several moments between two probes and lasts for different times.
+relay that can be told to go bad (`simulators.bad_line`). Noticed is what the cashier's page shows. Each fault comes at
+several moments between two probes and lasts for different times.
 
 The echoes are those of a fleet that asks as fast as it is answered, without TLS, like the sales of ``make bench``.
 """
@@ -11,8 +10,7 @@ The echoes are those of a fleet that asks as fast as it is answered, without TLS
 import asyncio
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,17 +22,14 @@ from iso8583 import Message
 from iso8583.framing import with_length
 from iso8583.transactions import TYPES
 from iso8583.unionpay import Block60, Frame
+from simulators.bad_line import FAULTS, BadLine
 from simulators.tour.people import Cashier
 from simulators.tour.processes import KeptProcess
 from simulators.tour.setting_up import LOOPBACK, reserved_ports, set_up
 
-FAULTS: Final = ("swallows", "portal", "refuses")
-"""A line that swallows the first packet of a connection as well cannot be had on loopback, and is not measured."""
-PORTAL: Final = b"HTTP/1.1 302 Found\r\nLocation: http://wifi.example/\r\nContent-Length: 0\r\n\r\n"
 STEP_S: Final = 0.35
 """Later by so much comes each fault than the one before it, so that it falls elsewhere between two probes."""
 LASTS_S: Final = 2.0
-READ_BYTES: Final = 4096
 _NEEDED: Final = ("host", "counter", "terminal")  # the PIN pad takes keys, too; of an issuer nobody asks anything
 ECHOES_A_SECOND_MAX: Final = 20_000
 
@@ -45,93 +40,6 @@ class Noticed:
 
     offline_s: Sequence[float]
     online_s: Sequence[float]
-
-
-class BadLine:
-    """A relay in front of the port `behind`.
-
-    `fault` is one of `FAULTS`, or empty while it carries what it is given; `on_loss` is told what it does not.
-    """
-
-    def __init__(self, behind: int, on_loss: Callable[[bytes], None] = lambda _: None) -> None:
-        self.fault = ""
-        self._on_loss = on_loss
-        self._behind = behind
-        self._ends: set[asyncio.StreamWriter] = set()
-        self._talks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-
-    async def open(self, port: int = 0) -> int:
-        """Listen; returns the port."""
-        self._server = await asyncio.start_server(self._accept, LOOPBACK, port)
-        listening: int = self._server.sockets[0].getsockname()[1]
-        return listening
-
-    async def close(self) -> None:
-        """Hang up, and listen no more."""
-        assert self._server is not None, "open"
-        self._server.close()
-        for end in self._ends:
-            end.transport.abort()
-        await asyncio.gather(*self._talks)
-
-    async def go_bad(self, fault: str) -> None:
-        """Have a fault from now on."""
-        self.fault = fault
-        if fault == "refuses":
-            await self.close()
-
-    async def mend(self, port: int) -> None:
-        """Carry again; a connection that has lost something stays dead."""
-        if self.fault == "refuses":
-            await self.open(port)
-        self.fault = ""
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "asyncio runs it as one"
-        self._talks.add(task)
-        task.add_done_callback(self._talks.discard)
-        ends = [writer]
-        self._ends.add(writer)
-        with suppress(OSError):
-            answers, host = await asyncio.open_connection(LOOPBACK, self._behind)
-            ends.append(host)
-            self._ends.add(host)
-            await asyncio.gather(self._ask(reader, writer, host), self._answer(answers, writer, host))
-        for end in ends:
-            end.transport.abort()
-            self._ends.discard(end)
-
-    async def _ask(self, asked: asyncio.StreamReader, asker: asyncio.StreamWriter, host: asyncio.StreamWriter) -> None:
-        """Carry questions, until either end hangs up."""
-        with suppress(OSError):
-            dead = False
-            while data := await asked.read(READ_BYTES):
-                dead = dead or self.fault == "swallows"
-                if self.fault == "portal":
-                    asker.write(PORTAL)
-                    break
-                if dead:
-                    self._on_loss(data)
-                else:
-                    host.write(data)
-        asker.close()
-        host.close()
-
-    async def _answer(
-        self, answers: asyncio.StreamReader, asker: asyncio.StreamWriter, host: asyncio.StreamWriter
-    ) -> None:
-        with suppress(OSError):
-            dead = False
-            while data := await answers.read(READ_BYTES):
-                dead = dead or bool(self.fault)
-                if dead:
-                    self._on_loss(data)
-                else:
-                    asker.write(data)
-        asker.close()
-        host.close()
 
 
 def measure(folder: Path, rounds: int, seconds: float, faults: Sequence[str] = FAULTS) -> dict[str, figures.Figure]:

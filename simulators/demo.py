@@ -53,7 +53,7 @@ def demo(
     guide = Guide(Console(quiet=as_json, highlight=False))
     with reserved_ports() as ports:
         try:
-            shop = set_up(folder, ports, with_pcscd=with_pcscd, with_broker=broker.available())
+            shop = set_up(folder, ports, with_pcscd=with_pcscd, with_broker=broker.available(), with_line=True)
         except (
             BrokerFilesError, CertificateError, HostError, KeyRoomError, StoreError, WalletError,
         ) as error:  # fmt: skip

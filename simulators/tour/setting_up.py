@@ -56,12 +56,24 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
+class House:
+    """What is the merchant's own in a profile: the names, in Chinese and English, and the limits of offline sales."""
+
+    names: tuple[str, str]
+    offline: Mapping[str, int]
+
+
+HOUSE = House(MERCHANT_NAMES, {"sale_amount_max": OFFLINE_SALE_MAX})
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """Where everything listens, on loopback. The defaults are easy to remember; see `reserved_ports`."""
 
     page: int = 8700
     counter: int = 8701
     host: int = 9700
+    line: int = 9701
     issuer: int = 9800
     issuer_control: int = 9801
     card_reader: int = 9802
@@ -87,12 +99,16 @@ def reserved_ports() -> Iterator[Ports]:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A shop that is set up: its folder and its ports, and whether it has a pcscd and a broker of its own."""
+    """A shop that is set up: its folder and its ports, and what it has of its own beside them.
+
+    with_pcscd, with_broker: processes. with_line: a line to the host that can be cut; see `simulators.tour.shop`.
+    """
 
     folder: Path
     ports: Ports
     with_pcscd: bool = False
     with_broker: bool = False
+    with_line: bool = False
 
     @property
     def host(self) -> Path:
@@ -165,11 +181,15 @@ class Shop:
         )
 
 
-def set_up(folder: Path, ports: Ports, *, with_pcscd: bool = False, with_broker: bool = False) -> Shop:
-    """Make what is missing in `folder`, and return the shop.
+def set_up(
+    folder: Path, ports: Ports, *,
+    with_pcscd: bool = False, with_broker: bool = False, with_line: bool = False, house: House = HOUSE,
+) -> Shop:  # fmt: skip
+    """Make what is missing in `folder`, and return the shop; `house` is what its profile says of merchant and limits.
 
     with_pcscd: its cards go into virtual readers behind a pcscd of its own, one for the slot and one for taps.
     with_broker: what is owed to the host also goes through a broker.
+    with_line: the terminal looks for its host at the end of a line that can be cut.
 
     Raises:
         BrokerFilesError, CertificateError, HostError, KeyRoomError, StoreError, WalletError, OSError: the folder cannot
@@ -178,11 +198,11 @@ def set_up(folder: Path, ports: Ports, *, with_pcscd: bool = False, with_broker:
     if with_pcscd:
         slot, field = pcscd.free_ports()
         ports = replace(ports, card_reader=slot, contactless_reader=field)
-    shop = Shop(folder, ports, with_pcscd, with_broker)
+    shop = Shop(folder, ports, with_pcscd, with_broker, with_line)
     for part in (shop.host, shop.terminal, shop.counter, shop.issuer, shop.logs):
         part.mkdir(parents=True, exist_ok=True, mode=0o700)
     _give_zone_keys(shop.host)
-    (shop.terminal / "profile.toml").write_text(_profile(shop), "utf-8")
+    (shop.terminal / "profile.toml").write_text(_profile(shop, house), "utf-8")
     if not (shop.terminal / "vault.json").exists():
         # The vault comes last: with it, everything before it has been done.
         _lay_down_downloads(shop.host)
@@ -255,8 +275,8 @@ def _add_operators(folder: Path) -> None:
         operators.add(number, role, pin)
 
 
-def _profile(shop: Shop) -> str:
-    zh, en = MERCHANT_NAMES
+def _profile(shop: Shop, house: House) -> str:
+    zh, en = house.names
     readers: dict[str, str | int | bool] = {
         "card_reader_port": shop.ports.card_reader, "contactless_reader_port": shop.ports.contactless_reader,
     }  # fmt: skip
@@ -268,9 +288,9 @@ def _profile(shop: Shop) -> str:
             "terminal_id": TERMINAL_ID, "merchant_id": MERCHANT_ID, "merchant_name_zh": zh, "merchant_name_en": en,
             "page_port": shop.ports.page,
         },
-        "host": {"address": LOOPBACK, "port": shop.ports.host, "tls": True},
+        "host": {"address": LOOPBACK, "port": shop.ports.line if shop.with_line else shop.ports.host, "tls": True},
         "courier": {"address": LOOPBACK, "port": shop.ports.broker, "tls": True} if shop.with_broker else {},
-        "offline": {"sale_amount_max": OFFLINE_SALE_MAX},
+        "offline": dict(house.offline),
         "devices": {
             **readers,
             "stripe_reader_path": str(shop.counter / "stripe_reader"), "pin_pad_path": str(shop.counter / "pin_pad"),

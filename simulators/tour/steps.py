@@ -31,15 +31,28 @@ class Told:
     slips: tuple[dict[str, Any], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Outages:
+    """What can be made to fail.
+
+    kill_host: it comes back by itself. cut_line: whether the line to it is dead. switch_broker: off or on; None where
+    there is none. carried: how many transactions have come to the host through the broker.
+    """
+
+    kill_host: Callable[[], Awaitable[None]]
+    cut_line: Callable[[bool], Awaitable[None]]
+    switch_broker: Callable[[bool], Awaitable[None]] | None
+    carried: Callable[[], Awaitable[int]]
+
+
 @dataclass(slots=True)
 class Tour:
-    """The people, how the host is killed, and switched off and on, and what the steps remember for one another."""
+    """The people, what can be made to fail, and what the steps remember for one another."""
 
     cashier: Cashier
     customer: Customer
     banker: Banker
-    kill_host: Callable[[], Awaitable[None]]
-    switch_host: Callable[[bool], Awaitable[None]]
+    outages: Outages
     keys: dict[str, str] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
 
@@ -225,7 +238,7 @@ async def host_killed(tour: Tour) -> Told:
     await tour.cashier.charge(KILLED_SALE)
     await _show_card(tour, "good")
     await tour.banker.until_balance(KILLED_ACCOUNT, rich - KILLED_SALE)
-    await tour.kill_host()
+    await tour.outages.kill_host()
     await tour.cashier.until("the payment is not known to be approved", lambda view: not _newest(view)["final"])
     await tour.customer.take_card()
     await tour.paid("the sale is reversed", "reversed")
@@ -239,10 +252,9 @@ async def host_killed(tour: Tour) -> Told:
 
 
 async def sold_offline(tour: Tour) -> Told:
-    """The line is dead: a chip sells within limits, and no further; a phone pays; then the bank books both."""
+    """Line and broker are dead: a chip sells within limits, and no further; a phone pays; the broker brings both."""
     rich, before = await tour.banker.balance(OFFLINE_ACCOUNT), await tour.customer.last_slip()
-    await tour.switch_host(False)
-    await tour.cashier.until("it can be sold offline", lambda view: not view["offline"]["refusal"])
+    await _all_is_dead(tour)
     await tour.cashier.charge_offline(OFFLINE_SALE)
     await tour.customer.insert(OFFLINE_CARD)
     await tour.cashier.until("the chip approves offline", lambda view: _newest(view)["state"] == "advice due")
@@ -251,23 +263,50 @@ async def sold_offline(tour: Tour) -> Told:
     await tour.cashier.next_sale()
     await tour.cashier.charge_too_much_offline(OFFLINE_SALE_MAX + 1)
     slips += await _sell_by_signed_code(tour)
-    await tour.switch_host(True)
-    await tour.paid("the bank books the sale by the phone's code")
-    await tour.cashier.until("the bank books all", lambda view: all(p["final"] for p in view["payments"]))
+    by_broker = await _drained(tour)
     await tour.banker.until_balance(OFFLINE_ACCOUNT, rich - OFFLINE_SALE)
-    await tour.cashier.next_sale()
-    await tour.signed_on()  # the courier may be faster than the line, which the next step needs
     await tour.customer.code_kind("digits")
     await tour.customer.airplane("off")
+    way_zh, way_en = "线路恢复后自动上送，银行各入账一次。", "When the line was back, the bank booked both, once."
+    if by_broker:
+        way_zh = f"消息中间件先恢复，专线仍断，{by_broker} 笔经它送达银行，各入账一次；随后专线恢复。"
+        way_en = f"The broker was back first: with the line still dead it brought {by_broker} to the bank, once each."
     return Told(
         f"线路中断：芯片离线批准 ¥{yuan(OFFLINE_SALE)}，小票标明 OFFLINE；"
         f"超过 ¥{yuan(OFFLINE_SALE_MAX)} 的在读卡前拒绝。"
-        f"手机也没网，用签名码付 ¥{yuan(OFFLINE_CODE_SALE)}，由终端核验。线路恢复后自动上送，银行各入账一次。",
+        f"手机也没网，用签名码付 ¥{yuan(OFFLINE_CODE_SALE)}，由终端核验。{way_zh}",
         f"No line: a chip approved ¥{yuan(OFFLINE_SALE)} by itself, the slip says OFFLINE; more than "
         f"¥{yuan(OFFLINE_SALE_MAX)} was refused before a card was read. A phone without one paid "
-        f"¥{yuan(OFFLINE_CODE_SALE)} by a signed code, which the terminal verified. Then the bank booked both, once.",
+        f"¥{yuan(OFFLINE_CODE_SALE)} by a signed code, which the terminal verified. {way_en}",
         slips,
     )
+
+
+async def _all_is_dead(tour: Tour) -> None:
+    """The line to the host swallows everything, and the broker is killed: wait until that is seen."""
+    await tour.outages.cut_line(True)
+    await tour.cashier.until("it can be sold offline", lambda view: not view["offline"]["refusal"])
+    if tour.outages.switch_broker:
+        await tour.outages.switch_broker(False)
+        await tour.cashier.until("the broker is gone", lambda view: view["forwarding"]["courier"] == "down")
+
+
+async def _drained(tour: Tour) -> int:
+    """First the broker is back, if there is one, then the line; return how many sales came to the bank by the first."""
+    before = await tour.outages.carried()
+    if tour.outages.switch_broker:
+        await tour.outages.switch_broker(True)
+        await _nothing_owed(tour)
+    by_broker = await tour.outages.carried() - before
+    await tour.outages.cut_line(False)
+    await _nothing_owed(tour)
+    await tour.cashier.next_sale()
+    await tour.signed_on()  # which the next step needs
+    return by_broker
+
+
+async def _nothing_owed(tour: Tour) -> None:
+    await tour.cashier.until("the bank has booked all", lambda view: all(p["final"] for p in view["payments"]))
 
 
 async def _sell_by_signed_code(tour: Tour) -> tuple[dict[str, Any], ...]:

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 from simulators.counter.devices import PIN
 from simulators.tour.people import Banker, Cashier, Customer, View
 from simulators.tour.setting_up import CASHIER, CASHIER_PIN, Ports
-from simulators.tour.steps import Tour, declined_sale, partial_refund, scan_sale, sign_on
+from simulators.tour.steps import Outages, Tour, declined_sale, partial_refund, scan_sale, sign_on
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 CHROMIUM = "/usr/bin/chromium"
@@ -39,13 +39,18 @@ def main() -> None:
 async def some_sales() -> None:
     """What a shop has done by the time somebody looks."""
     people = Cashier(PORTS.page), Customer(PORTS.counter), Banker(PORTS.issuer_control)
-    tour = Tour(*people, nobody_is_killed, nobody_is_killed)
+    tour = Tour(*people, Outages(nothing_fails, nothing_fails, nothing_fails, nothing_carried))
     for step in (sign_on, scan_sale, declined_sale, partial_refund):
         await step(tour)
 
 
-async def nobody_is_killed(*_: bool) -> None:
-    """The tour could kill the host."""
+async def nothing_fails(*_: bool) -> None:
+    """The tour could kill the host, and cut its line."""
+
+
+async def nothing_carried() -> int:
+    """The tour could ask what the broker has carried."""
+    return 0
 
 
 def one_sale(till: Page, devices: Page) -> None:

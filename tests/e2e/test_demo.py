@@ -19,8 +19,9 @@ from PIL import Image
 from simulators.slip_image import PIXELS_PER_DOT, SIDE_DOTS
 from simulators.tour.browser import PageError
 from simulators.tour.people import Banker, Cashier, Customer, NotSeen, View
-from simulators.tour.setting_up import CASHIER, CASHIER_PIN
-from simulators.tour.steps import STEPS, Tour, chip_sale
+from simulators.tour.setting_up import CASHIER, CASHIER_PIN, Ports, Shop
+from simulators.tour.shop import host_books
+from simulators.tour.steps import STEPS, Outages, Tour, chip_sale
 
 DEMO = (sys.executable, "-m", "tillgate", "demo", "--json")
 WITHIN_S = 120.0
@@ -116,8 +117,20 @@ def test_slips_say_what_they_are(toured: dict[str, Any]) -> None:
     assert not any("6299990000000009" in text for slips in texts.values() for text in slips)
 
 
-def test_the_host_was_killed_and_came_back_and_so_after_the_outage(toured: dict[str, Any]) -> None:
-    assert [(restart["process"], restart["cause"]) for restart in toured["restarts"]] == [("host", "SIGKILL")] * 2
+def test_host_and_broker_were_killed_and_came_back(toured: dict[str, Any]) -> None:
+    killed = [("host", "SIGKILL"), ("broker", "SIGKILL")]
+    assert [(restart["process"], restart["cause"]) for restart in toured["restarts"]] == killed
+
+
+def test_what_was_sold_offline_came_through_the_broker_while_the_line_was_dead(toured: dict[str, Any]) -> None:
+    (told,) = (step for step in toured["steps"] if step["name"] == "offline")
+    assert "with the line still dead it brought 2 to the bank" in told["en"]
+    assert "专线仍断，2 笔经它送达银行" in told["zh"]
+    rows = host_books(Shop(Path(toured["folder"]), Ports())).transactions
+    sold = [row for row in rows if row.kind.startswith("offline_")]
+    assert [(row.kind, row.connection.startswith("tg/")) for row in sold] == [
+        ("offline_sale", True), ("offline_code_sale", True),
+    ]  # fmt: skip
 
 
 def test_nothing_is_left_running(toured: dict[str, Any]) -> None:
@@ -180,6 +193,9 @@ async def sells_again(ports: dict[str, int]) -> None:
     async def no_kill(*_: bool) -> None:
         raise AssertionError("nobody is killed here")
 
+    async def not_asked() -> int:
+        raise AssertionError("nothing is carried here")
+
     customer, banker = Customer(ports["counter"]), Banker(ports["issuer_control"])
     sold = False
     while not sold:
@@ -188,7 +204,7 @@ async def sells_again(ports: dict[str, int]) -> None:
             await customer.take_card()
             await cashier.until("the counter sells", lambda view: view["refusal"] == "" and devices_are_ready(view))
             await cashier.log_on(CASHIER, CASHIER_PIN)
-            await chip_sale(Tour(cashier, customer, banker, no_kill, no_kill))
+            await chip_sale(Tour(cashier, customer, banker, Outages(no_kill, no_kill, no_kill, not_asked)))
             sold = True
 
 

@@ -80,6 +80,13 @@ def test_a_shop_with_a_broker_starts_it_before_the_host_that_goes_there(tmp_path
     assert "--broker" not in set_up(tmp_path, Ports()).parts[1].arguments
 
 
+def test_a_terminal_whose_line_can_be_cut_looks_for_its_host_at_the_end_of_that_line(tmp_path):
+    shop = set_up(tmp_path, Ports(), with_line=True)
+    assert load_profile(shop.terminal / "profile.toml").host.port == shop.ports.line
+    assert set_up(tmp_path, Ports()).parts[1].port == shop.ports.host
+    assert load_profile(shop.terminal / "profile.toml").host.port == shop.ports.host
+
+
 def test_a_shop_with_pcscd_has_one_of_its_own_that_only_its_terminal_is_told_of(tmp_path):
     shop = set_up(tmp_path, Ports(), with_pcscd=True)
     devices = load_profile(shop.terminal / "profile.toml").devices

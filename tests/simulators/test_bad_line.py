@@ -1,4 +1,4 @@
-"""The line that goes bad in `make bench-offline` goes bad as it says, and is whole again afterwards."""
+"""A line that goes bad goes bad as it says, and is whole again afterwards."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from bench.offline_line import FAULTS, PORTAL, BadLine
+from simulators.bad_line import FAULTS, PORTAL, BadLine
 
 WITHIN_S = 5.0
 
