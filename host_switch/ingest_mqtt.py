@@ -20,6 +20,7 @@ import time
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -242,6 +243,7 @@ class Ingest:
         client.tls_set_context(self._tls)
         client.max_queued_messages_set(ANSWERS_MAX)
         client.max_inflight_messages_set(UNDER_WAY_MAX)
+        client.on_socket_open = _without_delay
         client.on_socket_register_write = _leave_it_to_the_thread
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_message, client.on_publish = self._on_message, self._on_publish
@@ -282,6 +284,11 @@ class Ingest:
         """Have the loop do something, unless we have been stopped and left alone with a thread that is slow to end."""
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(call, *what)
+
+
+def _without_delay(_client: Client, _userdata: object, connection: Any) -> None:
+    """Else what is small waits until the broker has acknowledged what went before, which it puts off."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _leave_it_to_the_thread(*_: object) -> None:

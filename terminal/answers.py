@@ -46,6 +46,8 @@ def amount_fits(payment: Payment, answer: Message) -> bool:
 
 
 def _balance_in(answer: Message) -> int | None:
+    if 54 not in answer:
+        return None
     try:
         return Balance54.parse(answer.text(54, "")[:20]).amount
     except Iso8583Error:

@@ -10,11 +10,12 @@ which the broker itself sets to *offline* when we are gone.
 
 The client speaks to the broker in a thread of its own (`paho`), one client for each connection. Its callbacks only pass
 on to the loop what has happened, and so does this module's half of them, `_Ears`. What has happened while the loop did
-something else it hears all at once.
+something else it hears all at once, and the MACs of what has arrived are checked together.
 """
 
 import asyncio
 import json
+import socket
 import ssl
 import threading
 from collections import deque
@@ -76,6 +77,7 @@ class Courier:
         self._client: Client | None = None
         self._under_way: dict[int, Key | None] = {}
         self._under_way_max = UNDER_WAY_MAX
+        self._arrived: list[tuple[Client, bytes, int]] = []
         self._was_greeted = False
         self._failures = 0
         self.is_up = False
@@ -221,16 +223,20 @@ class Courier:
             self._report(CourierRefused(key))
 
     def arrived(self, client: Client, payload: bytes, number: int) -> None:
-        """Something has come that may be an answer. It is acknowledged whatever it is: nobody else may want it."""
-        if client is not self._client:
-            return
-        try:
-            received = received_in(payload, self._vault, "courier")
-        except Iso8583Error as error:
-            log.warning("courier_frame_refused", field=str(error.field), offset=error.offset, reason=error.reason)
-        else:
-            self._report(received)
-        client.ack(number, 1)
+        """Something has come that may be an answer."""
+        if client is self._client:
+            self._arrived.append((client, payload, number))
+
+    def all_heard(self) -> None:
+        """Nothing else has come by now. What has is acknowledged whatever it is: nobody else may want it."""
+        arrived, self._arrived = self._arrived, []
+        for each in received_in([payload for _, payload, _ in arrived], self._vault, "courier"):
+            if isinstance(each, Iso8583Error):
+                log.warning("courier_frame_refused", field=str(each.field), offset=each.offset, reason=each.reason)
+            else:
+                self._report(each)
+        for client, _, number in arrived:
+            client.ack(number, 1)
 
 
 class _ClosedUnlessTrusted(ssl.SSLSocket):
@@ -256,6 +262,7 @@ class _Ears:
 
     def listen_to(self, client: Client) -> None:
         """Hear what this client has to say."""
+        client.on_socket_open = _without_delay
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
@@ -310,6 +317,12 @@ class _Ears:
         while self._said:
             what, values = self._said.popleft()
             what(*values)
+        self._courier.all_heard()
+
+
+def _without_delay(_client: Client, _data: Any, connection: Any) -> None:
+    """Else what is small waits until the broker has acknowledged what went before, which it puts off."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 @cache

@@ -15,7 +15,6 @@ The journal is the queue (`terminal.book` says what is due); this is only its ti
   for a minute at least. A line that comes up, or a person who presses *send now*, makes all of it due.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -107,9 +106,10 @@ class _Traffic:
     """Advices: how many are unanswered over each line, and the cards whose turn it is not."""
 
     def __init__(self, under_way: Iterable[_Debt]) -> None:
-        unanswered = [debt for debt in under_way if debt.urgency is Urgency.ADVICE]
-        self.advices = Counter(debt.over for debt in unanswered)
-        self.cards = {debt.card for debt in unanswered if debt.card}
+        self.advices: dict[Line, int] = {"host": 0, "courier": 0}
+        self.cards: set[str] = set()
+        for debt in under_way:
+            self.pass_by(debt, debt.over)
 
     def pass_by(self, debt: _Debt, over: Line | None) -> None:
         """The next one in order goes, or stays; whoever comes behind it sees that."""

@@ -6,7 +6,7 @@ Shell code: it connects, reads, checks the MAC and reports. What a message means
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,7 +14,7 @@ import structlog
 from firmware_config.profile import HostEndpoint, TerminalProfile
 from iso8583 import Iso8583Error, Message
 from iso8583.framing import FrameBuffer, with_length
-from iso8583.unionpay import Frame, split_frame
+from iso8583.unionpay import HEAD_BYTES, Frame
 from terminal.events import Event, Line, LinkLost, LinkUp, Received
 from terminal.vault import Vault
 
@@ -85,7 +85,10 @@ class HostLink:
             while data := await reader.read(READ_BYTES):
                 frames.receive(data)
                 while (frame := frames.next_frame()) is not None:
-                    self._report(received_in(frame, self._vault))
+                    (received,) = received_in([frame], self._vault, "host")
+                    if isinstance(received, Iso8583Error):
+                        raise received
+                    self._report(received)
                     self.failures = 0
                 await asyncio.sleep(0)  # let what was reported be decided: a flood must not fill the queue of events
         except OSError as error:  # with TLS 1.3 a host that does not trust us says so here
@@ -103,13 +106,6 @@ class HostLink:
         pause_s = RECONNECT_S[min(self.failures, len(RECONNECT_S) - 1)]
         self.failures += 1
         await asyncio.sleep(pause_s)
-
-
-def received_in(data: bytes, vault: Vault, line: Line = "host") -> Received:
-    """The event that a frame (without its length) is, its MAC checked. Raises Iso8583Error."""
-    frame = Frame.parse(data)
-    _, _, message_bytes = split_frame(data)
-    return Received(frame.message, vault.mac_state(message_bytes, frame.message), frame.command, line)
 
 
 def _reason_of(error: OSError) -> str:
@@ -132,3 +128,21 @@ def courier_of(
     from terminal.courier import Courier  # noqa: PLC0415
 
     return Courier(profile, vault, report, tls if profile.courier.tls else None)
+
+
+def received_in(frames: Sequence[bytes], vault: Vault, line: Line) -> list[Received | Iso8583Error]:
+    """The events that frames (without their lengths) are, their MACs checked; in place of one that is none, why."""
+    parsed = [_parsed(data) for data in frames]
+    good = [(data, frame) for data, frame in zip(frames, parsed, strict=True) if isinstance(frame, Frame)]
+    states = iter(vault.mac_states([(data[HEAD_BYTES:], frame.message) for data, frame in good]))
+    return [
+        Received(frame.message, next(states), frame.command, line) if isinstance(frame, Frame) else frame
+        for frame in parsed
+    ]
+
+
+def _parsed(data: bytes) -> Frame | Iso8583Error:
+    try:
+        return Frame.parse(data)
+    except Iso8583Error as error:
+        return error

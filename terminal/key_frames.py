@@ -2,7 +2,8 @@
 
 They share a pair of sockets that keeps packets apart. The terminal sends one request and waits for its answer before
 it sends another. A request is one letter and its data; an answer is one status digit and its data. Nothing else is
-said, and nothing longer than `PACKET_MAX`; a request that breaks these rules is answered ``NOT_UNDERSTOOD``.
+said, and nothing longer than `PACKET_MAX`; a request that breaks these rules is answered ``NOT_UNDERSTOOD``. Only
+several requests in one packet, which save the waiting for each, may come to `SEVERAL_MAX`.
 
 ===  ===============================================  ========================================================
  L   field 62 of a sign-on answer (24 to 60 bytes)    -; all working keys before it are forgotten in any case
@@ -15,23 +16,44 @@ said, and nothing longer than `PACKET_MAX`; a request that breaks these rules is
  V   signature (32), bytes that it should be of       -; ``REFUSED`` if it is not
  F   card number, ASCII                               its fingerprint (32)
  Q   terminal id (8), frame for the host              the frame sealed for it (`iso8583.rescue`)
+ B   requests, each behind its length (2)             their answers, each behind its length (2)
  X   -                                                none: the keys and their file are erased, the process ends
 ===  ===============================================  ========================================================
 
 When the process has its keys it says ``DONE`` unasked, once. If it cannot have them it ends, with an `Ending`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Final
 
 DATA_MAX: Final = 4096
 PACKET_MAX: Final = 1 + DATA_MAX
+SEVERAL: Final = b"B"
+SEVERAL_MAX: Final = 32 * 1024
+LENGTH_BYTES: Final = 2
 MAC_BYTES: Final = 8
 SIGNATURE_BYTES: Final = 32
 TERMINAL_BYTES: Final = 8
 
 DONE, NO_KEY, REFUSED, NOT_UNDERSTOOD = b"0", b"1", b"2", b"3"
+
+
+def joined(parts: Iterable[bytes]) -> bytes:
+    """Requests or answers in one packet."""
+    return b"".join(len(part).to_bytes(LENGTH_BYTES, "big") + part for part in parts)
+
+
+def parted(data: bytes) -> list[bytes]:
+    """What `joined` has joined. Raises ValueError if it has not."""
+    parts, at = list[bytes](), 0
+    while at < len(data):
+        begin = at + LENGTH_BYTES
+        at = begin + int.from_bytes(data[at:begin], "big")
+        parts.append(data[begin:at])
+    if at != len(data):
+        raise ValueError("a part is not whole")
+    return parts
 
 
 class Ending(IntEnum):

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -21,15 +21,20 @@ from terminal.events import Event, KeysBack, KeysLost
 from terminal.key_frames import (
     DATA_MAX,
     DONE,
+    LENGTH_BYTES,
     NO_KEY,
     PACKET_MAX,
     REASONS,
     REFUSED,
     SENTENCES,
+    SEVERAL,
+    SEVERAL_MAX,
     KeysDiffer,
     KeysGone,
     NoWorkingKey,
     VaultError,
+    joined,
+    parted,
 )  # fmt: skip
 from terminal.key_process import erase_keys
 
@@ -148,17 +153,19 @@ class KeyLink:
         """As `KeyStore` does; so do the others."""
         self._ask(b"L", field_62)
 
-    def mac(self, data: bytes) -> bytes:
-        """Make a MAC."""
-        return self._ask(b"M", data)
+    def macs(self, data: Sequence[bytes]) -> list[bytes | VaultError]:
+        """Make MACs, in one request."""
+        return self._ask_each(b"M", data)
 
-    def check_mac(self, data: bytes, mac: bytes) -> bool:
-        """Check a MAC; without keys none is right."""
-        try:
-            self._ask(b"C", mac + data)
-        except VaultError:
-            return False
-        return True
+    def check_macs(self, signed: Sequence[tuple[bytes, bytes]]) -> list[bool]:
+        """Check MACs, in one request; without keys none is right."""
+        answers = self._ask_each(b"C", [mac + data for data, mac in signed])
+        return [not isinstance(answer, VaultError) for answer in answers]
+
+    def unseal_each(self, sealed: Sequence[bytes]) -> list[str | VaultError]:
+        """Unseal card numbers, in one request."""
+        answers = self._ask_each(b"U", sealed)
+        return [answer if isinstance(answer, VaultError) else answer.decode("ascii") for answer in answers]
 
     def encrypt_track(self, track: str) -> str:
         """Encrypt a track."""
@@ -167,10 +174,6 @@ class KeyLink:
     def seal(self, pan: str) -> bytes:
         """Seal a card number."""
         return self._ask(b"S", pan.encode("ascii"))
-
-    def unseal(self, sealed: bytes) -> str:
-        """Unseal a card number."""
-        return self._ask(b"U", sealed).decode("ascii")
 
     def sign(self, data: bytes) -> bytes:
         """Vouch for what lies in a file."""
@@ -200,28 +203,37 @@ class KeyLink:
             erase_keys(self._vault)
 
     def _ask(self, operation: bytes, data: bytes) -> bytes:
-        if self._socket is None:
-            raise KeysGone(self.trouble)
         if len(data) > DATA_MAX:
             raise VaultError("this is too long for the key process")
+        return _meaning(self._exchange(operation + data))
+
+    def _ask_each(self, operation: bytes, items: Sequence[bytes]) -> list[bytes | VaultError]:
+        """The same of each of them; in place of what cannot be done stands why."""
+        found: list[bytes | VaultError] = []
+        for few in _in_packets([operation + item for item in items]):
+            try:
+                answers = parted(_meaning(self._exchange(SEVERAL + joined(few))))
+            except VaultError as error:
+                found += [error] * len(few)
+            else:
+                found += [_tried(answer) for answer in answers]
+        return found
+
+    def _exchange(self, packet: bytes) -> bytes:
+        """Send a packet and wait for the answer. Raises KeysGone."""
+        if self._socket is None:
+            raise KeysGone(self.trouble)
         try:
-            self._socket.sendall(operation + data)
-            answer = self._socket.recv(PACKET_MAX)
+            self._socket.sendall(packet)
+            answer = self._socket.recv(SEVERAL_MAX + 1)
         except OSError:  # also a time-out: one that hangs is not waited for again
             answer = b""
             if self._process is not None:
                 self._process.kill()
-        match answer[:1]:
-            case b"":
-                self._lose()
-                raise KeysGone(self.trouble)
-            case status if status == DONE:
-                return answer[1:]
-            case status if status == NO_KEY:
-                raise NoWorkingKey("there is no working key: the terminal must sign on first")
-            case status if status == REFUSED:
-                raise KeysDiffer("what should be under this terminal's keys is not")
-        raise VaultError("the key process did not understand")
+        if not answer:
+            self._lose()
+            raise KeysGone(self.trouble)
+        return answer
 
     def _lose(self) -> None:
         """It has died, or is of no use any more."""
@@ -261,3 +273,36 @@ class KeyLink:
         except OSError:
             return ()
         return (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_mode, status.st_uid)
+
+
+def _meaning(answer: bytes) -> bytes:
+    """What an answer brings. Raises VaultError, as its status says."""
+    match answer[:1]:
+        case status if status == DONE:
+            return answer[1:]
+        case status if status == NO_KEY:
+            raise NoWorkingKey("there is no working key: the terminal must sign on first")
+        case status if status == REFUSED:
+            raise KeysDiffer("what should be under this terminal's keys is not")
+    raise VaultError("the key process did not understand")
+
+
+def _tried(answer: bytes) -> bytes | VaultError:
+    try:
+        return _meaning(answer)
+    except VaultError as error:
+        return error
+
+
+def _in_packets(requests: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """In as few packets as hold them."""
+    few, size = list[bytes](), 1
+    for request in requests:
+        length = len(request) + LENGTH_BYTES
+        if few and size + length > SEVERAL_MAX:
+            yield few
+            few, size = [], 1
+        few.append(request)
+        size += length
+    if few:
+        yield few

@@ -30,9 +30,10 @@ from terminal.key_frames import (
     MAC_BYTES,
     NO_KEY,
     NOT_UNDERSTOOD,
-    PACKET_MAX,
     REASONS,
     REFUSED,
+    SEVERAL,
+    SEVERAL_MAX,
     SIGNATURE_BYTES,
     TERMINAL_BYTES,
     Ending,
@@ -40,6 +41,8 @@ from terminal.key_frames import (
     KeysGone,
     NoWorkingKey,
     VaultError,
+    joined,
+    parted,
 )  # fmt: skip
 from terminal.key_store import KeyStore, erase_file, erased_mark
 
@@ -100,8 +103,19 @@ def _keep_keys(terminal: socket.socket, path: Path) -> None:
 
 def serve(terminal: socket.socket, store: KeyStore) -> None:
     """Answer requests until the other end is closed."""
-    while packet := terminal.recv(PACKET_MAX + 1):
-        terminal.sendall(answer(store, packet))
+    while packet := terminal.recv(SEVERAL_MAX + 1):
+        terminal.sendall(answers(store, packet) if packet[:1] == SEVERAL else answer(store, packet))
+
+
+def answers(store: KeyStore, packet: bytes) -> bytes:
+    """Carry out several requests, in their order."""
+    if len(packet) > SEVERAL_MAX:
+        return NOT_UNDERSTOOD
+    try:
+        parts = parted(packet[1:])
+    except ValueError:
+        return NOT_UNDERSTOOD
+    return DONE + joined(answer(store, part) for part in parts)
 
 
 def answer(store: KeyStore, packet: bytes) -> bytes:

@@ -23,8 +23,9 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -34,6 +35,8 @@ from iso8583.errors import Iso8583Error
 from iso8583.security import encrypt_track2, equal_macs, unionpay_mac, wipe
 from iso8583.unionpay_fields.field62 import WorkingKeys62
 from terminal.key_frames import KeysDiffer, KeysGone, NoWorkingKey, VaultError
+
+Made = TypeVar("Made")
 
 MASTER_BYTES: Final = 16
 STORAGE_BYTES: Final = 32
@@ -99,6 +102,18 @@ class KeyStore:
     def check_mac(self, data: bytes, mac: bytes) -> bool:
         """Whether a MAC is that of `data`; without a key none is."""
         return bool(self._lengths["mac"]) and equal_macs(self.mac(data), mac)
+
+    def macs(self, data: Sequence[bytes]) -> list[bytes | VaultError]:
+        """MACs of many messages; in place of what cannot be made stands why. So do the others for many."""
+        return [_tried(self.mac, each) for each in data]
+
+    def check_macs(self, signed: Sequence[tuple[bytes, bytes]]) -> list[bool]:
+        """Whether MACs are those of the data before them."""
+        return [self.check_mac(data, mac) for data, mac in signed]
+
+    def unseal_each(self, sealed: Sequence[bytes]) -> list[str | VaultError]:
+        """Decrypt many card numbers."""
+        return [_tried(self.unseal, each) for each in sealed]
 
     def encrypt_track(self, track: str) -> str:
         """Track 2 or 3 with its middle encrypted. Raises NoWorkingKey, and ValueError for what is no track."""
@@ -167,6 +182,13 @@ class KeyStore:
         for at in range(start, end, 2):
             self.memory[place + (at - start) // 2] = digits.index(text[at]) << 4 | digits.index(text[at + 1])
         self._lengths[name] = (end - start) // 2
+
+
+def _tried(make: Callable[[bytes], Made], data: bytes) -> Made | VaultError:
+    try:
+        return make(data)
+    except VaultError as error:
+        return error
 
 
 def erase_file(path: Path) -> None:

@@ -7,7 +7,7 @@ Amounts are integer minor units; times are UTC seconds; sealed values and chip d
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
 
 CARD_ERASED = "card_erased"
@@ -376,6 +376,7 @@ _CLASSES: dict[str, type[Any]] = {
         BatchClosed, BatchParked, ParametersTaken, HostTime, DrawerOpened,
     )
 }  # fmt: skip
+_FIELDS = {name: tuple(each.name for each in fields(cls)) for name, cls in _CLASSES.items()}
 _KEY_FIELDS = {
     name: tuple(f.name for f in fields(cls) if get_type_hints(cls)[f.name] in (Key, Key | None))
     for name, cls in _CLASSES.items()
@@ -385,7 +386,7 @@ _KEY_FIELDS = {
 def to_entry(record: Record) -> tuple[str, dict[str, Any]]:
     """Turn a record into its type's name and a JSON-able mapping, keys as text."""
     name = type(record).__name__
-    entry = asdict(record)
+    entry = {each: getattr(record, each) for each in _FIELDS[name]}
     for key_field in _KEY_FIELDS[name]:
         value = getattr(record, key_field)
         entry[key_field] = None if value is None else str(value)

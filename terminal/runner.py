@@ -11,13 +11,14 @@ from the journal, and nothing is taken until a write goes through again. A resta
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import structlog
 
 from firmware_config.profile import TerminalProfile
-from iso8583 import Iso8583Error
+from iso8583 import Iso8583Error, Message
 from terminal import messages
 from terminal.card_dialogue import CardDialogue, OfflineTerms
 from terminal.code_store import CodeStore
@@ -80,7 +81,7 @@ from terminal.printing import Printing
 from terminal.selftest import CounterTest
 from terminal.steady_clock import SteadyClock
 from terminal.stripe_dialogue import StripeDialogue
-from terminal.vault import CardLost, Vault, VaultError
+from terminal.vault import CardLost, Unready, Vault, VaultError
 from terminal.view import view_of
 
 EVENTS_MAX = 1_000
@@ -280,19 +281,25 @@ class Runner:
         self._carry_out(self.counter.handle(event, self._clock.now()))
 
     def _handle_answers(self, answers: Sequence[Event]) -> None:
+        """Decide them in their order, write all that they say at once, and only then do the rest."""
         if not self._writable:
             return
         effects = [effect for event in answers for effect in self.counter.handle(event, self._clock.now())]
         records = [effect for effect in effects if isinstance(effect, Persist)]
-        others = [effect for effect in effects if not isinstance(effect, Persist)]
-        self._carry_out(others, after=records)
+        sends = [effect for effect in effects if isinstance(effect, Send)]
+        others = [effect for effect in effects if not isinstance(effect, Persist | Send)]
+        with self._or_start_over():
+            self.journal.append(*(effect.record for effect in records))
+            self._send(sends)
+            done: Sequence[Effect] = [*records, *sends]
+            for effect in done:
+                self._after_effect(effect)
+            for effect in others:
+                self._perform(effect)
+                self._after_effect(effect)
 
-    def _carry_out(self, effects: Sequence[Effect], after: Sequence[Persist] = ()) -> None:
-        """Carry effects out in their order, after these records, which are written all at once."""
-        try:
-            self.journal.append(*(effect.record for effect in after))
-            for record in after:
-                self._after_effect(record)
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
+        with self._or_start_over():
             for effect in effects:
                 self._perform(effect)
                 self._after_effect(effect)
@@ -300,6 +307,12 @@ class Runner:
                 self._clock_was_set = False
                 self._start_over()
                 self._link.reconnect()
+
+    @contextmanager
+    def _or_start_over(self) -> Iterator[None]:
+        """Whatever a record that could not be written was about has not happened, and nothing follows from it."""
+        try:
+            yield
         except JournalUnwritable as error:
             log.error("journal_unwritable", reason=str(error))
             self._writable = False
@@ -317,7 +330,7 @@ class Runner:
             case Persist(record):
                 self.journal.append(record)
             case Send():
-                self._send(effect)
+                self._send([effect])
             case Tell(telemetry, again_in_s):
                 if self._courier is not None:
                     self._courier.tell(telemetry, again_in_s)
@@ -351,22 +364,29 @@ class Runner:
         records = tuple(self.journal.batch(self.profile.terminal_id, batch))
         self._carry_out(self.counter.handle(BatchLoaded(batch, records), self._clock.now()))
 
-    def _send(self, effect: Send) -> None:
-        message = effect.message
+    def _send(self, sends: Sequence[Send]) -> None:
+        ready = self._vault.ready([(send.message, send.cards) for send in sends])
+        for send, message in zip(sends, ready, strict=True):
+            if isinstance(message, Message):
+                self._hand_over(send, message)
+            else:
+                self._not_sent(send, message)
+
+    def _hand_over(self, send: Send, message: Message) -> None:
         try:
-            pans = self._vault.cards_for(message, effect.cards)
-            protected = self._vault.protect(messages.with_cards(message, pans))
-            if effect.line == "host":
-                self._link.send(protected)
+            if send.line == "host":
+                self._link.send(message)
             elif self._courier is not None:
-                self._courier.send(protected, effect.again_in_s)
-        except CardLost as error:
-            log.warning("message_not_sent", mti=message.mti, reason=str(error))
-            self.post(CardErased(messages.key_in(message)))
-        except KeysGone as error:  # the counter hears of it; what must be sent is sent when there are keys again
-            log.warning("message_not_sent", mti=message.mti, reason=str(error))
-        except (VaultError, Iso8583Error) as error:
-            log.error("message_not_sent", mti=message.mti, reason=str(error))
+                self._courier.send(message, send.again_in_s)
+        except Iso8583Error as error:
+            self._not_sent(send, error)
+
+    def _not_sent(self, send: Send, reason: Unready) -> None:
+        """It cannot go out. That there are no keys the counter hears; what must be sent goes when there are some."""
+        if isinstance(reason, CardLost):
+            self.post(CardErased(messages.key_in(send.message)))
+        say = log.warning if isinstance(reason, CardLost | KeysGone) else log.error
+        say("message_not_sent", mti=send.message.mti, reason=str(reason))
 
     def _ask_for_means(self, effect: AskForMeans) -> None:
         self._codes_wanted = "code" in effect.means or effect.offline  # where none is taken, that is said in words

@@ -5,16 +5,22 @@ This side knows messages and no key. The PIN key is in neither: the PIN pad has 
 only passes through, encrypted as it came.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from iso8583 import Iso8583Error, Message
 from iso8583.transactions import type_of
 from iso8583.unionpay import MAC_BYTES, MacState, WorkingKeys62, with_mac
 from terminal.key_frames import KeysDiffer, VaultError
+from terminal.messages import with_cards
 
-__all__ = ["CardLost", "Keys", "PinKey", "Vault", "VaultError"]
+__all__ = ["CardLost", "Keys", "PinKey", "Unready", "Vault", "VaultError"]
+
+Made = TypeVar("Made")
+Unready = VaultError | Iso8583Error
+"""Why a message cannot go out."""
 
 REPEATED_REFUND = "0221"
 
@@ -32,11 +38,11 @@ class Keys(Protocol):
     def load_working_keys(self, field_62: bytes) -> None:
         """Take the working keys of a sign-on answer; if a check value differs, keep none, neither old nor new."""
 
-    def mac(self, data: bytes) -> bytes:
-        """Make the MAC of a message from its MTI to field 63."""
+    def macs(self, data: Sequence[bytes]) -> list[bytes | VaultError]:
+        """Make the MACs of messages, each from its MTI to field 63; in place of one that cannot be made stands why."""
 
-    def check_mac(self, data: bytes, mac: bytes) -> bool:
-        """Whether a MAC is right; without a key none is."""
+    def check_macs(self, signed: Sequence[tuple[bytes, bytes]]) -> list[bool]:
+        """Whether MACs are those of the data before them; without a key none is."""
 
     def encrypt_track(self, track: str) -> str:
         """Encrypt the middle of a track 2 or 3."""
@@ -44,8 +50,8 @@ class Keys(Protocol):
     def seal(self, pan: str) -> bytes:
         """Encrypt a card number for the journal."""
 
-    def unseal(self, sealed: bytes) -> str:
-        """Decrypt a card number."""
+    def unseal_each(self, sealed: Sequence[bytes]) -> list[str | VaultError]:
+        """Decrypt card numbers; in place of one that cannot be stands why."""
 
     def sign(self, data: bytes) -> bytes:
         """Vouch for what lies in a file: 32 bytes."""
@@ -66,7 +72,10 @@ class PinKey:
 
 
 class Vault:
-    """The keys of one terminal, as its messages need them."""
+    """The keys of one terminal, as its messages need them.
+
+    What is asked for many at once costs about as much waiting for the key process as what is asked for one.
+    """
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
@@ -85,22 +94,54 @@ class Vault:
         self._encrypts_tracks = bool(keys.track_key)
         return PinKey(keys.pin_key, keys.pin_check)
 
+    def ready(self, wanted: Sequence[tuple[Message, Sequence[str]]]) -> list[Message | Unready]:
+        """Messages fit for the wire, each with its sealed card numbers filled in; in place of one that is not, why."""
+        numbers = self._cards_for_each(wanted)
+        filled = [
+            pans if isinstance(pans, VaultError) else _tried(partial(with_cards, message, pans))
+            for (message, _), pans in zip(wanted, numbers, strict=True)
+        ]
+        return self._protect_each(filled)
+
     def protect(self, message: Message) -> Message:
-        """Make a message fit for the wire: tracks encrypted, MAC added, where its type wants them or it has room."""
+        """Make a message fit for the wire: tracks encrypted, MAC added, where its type wants them or it has room.
+
+        Raises VaultError, or Iso8583Error.
+        """
+        (protected,) = self._protect_each([message])
+        if isinstance(protected, Exception):
+            raise protected
+        return protected
+
+    def _protect_each(self, messages: Sequence[Message | Unready]) -> list[Message | Unready]:
+        marked = [each if isinstance(each, Exception) else _tried(partial(self._marked, each)) for each in messages]
+        to_sign = [each.data for each in marked if isinstance(each, _Marked) and each.data]
+        macs = iter(self._keys.macs(to_sign) if to_sign else ())
+        return [each.signed(macs) if isinstance(each, _Marked) else each for each in marked]
+
+    def _marked(self, message: Message) -> "_Marked":
+        message = self._with_tracks(message)
+        kind = type_of(message)
+        wants_mac = 64 in message or (kind is not None and kind.mac)
+        return _marked(message) if wants_mac else _Marked(message, b"")
+
+    def _with_tracks(self, message: Message) -> Message:
         tracks = [number for number in (35, 36) if number in message]
         if tracks and self._encrypts_tracks and 53 in message:
             encrypted = {number: self._keys.encrypt_track(message.text(number)) for number in tracks}
             message = message.with_({**encrypted, 53: _track_encrypted(message.text(53))})
-        kind = type_of(message)
-        if 64 not in message and (kind is None or not kind.mac):
-            return message
-        return with_mac(message, b"", lambda _, data: self._keys.mac(data))
+        return message
 
     def mac_state(self, data: bytes, message: Message) -> MacState:
         """Check the MAC of a received message; without a key every MAC is bad."""
-        if 64 not in message:
-            return "absent"
-        return "good" if self._keys.check_mac(data[:-MAC_BYTES], data[-MAC_BYTES:]) else "bad"
+        (state,) = self.mac_states([(data, message)])
+        return state
+
+    def mac_states(self, received: Sequence[tuple[bytes, Message]]) -> list[MacState]:
+        """Check the MACs of messages, each with its bytes as they came."""
+        signed = [(data[:-MAC_BYTES], data[-MAC_BYTES:]) for data, message in received if 64 in message]
+        good = iter(self._keys.check_macs(signed) if signed else ())
+        return [("good" if next(good) else "bad") if 64 in message else "absent" for _, message in received]
 
     def seal(self, pan: str) -> str:
         """Encrypt a card number for the journal, hexadecimal."""
@@ -120,31 +161,88 @@ class Vault:
             return False
         return False
 
-    def cards_for(self, message: Message, cards: Iterable[str]) -> list[str]:
+    def cards_for(self, message: Message, cards: Sequence[str]) -> list[str]:
         """The card numbers that a message carries; of one that was sealed by keys erased since, an empty text.
 
         The host knows the original and asks for no number. But a repeated refund without it would be another refund to
         the host, and an offline sale nobody's: then CardLost is raised.
         """
-        pans: list[str] = []
-        for card in cards:
-            try:
-                pans.append(self.unseal(card))
-            except KeysDiffer:
-                if message.mti == REPEATED_REFUND or _is_offline_sale(message):
-                    raise CardLost("the card number in what is owed to the host cannot be unsealed any more") from None
-                pans.append("")
-        return pans
+        (numbers,) = self._cards_for_each([(message, cards)])
+        if isinstance(numbers, VaultError):
+            raise numbers
+        return numbers
+
+    def _cards_for_each(self, wanted: Sequence[tuple[Message, Sequence[str]]]) -> list[list[str] | VaultError]:
+        opened = iter(self._unsealed([card for _, cards in wanted for card in cards]))
+        return [_numbers(message, [next(opened) for _ in cards]) for message, cards in wanted]
 
     def unseal(self, sealed: str) -> str:
         """Decrypt a card number; an empty text stays empty (a payment by code has none)."""
-        if not sealed:
-            return ""
-        try:
-            data = bytes.fromhex(sealed)
-        except ValueError:
-            raise KeysDiffer("a sealed card number is damaged") from None
-        return self._keys.unseal(data)
+        (number,) = self._unsealed([sealed])
+        if isinstance(number, VaultError):
+            raise number
+        return number
+
+    def _unsealed(self, cards: Sequence[str]) -> list[str | VaultError]:
+        sealed = [_from_hex(card) for card in cards]
+        known = [each for each in sealed if isinstance(each, bytes) and each]
+        opened = iter(self._keys.unseal_each(known) if known else ())
+        return [each if isinstance(each, VaultError) else next(opened) if each else "" for each in sealed]
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """A message on its way out, and what its MAC is made of; nothing where it has none."""
+
+    message: Message
+    data: bytes
+
+    def signed(self, macs: Iterator[bytes | VaultError]) -> Message | VaultError:
+        """The message with the next of these MACs, if it wants one."""
+        if not self.data:
+            return self.message
+        mac = next(macs)
+        return mac if isinstance(mac, VaultError) else self.message.with_({64: mac})
+
+
+def _marked(message: Message) -> _Marked:
+    """Raises Iso8583Error."""
+    made_of: list[bytes] = []
+
+    def noted(_: bytes, data: bytes) -> bytes:
+        made_of.append(data)
+        return bytes(MAC_BYTES)
+
+    return _Marked(with_mac(message, b"", noted), made_of[0])
+
+
+def _tried(make: Callable[[], Made]) -> Made | Unready:
+    try:
+        return make()
+    except (VaultError, Iso8583Error) as error:
+        return error
+
+
+def _numbers(message: Message, opened: Sequence[str | VaultError]) -> list[str] | VaultError:
+    """See `Vault.cards_for`."""
+    pans: list[str] = []
+    for number in opened:
+        if isinstance(number, KeysDiffer):
+            if message.mti == REPEATED_REFUND or _is_offline_sale(message):
+                return CardLost("the card number in what is owed to the host cannot be unsealed any more")
+            pans.append("")
+        elif isinstance(number, VaultError):
+            return number
+        else:
+            pans.append(number)
+    return pans
+
+
+def _from_hex(sealed: str) -> bytes | KeysDiffer:
+    try:
+        return bytes.fromhex(sealed)
+    except ValueError:
+        return KeysDiffer("a sealed card number is damaged")
 
 
 def _is_offline_sale(message: Message) -> bool:

@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from iso8583.security import unionpay_mac
 from terminal import key_link
 from terminal.events import Event, KeysBack, KeysLost
-from terminal.key_frames import KeysGone, NoWorkingKey
+from terminal.key_frames import DATA_MAX, KeysDiffer, KeysGone, NoWorkingKey, VaultError
 from terminal.key_process import erase_keys
 from terminal.key_store import KeyStore
 from tests.in_a_loop import in_a_loop
-from tests.terminal.key_rig import KEYS, MASTER, key_process, new_vault
+from tests.terminal.key_rig import KEYS, MAC_KEY, MASTER, key_process, new_vault
 
 WAIT_S = 20.0
 
@@ -42,9 +43,8 @@ async def test_a_death_is_told_at_once_and_the_process_comes_back_without_workin
         os.kill(pid, number)
         assert await reports.get() == KeysLost("key_process")
         assert await reports.get() == KeysBack()
-        assert link.pid != pid and link.unseal(sealed) == "6299990000000009"
-        with pytest.raises(NoWorkingKey):
-            link.mac(b"")
+        assert link.pid != pid and link.unseal_each([sealed]) == ["6299990000000009"]
+        assert isinstance(link.macs([b""])[0], NoWorkingKey)
 
 
 @in_a_loop
@@ -52,8 +52,9 @@ async def test_a_request_finds_out_first_if_it_is_quicker_than_the_loop(tmp_path
     async with key_process(new_vault(tmp_path)) as link, kept(link) as reports:
         os.kill(link.pid, signal.SIGKILL)
         with pytest.raises(KeysGone, match="starts it again"):
-            link.mac(b"")
-        assert not link.check_mac(b"", bytes(8))
+            link.seal("6299990000000009")
+        assert link.check_macs([(b"", bytes(8))] * 2) == [False] * 2
+        assert [type(each) for each in link.macs([b"", b""])] == [KeysGone] * 2
         assert [await reports.get(), await reports.get()] == [KeysLost("key_process"), KeysBack()]
 
 
@@ -132,6 +133,32 @@ async def test_a_mac_costs_less_than_a_third_of_a_millisecond(tmp_path):
         times = []
         for _ in range(500):
             began = time.perf_counter()
-            link.mac(bytes(300))
+            link.macs([bytes(300)])
             times.append(time.perf_counter() - began)
         assert sorted(times)[250] < 0.0003
+
+
+@in_a_loop
+async def test_many_are_asked_for_at_once_and_each_has_its_own_answer(tmp_path):
+    """More than one packet holds."""
+    async with key_process(new_vault(tmp_path)) as link:
+        link.load_working_keys(KEYS.to_bytes())
+        data = [bytes([number]) * 1000 for number in range(1, 101)]
+        assert link.macs(data) == [unionpay_mac(MAC_KEY, each) for each in data]
+        signed = [(each, unionpay_mac(MAC_KEY, each if number % 3 else b"")) for number, each in enumerate(data)]
+        assert link.check_macs(signed) == [number % 3 != 0 for number in range(100)]
+        cards = [f"62999900000{number:05d}" for number in range(100)]
+        sealed = [link.seal(card) for card in cards]
+        sealed[7] = bytes(40)
+        opened = link.unseal_each(sealed)
+        assert isinstance(opened[7], KeysDiffer) and opened[:7] + opened[8:] == cards[:7] + cards[8:]
+        assert link.macs([]) == []
+
+
+@in_a_loop
+async def test_what_is_too_long_for_it_spoils_only_itself(tmp_path):
+    async with key_process(new_vault(tmp_path)) as link:
+        link.load_working_keys(KEYS.to_bytes())
+        first, broken, last = link.macs([b"1", bytes(DATA_MAX + 1), b"2"])
+        assert (first, last) == (unionpay_mac(MAC_KEY, b"1"), unionpay_mac(MAC_KEY, b"2"))
+        assert isinstance(broken, VaultError)

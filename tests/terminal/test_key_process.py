@@ -10,7 +10,20 @@ from pathlib import Path
 import pytest
 
 from terminal import key_process as process
-from terminal.key_frames import DATA_MAX, DONE, NO_KEY, NOT_UNDERSTOOD, PACKET_MAX, REFUSED, Ending, KeysGone
+from terminal.key_frames import (
+    DATA_MAX,
+    DONE,
+    NO_KEY,
+    NOT_UNDERSTOOD,
+    PACKET_MAX,
+    REFUSED,
+    SEVERAL,
+    SEVERAL_MAX,
+    Ending,
+    KeysGone,
+    joined,
+    parted,
+)  # fmt: skip
 from terminal.key_store import KeyStore, erased_mark
 from tests.in_a_loop import in_a_loop
 from tests.terminal.key_rig import KEYS, key_process, new_vault
@@ -74,9 +87,27 @@ async def test_a_packet_that_is_too_long_is_refused_and_the_next_is_served(tmp_p
     async with key_process(new_vault(tmp_path)) as link:
         line = link._socket
         assert line is not None
-        line.sendall(b"S" * 20_000)
-        assert line.recv(PACKET_MAX) == NOT_UNDERSTOOD
-        assert link.unseal(link.seal("6299990000000009")) == "6299990000000009"
+        for packet in (b"S" * 20_000, b"S" * (SEVERAL_MAX + 1), SEVERAL + bytes(SEVERAL_MAX), SEVERAL + b"\x00\x02S"):
+            line.sendall(packet)
+            assert line.recv(PACKET_MAX) == NOT_UNDERSTOOD
+        assert link.unseal_each([link.seal("6299990000000009")]) == ["6299990000000009"]
+
+
+def test_several_requests_are_answered_in_their_order_whatever_each_is(vault):
+    store = KeyStore(vault)
+    sealed = store.seal("6299990000000009")
+    requests = [b"U" + sealed, b"?", b"U" + bytes(44), SEVERAL + joined([b"M"]), b"", b"M"]
+    wanted = [DONE + b"6299990000000009", NOT_UNDERSTOOD, REFUSED, NOT_UNDERSTOOD, NOT_UNDERSTOOD, NO_KEY]
+    answer = process.answers(store, SEVERAL + joined(requests))
+    assert answer[:1] == DONE and parted(answer[1:]) == wanted
+    assert process.answers(store, SEVERAL) == DONE
+
+
+@pytest.mark.parametrize("data", [b"\x00", b"\x00\x01", b"\x00\x03ab", b"\x00\x01ab", b"\x00\x00\x05"])
+def test_a_packet_that_is_not_whole_is_not_taken_apart(vault, data):
+    with pytest.raises(ValueError, match="whole"):
+        parted(data)
+    assert process.answers(KeyStore(vault), SEVERAL + data) == NOT_UNDERSTOOD
 
 
 def _started(vault: Path) -> tuple["subprocess.Popen[bytes]", socket.socket]:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from iso8583 import Message, load_dialect
+from iso8583 import Iso8583Error, Message, load_dialect
 from iso8583.security import decrypt_track2, unionpay_mac
 from iso8583.unionpay import WorkingKeys62
+from terminal.key_frames import NoWorkingKey
 from terminal.key_link import KeyLink
 from terminal.key_store import KeyStore
-from terminal.vault import Keys, Vault, VaultError
+from terminal.vault import CardLost, Keys, Vault, VaultError
 from tests.terminal.key_rig import KEYS, MAC_KEY, MASTER, PIN_KEY, TRACK_KEY, new_vault
 
 TRACK = "6299990000000009D30122011234567890"
@@ -128,6 +129,24 @@ def test_card_number_is_sealed_and_comes_back(vault):
 def test_what_is_no_sealed_card_number_is_refused(vault, sealed):
     with pytest.raises(VaultError):
         vault.unseal(sealed)
+
+
+def test_of_many_messages_each_is_ready_or_says_why_not(vault):
+    vault.load(KEYS.to_bytes())
+    sealed, of_others = vault.seal("6299990000000009"), bytes(44).hex()
+    refund = SALE.without(2, 35, 53).with_({3: "200000", 22: "012", 37: "260115000001", 60: "2500000100060"})
+    advice = SALE.without(2, 35, 53).with_({55: b"\x9f\x26\x00", 60: "3600000100060"})
+    echo = Message("0820", {41: "12345678", 42: "898110053110001", 60: "00000001301"})
+    wanted = [(advice, [sealed]), (advice, [of_others]), (refund, [of_others]), (echo, []), (SALE.with_({4: "x"}), [])]
+    first, lost, without, plain, broken = vault.ready(wanted)
+    assert first == vault.protect(advice.with_({2: "6299990000000009"}))
+    assert isinstance(lost, CardLost) and isinstance(broken, Iso8583Error)
+    assert without == vault.protect(refund) and 2 not in without and plain == echo
+    assert vault.ready([]) == []
+
+
+def test_of_many_messages_none_leaves_unsigned(vault):
+    assert [type(each) for each in vault.ready([(SALE, [])] * 2)] == [NoWorkingKey] * 2
 
 
 def test_sealed_card_number_that_was_changed_is_refused(vault):
