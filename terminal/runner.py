@@ -18,8 +18,6 @@ from typing import Any
 import structlog
 
 from firmware_config.profile import TerminalProfile
-from iso8583 import Iso8583Error, Message
-from terminal import messages
 from terminal.card_dialogue import CardDialogue, OfflineTerms
 from terminal.code_store import CodeStore
 from terminal.counter import PAYMENT_ANSWERS, Counter, Notice
@@ -49,7 +47,6 @@ from terminal.emv.steps import NoAnswer, OnlineAnswer
 from terminal.events import (
     BalanceRequested,
     BatchLoaded,
-    CardErased,
     ClockSeen,
     CloseByPeople,
     CodeIgnored,
@@ -71,17 +68,17 @@ from terminal.events import (
     Tick,
     VoidRequested,
 )  # fmt: skip
-from terminal.host_link import HostLink, courier_of
 from terminal.host_time import CLOSE_S
 from terminal.journal import Journal, JournalUnwritable
 from terminal.key_frames import KeysGone
 from terminal.key_link import KeyLink
+from terminal.lines import Lines
 from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.printing import Printing
 from terminal.selftest import CounterTest
 from terminal.steady_clock import SteadyClock
 from terminal.stripe_dialogue import StripeDialogue
-from terminal.vault import CardLost, Unready, Vault, VaultError
+from terminal.vault import Vault, VaultError
 from terminal.view import view_of
 
 EVENTS_MAX = 1_000
@@ -126,8 +123,7 @@ class Runner:
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_MAX)
         self._next: Event | None = None
         """Taken out of the queue, and not decided yet."""
-        self._link = HostLink(profile.host, self._vault, self.post, tls if profile.host.tls else None)
-        self._courier = courier_of(profile, self._vault, self.post, tls)
+        self._lines = Lines(profile, self._vault, self.post, tls)
         self.printing = Printing(profile, journal, self.devices.printer, self.post, codes)
         self._dialogue: CardDialogue | None = None
         self._dialogue_task: asyncio.Task[None] | None = None
@@ -219,9 +215,7 @@ class Runner:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._link.run())
-            if self._courier is not None:
-                group.create_task(self._courier.run())
+            group.create_task(self._lines.run())
             group.create_task(self.printing.run())
             group.create_task(self._keys.keep(self.post))
             group.create_task(self._watch_room())
@@ -290,7 +284,7 @@ class Runner:
         others = [effect for effect in effects if not isinstance(effect, Persist | Send)]
         with self._or_start_over():
             self.journal.append(*(effect.record for effect in records))
-            self._send(sends)
+            self._lines.send(sends)
             done: Sequence[Effect] = [*records, *sends]
             for effect in done:
                 self._after_effect(effect)
@@ -306,7 +300,7 @@ class Runner:
             if self._clock_was_set:  # deadlines are times, and these were others
                 self._clock_was_set = False
                 self._start_over()
-                self._link.reconnect()
+                self._lines.reconnect()
 
     @contextmanager
     def _or_start_over(self) -> Iterator[None]:
@@ -330,10 +324,9 @@ class Runner:
             case Persist(record):
                 self.journal.append(record)
             case Send():
-                self._send([effect])
-            case Tell(telemetry, again_in_s):
-                if self._courier is not None:
-                    self._courier.tell(telemetry, again_in_s)
+                self._lines.send([effect])
+            case Tell():
+                self._lines.tell(effect)
             case AskForMeans():
                 self._ask_for_means(effect)
             case ReleaseMeans():
@@ -354,7 +347,7 @@ class Runner:
             case OpenDrawer():
                 self._in_background(self.printing.open_drawer())
             case Reconnect():
-                self._link.reconnect()
+                self._lines.reconnect()
             case SetClock(by_s):
                 self._clock.vouch(by_s)
                 self._clock_was_set = self._clock_was_set or abs(by_s) > CLOSE_S
@@ -363,30 +356,6 @@ class Runner:
         """Read and hand in at once: what is appended in between would be missing."""
         records = tuple(self.journal.batch(self.profile.terminal_id, batch))
         self._carry_out(self.counter.handle(BatchLoaded(batch, records), self._clock.now()))
-
-    def _send(self, sends: Sequence[Send]) -> None:
-        ready = self._vault.ready([(send.message, send.cards) for send in sends])
-        for send, message in zip(sends, ready, strict=True):
-            if isinstance(message, Message):
-                self._hand_over(send, message)
-            else:
-                self._not_sent(send, message)
-
-    def _hand_over(self, send: Send, message: Message) -> None:
-        try:
-            if send.line == "host":
-                self._link.send(message)
-            elif self._courier is not None:
-                self._courier.send(message, send.again_in_s)
-        except Iso8583Error as error:
-            self._not_sent(send, error)
-
-    def _not_sent(self, send: Send, reason: Unready) -> None:
-        """It cannot go out. That there are no keys the counter hears; what must be sent goes when there are some."""
-        if isinstance(reason, CardLost):
-            self.post(CardErased(messages.key_in(send.message)))
-        say = log.warning if isinstance(reason, CardLost | KeysGone) else log.error
-        say("message_not_sent", mti=send.message.mti, reason=str(reason))
 
     def _ask_for_means(self, effect: AskForMeans) -> None:
         self._codes_wanted = "code" in effect.means or effect.offline  # where none is taken, that is said in words
@@ -498,7 +467,7 @@ class Runner:
             if works_again or follows:
                 self._writable = self._writable or works_again
                 self._start_over()
-                self._link.reconnect()
+                self._lines.reconnect()
             self._measure()
 
     async def _watch_devices(self) -> None:
@@ -534,7 +503,7 @@ class Runner:
         self.counter.handle(self._load_downloads(), self._clock.now())
         self._load_code_trust()
         self._measure()
-        if self._courier is not None and self._courier.is_up:
+        if self._lines.courier_is_up:
             self.post(CourierUp())
         if self._keys.trouble:
             self.counter.session.keys_lost(KeysLost(self._keys.trouble), self._clock.now())
