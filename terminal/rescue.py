@@ -30,7 +30,7 @@ from terminal.effects import Send
 from terminal.journal import Journal
 from terminal.key_frames import KeysGone
 from terminal.key_link import KeyLink
-from terminal.payment import NO_ANSWER
+from terminal.payment import CARD_REFUSED, NO_ANSWER
 from terminal.transitions import State
 from terminal.vault import CardLost, Vault
 
@@ -66,7 +66,7 @@ def owed(payments: Iterable[Payment]) -> list[Send]:
             cards = (payment.card,) if payment.card else ()
             advices.append(Send(messages.advice(payment.recovery_fields, rules.mti, again=True), cards))
         else:
-            reason = payment.reason or NO_ANSWER
+            reason = payment.reason or (CARD_REFUSED if payment.state is State.COMPLETING else NO_ANSWER)
             kept = payment.recovery_fields
             reversals.append(Send(messages.reversal(kept, reason, payment.authorisation, again=True)))
     return [*reversals, *advices]
@@ -102,7 +102,10 @@ async def export(folder: Path) -> Exported:
 
 
 def _payments(folder: Path) -> list[Payment]:
-    """The payments whose end is not known, from a copy of the journal: the disk of a dead terminal stays as it is."""
+    """The payments whose end is not known, oldest batch first, those of parked batches too.
+
+    They are read from a copy of the journal: the disk of a dead terminal stays as it is.
+    """
     if not (folder / "journal.db").exists():
         raise RescueError(f"there is no journal in {folder}: name the terminal's folder with --data")
     with tempfile.TemporaryDirectory() as copy:
@@ -113,7 +116,11 @@ def _payments(folder: Path) -> list[Payment]:
             book = Book()
             for record in journal.replay():
                 book.apply(record)
-    return book.unresolved()
+            parked = [
+                payment for each in book.parked.values()
+                for payment in Book.of_parked_batch(each.batch, journal.batch(each.terminal, each.batch)).unresolved()
+            ]  # fmt: skip
+    return [*parked, *book.unresolved()]
 
 
 @asynccontextmanager

@@ -10,7 +10,10 @@ from tests.in_a_loop import in_a_loop
 from tests.shop.rig import OPENING_BALANCE, Shop, View, shop
 from tests.shop.test_offline import cut, sold
 
-SETTINGS = "[limits]\nbatch_count_max = 2\n[offline]\nsale_amount_max = 5000\ntotal_amount_max = 90000\n"
+SETTINGS = (
+    "[limits]\nbatch_count_max = 2\n[offline]\nsale_amount_max = 5000\ntotal_amount_max = 90000\n"
+    "card_count_max = 50\ncard_amount_max = 90000\n"
+)
 
 
 def drained(view: View) -> bool:

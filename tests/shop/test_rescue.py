@@ -11,6 +11,8 @@ from terminal.rescue import draw_sheets
 from tests.in_a_loop import in_a_loop
 from tests.shop.rig import MERCHANT, OPENING_BALANCE, Shop, shop
 from tests.shop.test_offline import SETTINGS, cut, sold
+from tests.shop.test_parked import SETTINGS as PARKING
+from tests.shop.test_parked import drained
 from tillgate import main
 
 NEIGHBOUR, NEIGHBOURS_KEY = "10000002", bytes(range(16))
@@ -57,6 +59,25 @@ async def test_a_file_brings_its_sales_to_the_host_and_the_terminal_may_come_bac
         for key in keys:
             assert (await s.until_final(key))["state"] == "approved"
         assert s.balance_of("offline") == OPENING_BALANCE - 5500
+        assert (await s.settle())["balanced"]
+        await s.prove()
+
+
+@in_a_loop
+async def test_what_lies_in_parked_batches_is_taken_off_too_the_oldest_first(tmp_path: Path, capsys) -> None:
+    async with shop(tmp_path, settings=PARKING) as s:
+        await cut(s)
+        keys = [await sold(s, 1000 + number) for number in range(5)]
+        assert s.runner.view()["parked"]["batches"] == 2
+        file = await exported(s)
+        (said,) = told(capsys)
+        assert said["messages"] == keys and not said["left"]
+        await s.start_host()
+        assert await command("host", "queue", "import", str(file), "--data", str(s.folder / "host"), "--json") == 0
+        assert [line["outcome"] for line in told(capsys)] == ["taken"] * 5
+        await s.restart_terminal()
+        await s.until(drained)
+        assert s.balance_of("offline") == OPENING_BALANCE - 5010
         assert (await s.settle())["balanced"]
         await s.prove()
 

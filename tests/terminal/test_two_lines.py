@@ -82,13 +82,13 @@ def test_while_the_line_is_dead_the_courier_takes_what_was_sold_offline() -> Non
     assert not till.counter.book.unresolved()
 
 
-def test_each_answer_sends_the_next() -> None:
-    till = sold_offline(6)
+def test_each_answer_sends_the_next_and_one_more() -> None:
+    till = sold_offline(7)
     till.on(CourierUp())
     first = sent(till)
     assert len(first) == WINDOW_FIRST
     till.on(over_courier(answer(first[0].message)))
-    assert [send.line for send in sent(till)] == ["courier"]
+    assert [send.line for send in sent(till)] == ["courier", "courier"]
 
 
 def test_the_first_resend_bears_the_repeat_digit() -> None:

@@ -115,7 +115,7 @@ FACTS: dict[str, set[str]] = {
     "reason.": (
         returned("offline_caps.py", "refusal_of_sale", "refusal_of_card") | {CARD_USED}
         | returned("risk.py") - set(TYPES) - {"debit", "credit", "none"}
-        | arguments("counter.py", "_say", "cancel") | returned("counter.py", "_unauthorised")
+        | arguments("counter.py", "_say", "cancel") | returned("refusals.py", "_unauthorised")
         | arguments("payment.py", "cancel") | keywords("payment.py", "_Facts", "reason")
         | returned("payment.py", "_act_cancel")
         | SIGNED | arguments("offline_codes.py", "CodeRefusal") | OF_CODE_CAPS
