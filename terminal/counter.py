@@ -265,7 +265,7 @@ class Counter:
         if event.line == "courier":
             is_answer = event.message.mti in PAYMENT_ANSWERS
             return self._keeper_of(messages.key_in(event.message)).received(event, now) if is_answer else []
-        self.session.heed(event.command)
+        self.session.heed(event.command, now)
         self.errands.heed(event.command, now)
         key = messages.key_in(event.message)
         match event.message.mti:
@@ -278,7 +278,7 @@ class Counter:
                 return self.settlement.received(event, now)
             case "0810" | "0830" if self.errands.owns(event.message):
                 if event.mac == "bad":
-                    self.session.ask_for_sign_on()
+                    self.session.ask_for_sign_on(now)
                 return self.errands.received(event, now)
             case "0810" | "0830":
                 return self.session.received(event, now)
@@ -298,7 +298,7 @@ class Counter:
         if event.mac == "good" and action is Action.STOP:
             self.session.stop(code, now)
         elif event.mac != "good" or action is Action.SIGN_ON:
-            self.session.ask_for_sign_on()
+            self.session.ask_for_sign_on(now)
 
     def _presented(self, event: CardPresented | CodePresented, now: float) -> list[Effect]:
         """Take a card or a code. Of a card that its chip let pay offline, whoever presents it must have asked before.

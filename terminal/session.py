@@ -24,6 +24,9 @@ from terminal.records import SignedOn
 
 # Seconds between sign-ons that failed: a host that refuses a terminal is not to be hammered by it.
 RETRY_S = (2, 5, 10, 30, 60)
+CALM_S = 600.0
+"""Who has not asked for a sign-on for so long is heard at once again."""
+
 SIGN_ON_PROBES = 2
 """How many times as long as for a probe's answer is waited for that to a sign-on, for which the host must write."""
 
@@ -63,6 +66,8 @@ class Session:
         self._keys_lost = ""
         self._sign_on_wanted = False
         self._failures = 0
+        self._asked = 0
+        self._deaf_until = float("-inf")
         self._due: float | None = None
         self._sign_on_trace = ""
         self.state = SessionState.DOWN
@@ -121,6 +126,9 @@ class Session:
 
     def sign_on(self, now: float) -> list[Effect]:
         """Ask the host for a session with fresh keys."""
+        if self._sign_on_wanted:
+            self._asked = 0 if now - self._deaf_until > CALM_S else min(self._asked + 1, len(RETRY_S) - 1)
+            self._deaf_until = now + RETRY_S[self._asked]
         self._sign_on_wanted = self._has_keys = self._keys_are_proven = False
         self._probe.stop()
         if self._keys_lost:
@@ -131,9 +139,13 @@ class Session:
         self._sign_on_trace = request.text(11)
         return [Send(request)]
 
-    def ask_for_sign_on(self) -> None:
-        """The host does not trust our keys, or we do not trust its MAC: sign on when the counter is free."""
-        self._sign_on_wanted = True
+    def ask_for_sign_on(self, now: float) -> None:
+        """The host does not trust our keys, or we do not trust its MAC: sign on when the counter is free.
+
+        Who asks again after each sign-on is heard ever more rarely. Each sends all that is owed again at once, so a
+        host that gives one advice the same answer for ever would leave time for nothing else.
+        """
+        self._sign_on_wanted = self._sign_on_wanted or now >= self._deaf_until
 
     def stop(self, code: str, now: float) -> None:
         """The host does not serve this terminal or merchant: out of service until a sign-on succeeds again."""
@@ -148,10 +160,10 @@ class Session:
             return self._signed_on(event, now)
         return self._echoed(event, now)
 
-    def heed(self, command: str) -> None:
+    def heed(self, command: str, now: float) -> None:
         """Take the command in the header of any answer (digit 6), if it is ours: `errands` has the others."""
         if command == SIGN_ON_AGAIN and self.ready:
-            self.ask_for_sign_on()
+            self.ask_for_sign_on(now)
 
     def keys_loaded(self, event: KeysLoaded, now: float) -> list[Effect]:
         """Vault and PIN pad took the keys, or refused them; then none of them may be used."""
@@ -227,7 +239,7 @@ class Session:
         """Sign on again; not for ever with keys that never proved anything."""
         if self.ready and self._keys_are_proven:
             self.trouble = doubt
-            self.ask_for_sign_on()
+            self.ask_for_sign_on(now)
             return []
         if self.ready:
             return self._refused(doubt, now)

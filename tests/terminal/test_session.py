@@ -1,8 +1,10 @@
 """Sign-on, echo, lost links, and the order to sign on again in the host's headers."""
 
+from collections.abc import Callable
+
 import pytest
 
-from firmware_config.profile import HostEndpoint
+from firmware_config.profile import HostEndpoint, Offline
 from iso8583 import Message
 from terminal.effects import LoadKeys, Persist, Reconnect, Send
 from terminal.events import CodePresented, KeysBack, KeysLoaded, KeysLost, LinkLost, LinkUp, Received, SaleRequested
@@ -12,6 +14,7 @@ from tests.terminal.rig import (
     CARD,
     CODE,
     KEYS,
+    OFFLINE_CARD,
     PROFILE,
     Till,
     answer,
@@ -78,7 +81,7 @@ def test_batch_of_the_host_is_taken_while_nothing_counts_in_ours():
 
 
 def sign_on_again(till: Till, batch: str) -> None:
-    till.counter.session.ask_for_sign_on()
+    till.counter.session.ask_for_sign_on(till.now)
     till.on(LinkLost())
     till.on(LinkUp())
     till.on(Received(sign_on_answer(batch, till.sent().text(11)), "absent"))
@@ -131,7 +134,7 @@ def test_host_that_does_not_know_the_merchant_stops_the_counter():
 def test_answer_to_an_earlier_sign_on_brings_no_old_keys():
     till = ready_till()
     till.on(from_host(answer(till.sell(), "51")))
-    till.counter.session.ask_for_sign_on()
+    till.counter.session.ask_for_sign_on(till.now)
     till.on(LinkLost())
     till.on(LinkUp())
     effects = till.on(Received(sign_on_answer(trace="000001"), "absent"))
@@ -207,6 +210,57 @@ def test_what_awaits_an_answer_when_the_keys_go_is_reversed_when_they_are_back()
     till.on(Received(sign_on_answer(trace=till.sent().text(11)), "absent"))
     till.on(KeysLoaded(accepted=True))
     assert till.sent().mti == "0400"
+
+
+# --- whoever asks for it for ever -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "mac", "command"), [("77", "good", "0"), ("00", "bad", "0"), ("A0", "absent", "0"), ("96", "good", "3")]
+)
+def test_a_host_that_gives_an_advice_the_same_answer_for_ever_is_not_signed_on_to_in_a_tight_loop(code, mac, command):
+    """A sign-on makes all that is owed due at once: the answer to it asked for the next sign-on."""
+    till = owing_till()
+    asked = conversation(till, 1800.0, lambda request: from_host(answer(request, code), mac, command))
+    assert 3 < asked.count("0800") < 20, "it is not given up either"
+    assert till.counter.book.unresolved()
+
+
+def test_between_two_such_sign_ons_the_counter_sells():
+    till = owing_till()
+    conversation(till, 600.0, lambda request: from_host(answer(request, "77")))
+    assert till.counter.session.ready and not till.counter.session.wants_sign_on
+    till.on(from_host(answer(till.sell())))
+    assert till.counter.session.ready
+
+
+def owing_till() -> Till:
+    """One sale was sold offline, and the line is up again."""
+    offline = Offline(sale_amount_max=3000, total_amount_max=6000, count_max=3, age_max_s=10**6)
+    till = Till(profile=PROFILE.model_copy(update={"offline": offline})).sign_on()
+    till.on(LinkLost())
+    till.on(SaleRequested("offline", 2500, "01", offline=True))
+    till.on(OFFLINE_CARD)
+    till.on(LinkUp())
+    return till
+
+
+def conversation(till: Till, for_s: float, answered: Callable[[Message], Received]) -> list[str]:
+    """Let the host answer everything at once, advices as is said; what it was asked."""
+    heard: list[str] = []
+    end, effects = till.now + for_s, till.effects
+    while till.now < end and len(heard) < 1000:
+        requests = [effect.message for effect in effects if isinstance(effect, Send)]
+        effects = [] if requests else till.wait(1.0)
+        for request in requests:
+            heard.append(request.mti)
+            if request.mti == "0800":
+                effects += till.on(Received(sign_on_answer(trace=request.text(11)), "absent"))
+                effects += till.on(KeysLoaded(accepted=True))
+            else:
+                is_probe = request.mti == "0820"
+                effects += till.on(echo_answer(request.text(11)) if is_probe else answered(request))
+    return heard
 
 
 # --- probes: whether the host is there --------------------------------------------------------------------------------
@@ -287,7 +341,7 @@ def test_keys_that_never_proved_anything_are_asked_for_ever_more_rarely(mac, cod
     till = lively_till()
     till.host_is_there = False
     pauses = []
-    till.counter.session.ask_for_sign_on()
+    till.counter.session.ask_for_sign_on(till.now)
     till.on(LinkLost())
     till.on(LinkUp())
     for _ in range(6):
