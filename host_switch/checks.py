@@ -37,6 +37,11 @@ def batches_ahead(open_batch: str, number: str) -> int | None:
     return (int(number) - int(open_batch)) % LAST_BATCH if int(number) else None
 
 
+def is_closed(open_batch: str, number: str) -> bool:
+    """Whether a batch of this number, of which something is booked, lies before the open one."""
+    return (batches_ahead(open_batch, number) or 0) > LAST_BATCH // 2
+
+
 def _currency(event: FrameReceived, _rules: TransactionType, facts: Facts) -> str:
     return "" if event.message[49] == facts.policy.currency else "A1"
 

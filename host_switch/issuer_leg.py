@@ -11,6 +11,7 @@ from typing import Any
 from host_switch.answers import financial_reply, send_signed
 from host_switch.calls import advice_call, reversal_call
 from host_switch.channels import ChannelAnswer
+from host_switch.checks import is_closed
 from host_switch.events import CallChannel, ChannelAnswered, ChannelUnavailable, Due, Effect, Persist, Report
 from host_switch.facts import Facts, Policy
 from host_switch.ledger import booking
@@ -43,6 +44,12 @@ class Step:
         """A contradiction or a debt for the attention list."""
         text = self.answer.code if self.answer else ""
         return Event("attention", severity_kind, self.row.key, self.now, text)
+
+    def after_closing(self, what: str) -> tuple[Event, ...]:
+        """What people are told if this changes the sums of a batch that terminal and host have closed."""
+        terminal = self.facts.terminal
+        closed = terminal is not None and is_closed(terminal.batch, self.row.key.batch)
+        return (self.event(f"{what} after its batch was closed"),) if closed else ()
 
 
 def answered(event: ChannelAnswered, facts: Facts, now: float) -> tuple[Effect, ...]:
@@ -104,7 +111,7 @@ def _answer(step: Step) -> tuple[Effect, ...]:
 
 def _book(step: Step) -> tuple[Effect, ...]:
     told = _told(step)
-    return Persist((told, booking(told, step.now))), *_reply(told, step.facts)
+    return Persist((told, booking(told, step.now), *step.after_closing("booked"))), *_reply(told, step.facts)
 
 
 def _give_up(step: Step) -> tuple[Effect, ...]:

@@ -97,7 +97,7 @@ def _cancel(step: Step) -> tuple[Effect, ...]:
 
 def _counter(step: Step) -> tuple[Effect, ...]:
     row = _owing(step)
-    persist = Persist((row, countering(row, step.now)))
+    persist = Persist((row, countering(row, step.now), *step.after_closing("reversed")))
     return persist, *_send(row, row.reversal_reply, step.facts), CallChannel(reversal_call(row, "98"))
 
 

@@ -100,10 +100,18 @@ def _close(event: FrameReceived, terminal: Terminal, facts: Facts, now: float) -
         return ()
     balanced = event.message.text(60)[8:11] != _END_UNBALANCED
     settled = facts.batch or Batch(terminal.id, number, "", balanced, now)
-    missing = _not_uploaded(facts)
     key = Key(terminal.id, number, SETTLEMENT)
-    events = (Event("attention", "approved but not uploaded", key, now, missing),) if missing else ()
+    reasons = {"approved but not uploaded": _not_uploaded(facts), "batch changed after the sums": _moved(facts)}
+    events = (Event("attention", reason, key, now, text) for reason, text in reasons.items() if text)
     return replace(settled, closed_at=now), replace(terminal, batch=next_batch(number)), *events
+
+
+def _moved(facts: Facts) -> str:
+    """What the terminal claimed, if we found it equal and our sums are others now; else ""."""
+    if facts.batch is None or not facts.batch.balanced or not facts.batch.claimed:
+        return ""
+    same = _same(Totals48.parse(facts.batch.claimed).domestic, our_totals(facts.batch_rows))
+    return "" if same else facts.batch.claimed
 
 
 def _not_uploaded(facts: Facts) -> str:

@@ -135,3 +135,51 @@ def test_uploaded_card_numbers_are_not_kept(room: Room, till: Till) -> None:
 
 def test_batch_numbers_wrap() -> None:
     assert (next_batch("000001"), next_batch("999999")) == ("000002", "000001")
+
+
+# --- nothing is booked into a closed batch, or taken out of one, without a word ---------------------------------------
+
+
+def closed(room: Room, till: Till, totals: Totals) -> None:
+    room.talk(till, till.settle(totals))
+    room.talk(till, till.upload(f"{totals.debit_count:04d}", "207"))
+    till.batch = "000002"
+    assert room.books().terminals[0].batch == "000002"
+
+
+def kinds(room: Room) -> list[str]:
+    return [event.kind for event in room.events()]
+
+
+def test_an_advice_for_a_closed_batch_is_not_booked_and_its_terminal_asks_again(room: Room, till: Till) -> None:
+    late = till.offline_sale()
+    closed(room, till, Totals())
+    assert room.sent(room.frame(till, late)) == [] and room.calls == []
+    assert (room.reports[-1].kind, room.reports[-1].code) == ("offline sale not taken", "77")
+    assert room.owed_to_merchant() == 0
+
+
+def test_what_the_issuer_books_after_its_batch_was_closed_is_told_to_people(room: Room, till: Till) -> None:
+    room.frame(till, till.offline_sale())
+    under_way = room.take_calls()
+    closed(room, till, Totals())
+    assert kinds(room) == []
+    room.calls = under_way
+    room.issue()
+    assert kinds(room) == ["booked after its batch was closed"]
+    assert room.owed_to_merchant() == 1234, "the goods are gone, and the issuer has paid"
+
+
+def test_a_reversal_of_what_was_booked_in_a_closed_batch_is_told_to_people(room: Room, till: Till) -> None:
+    sale, _ = room.sold(till)
+    closed(room, till, Totals(1234, 1))
+    assert room.talk(till, till.reversal(sale))[39] == "00"
+    assert kinds(room) == ["reversed after its batch was closed"]
+
+
+def test_what_moves_between_equal_sums_and_the_end_of_the_batch_is_told_to_people(room: Room, till: Till) -> None:
+    room.sold(till)
+    room.talk(till, till.settle(Totals(1234, 1)))
+    room.sold(till)
+    room.talk(till, till.upload("0001", "207"))
+    assert kinds(room) == ["batch changed after the sums"]
