@@ -12,17 +12,14 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import structlog
 
 from firmware_config.profile import TerminalProfile
-from terminal.card_dialogue import CardDialogue, OfflineTerms
 from terminal.code_store import CodeStore
 from terminal.counter import PAYMENT_ANSWERS, Counter, Notice
-from terminal.devices import CardReader, DeviceHealth, PinPadFault, Scan, Scanned
-from terminal.devices.card_reader_empty import EmptyCardReader
+from terminal.devices import DeviceHealth, PinPadFault, Scan, Scanned
 from terminal.devices.supervision import Supervision
 from terminal.download_store import DownloadStore, shipped
 from terminal.downloads import Download
@@ -43,7 +40,6 @@ from terminal.effects import (
     SetClock,
     Tell,
 )  # fmt: skip
-from terminal.emv.steps import NoAnswer, OnlineAnswer
 from terminal.events import (
     BalanceRequested,
     BatchLoaded,
@@ -59,7 +55,6 @@ from terminal.events import (
     KeysBack,
     KeysLoaded,
     KeysLost,
-    Progress,
     Received,
     RefundRequested,
     RoomMeasured,
@@ -73,11 +68,11 @@ from terminal.journal import Journal, JournalUnwritable
 from terminal.key_frames import KeysGone
 from terminal.key_link import KeyLink
 from terminal.lines import Lines
+from terminal.means import Means
 from terminal.payment_codes import SHIPPED, CodeTable
 from terminal.printing import Printing
 from terminal.selftest import CounterTest
 from terminal.steady_clock import SteadyClock
-from terminal.stripe_dialogue import StripeDialogue
 from terminal.vault import Vault, VaultError
 from terminal.view import view_of
 
@@ -125,9 +120,7 @@ class Runner:
         """Taken out of the queue, and not decided yet."""
         self._lines = Lines(profile, self._vault, self.post, tls)
         self.printing = Printing(profile, journal, self.devices.printer, self.post, codes)
-        self._dialogue: CardDialogue | None = None
-        self._dialogue_task: asyncio.Task[None] | None = None
-        self._codes_wanted = False
+        self._means = Means(profile, self._vault, supervision, self.post, self.now, self._in_background)
         self._scan_for_test: asyncio.Future[Scan] | None = None
         self.test = CounterTest(self, self._show_change)
         self._changed = asyncio.Event()
@@ -150,7 +143,7 @@ class Runner:
     def wants_code(self) -> bool:
         """Whether a payment, or the test of the counter, waits for a code."""
         tested = self._scan_for_test is not None and not self._scan_for_test.done()
-        return self._codes_wanted or tested
+        return self._means.wants_code or tested
 
     def now(self) -> float:
         """What time it is for this terminal, in UTC seconds."""
@@ -183,9 +176,7 @@ class Runner:
 
     def choose_application(self, payment: str, number: int, name: str) -> bool:
         """Take which of its card's applications shall pay; False if this payment does not ask that (any more)."""
-        if str(self.counter.payments.current) != payment or self._dialogue is None:
-            return False
-        return self._dialogue.choose(number, name)
+        return str(self.counter.payments.current) == payment and self._means.choose(number, name)
 
     async def prove_link(self) -> bool:
         """Ask the host for an echo; whether it came in time."""
@@ -328,12 +319,11 @@ class Runner:
             case Tell():
                 self._lines.tell(effect)
             case AskForMeans():
-                self._ask_for_means(effect)
+                self._means.ask(effect, self.emv, self.counter.refusal_of_offline_card)
             case ReleaseMeans():
-                self._release_means()
-            case CompleteCard(response_code, chip_data, approved):
-                if self._dialogue:
-                    self._dialogue.answer(OnlineAnswer(response_code, approved, chip_data or None))
+                self._means.release()
+            case CompleteCard():
+                self._means.answer(effect)
             case LoadKeys(keys):
                 self._in_background(self._load_keys(keys))
             case KeepDownload(download):
@@ -356,63 +346,6 @@ class Runner:
         """Read and hand in at once: what is appended in between would be missing."""
         records = tuple(self.journal.batch(self.profile.terminal_id, batch))
         self._carry_out(self.counter.handle(BatchLoaded(batch, records), self._clock.now()))
-
-    def _ask_for_means(self, effect: AskForMeans) -> None:
-        self._codes_wanted = "code" in effect.means or effect.offline  # where none is taken, that is said in words
-        stripe = None if effect.offline else self._stripe_dialogue()
-        inquiry = effect.means == ("card",) and not effect.offline
-        contactless = None if inquiry else self.devices.contactless_reader
-        if self.devices.card_reader is None and contactless is None and stripe is None:
-            return
-        previous = self._dialogue_task
-        reader, pin_pad = self.devices.card_reader or EmptyCardReader(), self.devices.pin_pad
-        terms = OfflineTerms(
-            self.profile.offline.sale_amount_max, self._vault.token, self.counter.refusal_of_offline_card
-        )
-        dialogue = CardDialogue(
-            reader, pin_pad, self._vault.seal, self.post, self.emv, contactless_reader=contactless, stripe=stripe,
-            offline=terms if effect.offline else None, now=self.now,
-        )  # fmt: skip
-        run = partial(dialogue.run, self.profile, effect.amount, effect.currency, effect.key.trace, inquiry)
-        readers = [reader, *filter(None, [self.devices.contactless_reader])]
-        self._dialogue = dialogue
-        self._dialogue_task = self._in_background(self._after(previous, readers, run))
-
-    def _stripe_dialogue(self) -> StripeDialogue | None:
-        """For the swipes of one payment; None where no reader of stripes stands."""
-        if not self.devices.has("stripe_reader"):
-            return None
-        return StripeDialogue(
-            self.supervision.next_swipe, self.devices.pin_pad, self._vault.seal, self.post,
-            signature_amount_max=self.profile.limits.signature_amount_max, reads_chips=self.devices.has("card_reader"),
-            known_cards=self.emv.known_cards,
-        )  # fmt: skip
-
-    async def _after(
-        self,
-        previous: asyncio.Task[None] | None,
-        readers: Sequence[CardReader],
-        dialogue: Callable[[], Coroutine[Any, Any, None]],
-    ) -> None:
-        """Begin when the card before has been taken: one that was left in a reader must not pay for the next sale."""
-        if previous is not None and (previous.cancelled() or not previous.done()):
-            self.post(Progress("remove_card"))
-            await asyncio.wait([previous])
-            if previous.cancelled():  # else it has seen its card go, and the one that is in is for this payment
-                await _all_empty(readers)
-        await dialogue()
-        await _all_empty(readers)
-
-    def _release_means(self) -> None:
-        """Let the devices go. A chip that waits for the host is told that no answer came, and ends by itself."""
-        self._codes_wanted = False
-        if self._dialogue is None or self._dialogue_task is None:
-            return
-        if self._dialogue.waits_for_host:
-            self._dialogue.answer(NoAnswer())
-        else:
-            self._dialogue_task.cancel()
-        self._dialogue = None
 
     def _keep(self, download: Download) -> None:
         """Write what was downloaded, and let it serve from the next payment on."""
@@ -453,7 +386,7 @@ class Runner:
             scan = await self.supervision.next_scan()
             if self._scan_for_test is not None and not self._scan_for_test.done():
                 self._scan_for_test.set_result(scan)
-            elif self._codes_wanted:
+            elif self._means.wants_code:
                 self.post(CodePresented(scan.code) if isinstance(scan, Scanned) else CodeIgnored(scan.reason))
 
     async def _watch_room(self) -> None:
@@ -498,7 +431,7 @@ class Runner:
 
     def _rebuild(self) -> None:
         """Build the cores from the journal: nobody may see, or go on from, what is not in it."""
-        self._release_means()
+        self._means.release()
         self.counter = Counter(self.profile, self.journal.replay(), self.codes)
         self.counter.handle(self._load_downloads(), self._clock.now())
         self._load_code_trust()
@@ -522,9 +455,3 @@ class Runner:
 
 def _is_answer(event: Event) -> bool:
     return isinstance(event, Received) and event.message.mti in PAYMENT_ANSWERS
-
-
-async def _all_empty(readers: Sequence[CardReader]) -> None:
-    """Return when no card is in any of them."""
-    for reader in readers:
-        await reader.wait_for_removal()

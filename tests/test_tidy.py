@@ -41,6 +41,7 @@ SHELLS = (  # what meets the world; every other module of terminal, host_switch 
     *("terminal/code_store.py", "terminal/download_store.py", "terminal/durable_file.py"),
     *("terminal/courier.py", "terminal/stripe_dialogue.py"),
     *("terminal/devices/*.py", "terminal/host_link.py", "terminal/journal.py", "terminal/lines.py"),
+    "terminal/means.py",
     *("terminal/operators.py", "terminal/printing.py", "terminal/rescue.py", "terminal/runner.py"),
     *("terminal/running.py", "terminal/closing_command.py", "terminal/selftest*.py", "terminal/start.py"),
     "terminal/steady_clock.py",

@@ -145,7 +145,7 @@ async def test_a_dead_chip_is_inserted_three_times_and_followed_by_its_stripe(tm
         key = await charged(s)
         for times, stage in enumerate(("insert_again", "insert_again", "use_stripe"), 1):
             await s.present("mute", pin="")
-            while s.runner._dialogue is None or s.runner._dialogue._mute < times:  # noqa: ASYNC110 - no event of ours
+            while s.runner._means.dialogue is None or s.runner._means.dialogue._mute < times:  # noqa: ASYNC110 - no event of ours
                 await asyncio.sleep(0)
             await s.until(waits_at(stage))
             await s.take_card()
