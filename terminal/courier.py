@@ -8,25 +8,24 @@ The payload is a frame as on the line to the host, without its length. Topics ar
 ``up/reversal``, ``up/advice``, ``up/upload`` and ``up/telemetry``; ``down/answer``; and ``up/presence``, retained,
 which the broker itself sets to *offline* when we are gone.
 
-The client speaks to the broker in a thread of its own (`paho`), one client for each connection. Its callbacks only pass
-on to the loop what has happened, and so does this module's half of them, `_Ears`. What has happened while the loop did
-something else it hears all at once, and the MACs of what has arrived are checked together.
+There is one client (`paho`) for each connection. To connect it is given a thread, for that blocks; then it lives in the
+loop (`_InLoop`): a thread of its own would take turns with that at every packet. What has arrived while the loop did
+something else is read at once, and the MACs in it are checked together.
 """
 
 import asyncio
 import json
 import socket
 import ssl
-import threading
-from collections import deque
+import struct
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 import structlog
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt import MQTTException
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -48,6 +47,7 @@ SESSION_KEPT_S: Final = 86_400
 UNDER_WAY_MAX: Final = 64
 ARRIVED_MAX: Final = 64
 PAYLOAD_BYTES_MAX: Final = 4096
+CLOCK_S: Final = 0.5
 LATE_S: Final = 5
 """A message is worth carrying so much longer than until it is sent again."""
 
@@ -77,7 +77,7 @@ class Courier:
         self._client: Client | None = None
         self._under_way: dict[int, Key | None] = {}
         self._under_way_max = UNDER_WAY_MAX
-        self._arrived: list[tuple[Client, bytes, int]] = []
+        self._arrived: list[MQTTMessage] = []
         self._was_greeted = False
         self._failures = 0
         self.is_up = False
@@ -103,16 +103,16 @@ class Courier:
     # --- one connection -----------------------------------------------------------------------------------------------
 
     async def _converse(self) -> None:
-        ears = _Ears(self, asyncio.get_running_loop())
-        client = self._new_client(ears)
+        client = self._new_client()
+        in_loop = _InLoop(client, self._take_arrived)
         self._client, self._was_greeted = client, False
         reached = False
         connecting = asyncio.ensure_future(asyncio.to_thread(self._connect, client))
         try:
             await asyncio.shield(connecting)
             reached = True
-            client.loop_start()
-            await ears.ended
+            in_loop.begin()
+            await in_loop.ended
         except (OSError, ValueError) as error:
             if isinstance(error, ssl.SSLError):
                 log.warning("broker_not_trusted", reason=getattr(error, "verify_message", error.reason))
@@ -121,10 +121,11 @@ class Courier:
                 log.warning("broker_hangs_up", version=self._version)  # also if it does not know our certificate
                 self._try_another_version()
             self._is_lost()
-            await asyncio.wait([connecting])  # the client's thread may still be at it, for CONNECT_WITHIN_S at most
-            await asyncio.to_thread(self._close, client)
+            await asyncio.wait([connecting])  # the thread may still be at it, for CONNECT_WITHIN_S at most
+            self._take_leave(client)
+            in_loop.end()
 
-    def _new_client(self, ears: "_Ears") -> Client:
+    def _new_client(self) -> Client:
         """One for each connection: what the last had not handed over is gone with it, and not sent when it is stale."""
         is_5 = self._version == 5
         client = Client(
@@ -139,7 +140,9 @@ class Courier:
         if self._tls is not None:
             self._tls.sslsocket_class = _ClosedUnlessTrusted
             client.tls_set_context(self._tls)
-        ears.listen_to(client)
+        client.on_socket_open = _without_delay
+        client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
+        client.on_publish, client.on_message = self._on_publish, self._on_message
         return client
 
     def _connect(self, client: Client) -> None:
@@ -154,13 +157,12 @@ class Courier:
         else:
             client.connect(*where)
 
-    def _close(self, client: Client) -> None:
-        """Take our leave, as far as anybody listens; blocks until the client's thread has ended."""
+    def _take_leave(self, client: Client) -> None:
+        """Say that we go, as far as anybody listens; if nobody does, the broker says it for us."""
         if client.is_connected():
             client.publish(f"{self._topic}/up/presence", b"offline", qos=1, retain=True)
-        client.disconnect()
-        with suppress(AttributeError):  # the thread has ended between two lines of loop_stop
-            client.loop_stop()
+            client.disconnect()
+            client.loop_write()
 
     def _try_another_version(self) -> None:
         """The broker did not greet us. Some that know only 3.1.1 say why; others hang up."""
@@ -170,6 +172,7 @@ class Courier:
     def _is_lost(self) -> None:
         self._client = None
         self._under_way.clear()
+        self._arrived.clear()
         if self.is_up:
             self.is_up = False
             self._report(CourierLost())
@@ -186,26 +189,26 @@ class Courier:
         if handed.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._under_way[handed.mid] = key
 
-    # --- what the broker says, in the loop ----------------------------------------------------------------------------
+    # --- what the broker says -----------------------------------------------------------------------------------------
 
-    def greeted(self, client: Client, reason: ReasonCode, receive_max: int) -> None:
+    def _on_connect(
+        self, client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
         """The broker has taken the connection, or not."""
-        if client is not self._client:
-            return
         if reason.is_failure:
             self._was_greeted = reason.value != VERSION_REFUSED
             log.warning("broker_refuses_terminal", reason=str(reason))
             return
         self._was_greeted = True
-        self._under_way_max = min(UNDER_WAY_MAX, receive_max)
+        self._under_way_max = min(UNDER_WAY_MAX, getattr(properties, "ReceiveMaximum", UNDER_WAY_MAX))
         client.subscribe(f"{self._topic}/down/answer", qos=1)
 
-    def subscribed(self, client: Client, reason: ReasonCode) -> None:
+    def _on_subscribe(
+        self, client: Client, _data: Any, _number: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
         """Answers would reach us, or never."""
-        if client is not self._client:
-            return
-        if reason.is_failure:
-            log.warning("broker_refuses_subscription", reason=str(reason))
+        if reasons[0].is_failure:
+            log.warning("broker_refuses_subscription", reason=str(reasons[0]))
             client.disconnect()
             return
         self.is_up, self._failures = True, 0
@@ -213,30 +216,37 @@ class Courier:
         self._under_way[told.mid] = None
         self._report(CourierUp())
 
-    def acknowledged(self, client: Client, number: int, reason: ReasonCode) -> None:
+    def _on_publish(
+        self, _client: Client, _data: Any, number: int, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
         """The broker has a message, which proves nothing; or it does not carry it."""
-        if client is not self._client:
-            return
         key = self._under_way.pop(number, None)
         if key is not None and (reason.is_failure or reason.value == NOBODY_LISTENS):
             log.warning("broker_refuses_message", reason=str(reason))
             self._report(CourierRefused(key))
 
-    def arrived(self, client: Client, payload: bytes, number: int) -> None:
-        """Something has come that may be an answer."""
-        if client is self._client:
-            self._arrived.append((client, payload, number))
+    def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
+        """Something has come that may be an answer. None is retained, and none is so long.
 
-    def all_heard(self) -> None:
-        """Nothing else has come by now. What has is acknowledged whatever it is: nobody else may want it."""
+        When a broker sends more at once than it may, the host will be asked again.
+        """
+        is_answer = not message.retain and len(message.payload) <= PAYLOAD_BYTES_MAX
+        if is_answer and len(self._arrived) < ARRIVED_MAX:
+            self._arrived.append(message)
+        else:
+            client.ack(message.mid, message.qos)
+
+    def _take_arrived(self) -> None:
+        """Nothing else is there by now. What is, is acknowledged whatever it is: nobody else may want it."""
         arrived, self._arrived = self._arrived, []
-        for each in received_in([payload for _, payload, _ in arrived], self._vault, "courier"):
+        for each in received_in([bytes(message.payload) for message in arrived], self._vault, "courier"):
             if isinstance(each, Iso8583Error):
                 log.warning("courier_frame_refused", field=str(each.field), offset=each.offset, reason=each.reason)
             else:
                 self._report(each)
-        for client, _, number in arrived:
-            client.ack(number, 1)
+        for message in arrived:
+            if self._client is not None:
+                self._client.ack(message.mid, message.qos)
 
 
 class _ClosedUnlessTrusted(ssl.SSLSocket):
@@ -250,74 +260,82 @@ class _ClosedUnlessTrusted(ssl.SSLSocket):
             raise
 
 
-class _Ears:
-    """The client's callbacks, in its thread: they pass on to the loop, and bound what waits there."""
+class _InLoop:
+    """A client that has connected, living in the loop: it reads, writes, and keeps the connection alive.
 
-    def __init__(self, courier: Courier, loop: asyncio.AbstractEventLoop) -> None:
-        self.ended: asyncio.Future[None] = loop.create_future()
-        self._courier = courier
-        self._loop = loop
-        self._said: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self._room = threading.BoundedSemaphore(ARRIVED_MAX)
+    `ended` is set when the connection has. `when_read` is called when what had come is read.
+    """
 
-    def listen_to(self, client: Client) -> None:
-        """Hear what this client has to say."""
-        client.on_socket_open = _without_delay
-        client.on_connect = self._connected
-        client.on_disconnect = self._disconnected
-        client.on_subscribe = self._subscribed
-        client.on_publish = self._published
-        client.on_message = self._message
+    def __init__(self, client: Client, when_read: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._client = client
+        self._when_read = when_read
+        self._clock: asyncio.TimerHandle | None = None
 
-    def _connected(
-        self, client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
-    ) -> None:
-        receive_max = getattr(properties, "ReceiveMaximum", UNDER_WAY_MAX)
-        self._tell(self._courier.greeted, client, reason, receive_max)
+    def begin(self) -> None:
+        """Take it over from the thread that has connected it."""
+        self._client.on_socket_register_write = self._write_soon
+        self._client.on_socket_close = lambda _client, _data, line: self._forget(line)
+        line = self._client.socket()
+        if line is None:
+            self._over()
+            return
+        self._loop.add_reader(line, self._read)
+        self._write()
+        self._read()
+        self._look_at_clock()
 
-    def _disconnected(
-        self, _client: Client, _data: Any, _flags: DisconnectFlags, _reason: ReasonCode, _properties: Properties | None
-    ) -> None:
-        self._tell(self._end)
+    def end(self) -> None:
+        """End the connection, if it has not ended."""
+        line = self._client.socket()
+        if line is not None and not self.ended.done():
+            self._forget(line)
+            line.close()
 
-    def _subscribed(
-        self, client: Client, _data: Any, _number: int, reasons: list[ReasonCode], _properties: Properties | None
-    ) -> None:
-        self._tell(self._courier.subscribed, client, reasons[0])
+    def _read(self) -> None:
+        self._step(self._client.loop_read)
+        while isinstance(line := self._client.socket(), ssl.SSLSocket) and line.pending():
+            self._step(self._client.loop_read)
+        self._when_read()
 
-    def _published(
-        self, client: Client, _data: Any, number: int, reason: ReasonCode, _properties: Properties | None
-    ) -> None:
-        self._tell(self._courier.acknowledged, client, number, reason)
+    def _write_soon(self, *_: Any) -> None:
+        self._loop.call_soon(self._write)
 
-    def _message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
-        """No answer is retained, and none is so long. When the loop is behind, the host will be asked again."""
-        is_answer = not message.retain and len(message.payload) <= PAYLOAD_BYTES_MAX
-        if is_answer and self._room.acquire(blocking=False):
-            self._tell(self._arrived, client, message.payload, message.mid)
-        else:
-            client.ack(message.mid, message.qos)
+    def _write(self) -> None:
+        """What is queued goes; what the line does not take now, as soon as it does."""
+        if not self._client.want_write():
+            return
+        self._step(self._client.loop_write)
+        line = self._client.socket()
+        if line is not None and self._client.want_write():
+            self._loop.add_writer(line, self._write)
+        elif line is not None:
+            self._loop.remove_writer(line)
 
-    def _arrived(self, client: Client, payload: bytes, number: int) -> None:
-        self._room.release()
-        self._courier.arrived(client, payload, number)
+    def _look_at_clock(self) -> None:
+        self._clock = self._loop.call_later(CLOCK_S, self._look_at_clock)
+        self._step(self._client.loop_misc)
 
-    def _end(self) -> None:
+    def _step(self, step: Callable[[], MQTTErrorCode]) -> None:
+        """Let the client do one thing. A broker that sends what is no MQTT is left."""
+        try:
+            step()
+        except (MQTTException, OSError, ValueError, IndexError, struct.error) as error:
+            log.warning("broker_speaks_nonsense", kind=type(error).__name__)
+            self.end()
+
+    def _forget(self, line: Any) -> None:
+        """The client is about to close its socket."""
+        self._loop.remove_reader(line)
+        self._loop.remove_writer(line)
+        self._over()
+
+    def _over(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
         if not self.ended.done():
             self.ended.set_result(None)
-
-    def _tell(self, what: Callable[..., None], *values: Any) -> None:
-        """Pass it on. While something waits to be heard, the loop is about to hear that, and this behind it."""
-        self._said.append((what, values))
-        if len(self._said) == 1:
-            with suppress(RuntimeError):  # the loop has ended: nobody is there to hear it
-                self._loop.call_soon_threadsafe(self._hear)
-
-    def _hear(self) -> None:
-        while self._said:
-            what, values = self._said.popleft()
-            what(*values)
-        self._courier.all_heard()
 
 
 def _without_delay(_client: Client, _data: Any, connection: Any) -> None:
