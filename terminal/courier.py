@@ -44,8 +44,8 @@ CONNECT_WITHIN_S: Final = 5.0
 RECONNECT_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 SESSION_KEPT_S: Final = 86_400
 """How long the broker keeps our subscription, and answers that we were not there to take."""
-UNDER_WAY_MAX: Final = 64
-ARRIVED_MAX: Final = 64
+UNDER_WAY_MAX: Final = 256
+ARRIVED_MAX: Final = 256
 PAYLOAD_BYTES_MAX: Final = 4096
 CLOCK_S: Final = 0.5
 LATE_S: Final = 5

@@ -15,10 +15,12 @@ The journal is the queue (`terminal.book` says what is due); this is only its ti
   for a minute at least. A line that comes up, or a person who presses *send now*, makes all of it due.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from heapq import heappop, heappush
+from math import inf
 from typing import Literal
 
 from terminal.events import Line
@@ -30,7 +32,7 @@ REFUSED_S = 60.0
 ANSWER_WITHIN_S = 30.0
 """After which a try counts as not answered, however long the next one waits."""
 
-WINDOW_FIRST, WINDOW_MIN, WINDOW_MAX = 4.0, 1.0, 64.0
+WINDOW_FIRST, WINDOW_MIN, WINDOW_MAX = 4.0, 1.0, 256.0
 DOUBTED_S = 300.0
 PASSED_AFTER = 3
 
@@ -102,23 +104,40 @@ class _Road:
         self.window = min(WINDOW_MAX, self.window + (1 / self.window if self.slowed_down else 1))
 
 
-class _Traffic:
-    """Advices: how many are unanswered over each line, and the cards whose turn it is not."""
+class _UnderWay:
+    """Debts that wait for an answer. Of the advices among them: how many over each line, and of which cards."""
 
-    def __init__(self, under_way: Iterable[_Debt]) -> None:
-        self.advices: dict[Line, int] = {"host": 0, "courier": 0}
-        self.cards: set[str] = set()
-        for debt in under_way:
-            self.pass_by(debt, debt.over)
+    def __init__(self) -> None:
+        self.debts: dict[Key, _Debt] = {}
+        self.advices: Counter[Line] = Counter()
+        self.cards: Counter[str] = Counter()
+        self.silent_from = inf
+        """Before this time none of them has been silent for too long."""
 
-    def pass_by(self, debt: _Debt, over: Line | None) -> None:
-        """The next one in order goes, or stays; whoever comes behind it sees that."""
-        if debt.urgency is Urgency.REVERSAL:
-            return
-        if over is not None:
-            self.advices[over] += 1
-        if debt.card and (over is not None or not debt.lets_others_pass):
-            self.cards.add(debt.card)
+    def add(self, debt: _Debt) -> None:
+        self.debts[debt.key] = debt
+        self.silent_from = min(self.silent_from, debt.silent_at)
+        self._count(debt, 1)
+
+    def remove(self, debt: _Debt) -> None:
+        """Take one out, if it is there."""
+        if self.debts.pop(debt.key, None) is not None:
+            self._count(debt, -1)
+
+    def silent(self, now: float) -> list[_Debt]:
+        """Those that have been silent for too long."""
+        if now < self.silent_from:
+            return []
+        self.silent_from = min((debt.silent_at for debt in self.debts.values() if debt.silent_at > now), default=inf)
+        return [debt for debt in self.debts.values() if debt.silent_at <= now]
+
+    def _count(self, debt: _Debt, by: int) -> None:
+        if debt.urgency is Urgency.ADVICE and debt.over is not None:
+            self.advices[debt.over] += by
+            if debt.card:
+                self.cards[debt.card] += by
+                if not self.cards[debt.card]:
+                    del self.cards[debt.card]
 
 
 class Forwarding:
@@ -133,11 +152,11 @@ class Forwarding:
         """Older advices than these wait elsewhere: of these only reversals go."""
         self._debts: dict[Key, _Debt] = {}
         self._queues: dict[Urgency, dict[Key, _Debt]] = {urgency: {} for urgency in Urgency}
-        self._under_way: dict[Key, _Debt] = {}
+        self._under_way = _UnderWay()
         self._times: list[tuple[float, Key]] = []
         """A heap: when those that wait are due. Also times that hold no longer, found out when they are met."""
         self._roads: dict[Line, _Road] = {}
-        self._looked_at = float("-inf")
+        self._looked_at = -inf
 
     def __contains__(self, key: Key) -> bool:
         return key in self._debts
@@ -159,7 +178,7 @@ class Forwarding:
     @property
     def under_way(self) -> int:
         """How many have been sent, and may yet be answered in time."""
-        return len(self._under_way)
+        return len(self._under_way.debts)
 
     # --- what is owed -------------------------------------------------------------------------------------------------
 
@@ -182,7 +201,7 @@ class Forwarding:
         debt = self._debts.pop(key, None)
         if debt is not None:
             del self._queues[debt.urgency][key]
-            self._under_way.pop(key, None)
+            self._under_way.remove(debt)
 
     def forget_all(self) -> None:
         """What was owed here is owed elsewhere."""
@@ -235,7 +254,7 @@ class Forwarding:
     def line_down(self, line: Line, now: float) -> None:
         """The line is gone: what was under way over it is due over another."""
         self._roads.pop(line, None)
-        for debt in [debt for debt in self._under_way.values() if debt.over == line]:
+        for debt in [debt for debt in self._under_way.debts.values() if debt.over == line]:
             self._waits(debt, now)
 
     def send_now(self, now: float) -> None:
@@ -247,27 +266,33 @@ class Forwarding:
     def turns(self, now: float) -> list[Turn]:
         """Whose turn it is; each that is named counts as sent."""
         self._looked_at = now
-        for debt in [debt for debt in self._under_way.values() if debt.silent_at <= now]:
+        for debt in self._under_way.silent(now):
             self._missed(debt, now)
-        traffic = _Traffic(self._under_way.values())
-        return [turn for urgency in Urgency for turn in self._turns_of(urgency, traffic, now)]
+        return [*self._reversals(now), *self._advices(now)]
 
-    def _turns_of(self, urgency: Urgency, traffic: _Traffic, now: float) -> Iterator[Turn]:
-        """As they came. No advice goes any more when the line is full, or one that is due waits for its card."""
-        line, is_advice = self._line_for(urgency, now), urgency is Urgency.ADVICE
-        if line is None or (is_advice and self.holds_advices):
+    def _reversals(self, now: float) -> Iterator[Turn]:
+        line = self._line_for(Urgency.REVERSAL, now)
+        for debt in self._queues[Urgency.REVERSAL].values():
+            if line is not None and debt.over is None and debt.at <= now:
+                yield self._sent(debt, line, now)
+
+    def _advices(self, now: float) -> Iterator[Turn]:
+        """In their order, as they came; no more when the line is full, or one that is due waits for its card."""
+        line = self._line_for(Urgency.ADVICE, now)
+        if line is None or self.holds_advices:
             return
-        for debt in self._queues[urgency].values():
-            if is_advice and traffic.advices[line] >= int(self._roads[line].window):
+        room, passed = int(self._roads[line].window), set[str]()
+        for debt in self._queues[Urgency.ADVICE].values():
+            if self._under_way.advices[line] >= room:
                 return
             if debt.over is not None:
                 continue
-            is_due = debt.at <= now
-            if is_advice and is_due and debt.card in traffic.cards:
-                return
-            traffic.pass_by(debt, line if is_due else None)
-            if is_due:
+            if debt.at <= now:
+                if debt.card in passed or debt.card in self._under_way.cards:
+                    return
                 yield self._sent(debt, line, now)
+            elif debt.card and not debt.lets_others_pass:
+                passed.add(debt.card)
 
     def _line_for(self, urgency: Urgency, now: float) -> Line | None:
         """The preferred line of those that are there, or the other while that is doubted."""
@@ -276,7 +301,7 @@ class Forwarding:
 
     def deadline(self) -> float | None:
         """When turns() wants to be called next. What is due and waits for another wants nothing by itself."""
-        times = [debt.silent_at for debt in self._under_way.values()]
+        times = [debt.silent_at for debt in self._under_way.debts.values()]
         if self._roads and (next_at := self._next_at()) is not None:
             times.append(next_at)
         return min(times, default=None)
@@ -293,9 +318,9 @@ class Forwarding:
 
     def _waits(self, debt: _Debt, at: float | None = None) -> None:
         """It is not under way (any more), and is due at this time, or when it was anyway."""
+        self._under_way.remove(debt)
         debt.at = debt.at if at is None else at
         debt.over = None
-        self._under_way.pop(debt.key, None)
         if debt.at > self._looked_at:
             heappush(self._times, (debt.at, debt.key))
 
@@ -305,7 +330,7 @@ class Forwarding:
         debt.tries += 1
         debt.over, debt.pace, debt.at = line, self._roads[line].slowed_down, now + pause_s
         debt.silent_at = now + min(pause_s, ANSWER_WITHIN_S)
-        self._under_way[debt.key] = debt
+        self._under_way.add(debt)
         return turn
 
     def _missed(self, debt: _Debt, now: float) -> None:

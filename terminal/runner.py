@@ -77,7 +77,7 @@ from terminal.vault import Vault, VaultError
 from terminal.view import view_of
 
 EVENTS_MAX = 1_000
-TOGETHER_MAX = 64
+TOGETHER_MAX = 256
 ROOM_INTERVAL_S = 1.0
 DEVICES_INTERVAL_S = 1.0
 

@@ -191,21 +191,21 @@ def test_reversals_need_no_room() -> None:
 def rounds(forwarding: Forwarding, now: float) -> list[int]:
     """How many go at once, round after round, while everything is answered."""
     sizes = []
-    while len(forwarding) > 100:
+    while len(forwarding) > WINDOW_MAX:
         turns = forwarding.turns(now)
         sizes.append(len(turns))
         for turn in turns:
             booked(forwarding, int(turn.key.trace), now=now)
-    assert sizes == sorted(sizes) and max(sizes) == WINDOW_MAX
+    assert sizes == sorted(sizes) and max(sizes) <= WINDOW_MAX
     return sizes
 
 
 def test_the_window_doubles_with_each_round_while_the_line_has_never_been_silent() -> None:
-    assert rounds(owing(advices=1000), NOW)[:6] == [4, 8, 16, 32, 64, 64]
+    assert rounds(owing(advices=2000), NOW)[:8] == [4, 8, 16, 32, 64, 128, 256, 256]
 
 
 def test_after_a_silence_it_grows_by_one_with_each_round() -> None:
-    forwarding = owing(advices=4000)
+    forwarding = owing(advices=1000)
     forwarding.turns(NOW)
     sizes = rounds(forwarding, NOW + RETRY_S[0])
     assert sizes[0] == WINDOW_FIRST / 2 and sizes[10] in range(10, 14)
