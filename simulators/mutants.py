@@ -1,21 +1,20 @@
 """Planted bugs: each breaks one rule on purpose, and the simulated world must notice.
 
 A world in which nothing is ever found proves nothing. Here are the mistakes that systems of this kind are known for,
-made from outside while `planted` lasts; production code knows nothing of them. They reach for private names by their
-text: when such a name goes away, the bug cannot be planted, and that is an error.
+made from outside while `planted` lasts (`planting.py`). Those about the courier stand in `courier_mutants.py`.
 
 To add one: a row in `BUGS`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from importlib import import_module
+from dataclasses import replace
 from typing import Any
 
 from host_switch import events as host
 from host_switch import lifecycle
 from host_switch.records import CodeSpent, Entry, Leg, Outcome, PhoneUser, Transaction
+from simulators.courier_mutants import ABOUT_THE_COURIER
+from simulators.planting import Bug, Change, Make, always, planted
+from terminal.book import Lost
 from terminal.effects import Print, PrintNow
 from terminal.events import DownloadKept
 from terminal.records import Answered, ApprovedOffline, Reversed, SignedOn, Started
@@ -23,55 +22,7 @@ from terminal.settlement import Step
 from terminal.sums import Lost
 from terminal.transitions import Act, Happening, Move, State
 
-Make = Callable[[Any], Any]
-"""From what stands at a place to what shall stand there instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing to replace. `place` is ``module:name`` or ``module:Class.name``; `key` names an entry of a mapping."""
-
-    place: str
-    make: Make
-    key: Any = None
-
-
-class Bug:
-    """A planted bug: its name, and what is changed."""
-
-    def __init__(self, name: str, *changes: Change) -> None:
-        self.name = name
-        self.changes = changes
-
-
-@contextmanager
-def planted(bug: Bug) -> Iterator[None]:
-    """Plant a bug for a while."""
-    with ExitStack() as undo:
-        for change in bug.changes:
-            undo.callback(_replace(change))
-        yield
-
-
-def _replace(change: Change) -> Callable[[], None]:
-    """Make one change; returns what takes it back."""
-    module, _, path = change.place.partition(":")
-    *owners, name = path.split(".")
-    owner: Any = import_module(module)
-    for part in owners:
-        owner = getattr(owner, part)
-    before = getattr(owner, name)
-    if change.key is None:
-        setattr(owner, name, change.make(before))
-        return lambda: setattr(owner, name, before)
-    entry = before[change.key]
-    before[change.key] = change.make(entry)
-    return lambda: before.__setitem__(change.key, entry)
-
-
-def _is(value: Any) -> Make:
-    """Whatever it was: from now on it is this."""
-    return lambda _before: value
+__all__ = ["BUGS", "planted"]
 
 
 # --- the terminal's ---------------------------------------------------------------------------------------------------
@@ -278,19 +229,22 @@ def _disk_never_full(before: Any) -> Any:
     return persist
 
 
-_allowed = _is(lambda *_facts: "")
+_allowed = always(lambda *_facts: "")
 _PAYMENT_TABLE, _PAYMENT_ACTS = "terminal.transitions:TABLE", "terminal.payment:_ACTS"
 _CLOSING = "terminal.risk:refusal_of_closing"
 _RESUME, _JUDGE = "terminal.payment:Payments.resume", "terminal.payment:Payments._judge"
 
 _AT_THE_TERMINAL = (
     Bug("sends before it persists", Change("terminal.payment:Payments._send", _last_first)),
-    Bug("takes silence for a decline", Change("terminal.payment:_DOUBTS", _is(Happening.DOUBTFUL_HARMLESS), "reverse")),
+    Bug(
+        "takes silence for a decline",
+        Change("terminal.payment:_DOUBTS", always(Happening.DOUBTFUL_HARMLESS), "reverse"),
+    ),
     Bug(
         "lets a late approval stand",
-        Change(_PAYMENT_TABLE, _is(Move(State.APPROVED, Act.FINISH)), (State.REVERSAL_DUE, Happening.APPROVED)),
+        Change(_PAYMENT_TABLE, always(Move(State.APPROVED, Act.FINISH)), (State.REVERSAL_DUE, Happening.APPROVED)),
         Change(
-            _PAYMENT_TABLE, _is(Move(State.COMPLETING, Act.ASK_CHIP)),
+            _PAYMENT_TABLE, always(Move(State.COMPLETING, Act.ASK_CHIP)),
             (State.REVERSAL_DUE, Happening.APPROVED_CHIP_WAITS),
         ),
     ),
@@ -302,7 +256,7 @@ _AT_THE_TERMINAL = (
     Bug("forgets an offline sale at a restart", Change(_RESUME, _resume_all_but(State.ADVICE_DUE))),
     Bug("drops offline sales when the line is back", Change("terminal.payment:Payments.lines_are", _dropped_when_back)),
     Bug("takes silence for the bank's yes", Change("terminal.payment:Payments.tick", _silence_is_yes)),
-    Bug("tells nobody what the bank declined later", Change("terminal.book:DECLINED_LATER", _is(""))),
+    Bug("tells nobody what the bank declined later", Change("terminal.book:DECLINED_LATER", always(""))),
     Bug("sells offline without an end", Change("terminal.offline_caps:refusal_of_sale", _allowed)),
     Bug(
         "forgets what a card has already taken offline",
@@ -314,7 +268,7 @@ _AT_THE_TERMINAL = (
     Bug("does not note that a slip begins", Change("terminal.slip_queue:SlipQueue.ready", _begin_unnoted)),
     Bug(
         "lets a sale stand that the chip refused",
-        Change(_PAYMENT_TABLE, _is(Move(State.APPROVED, Act.CERTIFY)), (State.COMPLETING, Happening.CHIP_REFUSED)),
+        Change(_PAYMENT_TABLE, always(Move(State.APPROVED, Act.CERTIFY)), (State.COMPLETING, Happening.CHIP_REFUSED)),
     ),
     Bug("gives a reversal up after three tries", Change("terminal.payment:Payments.tick", _three_tries)),
     Bug("takes any answer for the one it waits for", Change("terminal.payment:Payments._payment_of", _any_answer)),
@@ -325,7 +279,7 @@ _AT_THE_TERMINAL = (
     Bug("settles a parked batch with open payments", Change("terminal.parked:_Desk.settle", _settle_at_once)),
     Bug(
         "tells nobody what parked batches have lost",
-        Change("terminal.book:Book.declined_later", _is(lambda _book: Lost())),
+        Change("terminal.book:Book.declined_later", always(lambda _book: Lost())),
     ),
     Bug("forgets voids and refunds in its totals", Change("terminal.book:Book.totals", _credits_forgotten)),
     Bug(
@@ -339,8 +293,8 @@ _AT_THE_TERMINAL = (
     Bug("prints a second original", Change("terminal.slip_queue:SlipQueue._next", _no_duplicate)),
     Bug(
         "writes the card number down",
-        Change("terminal.vault:Vault.seal", _is(lambda _self, pan: pan)),
-        Change("terminal.vault:Vault.unseal", _is(lambda _self, sealed: sealed)),
+        Change("terminal.vault:Vault.seal", always(lambda _self, pan: pan)),
+        Change("terminal.vault:Vault.unseal", always(lambda _self, sealed: sealed)),
     ),
     Bug("lets one person alone close a payment", Change(_CLOSING, _but_for("two_people_needed"))),
     Bug("lets people close what is still asked for", Change(_CLOSING, _but_for("needs_no_people"))),
@@ -394,21 +348,21 @@ _REQUESTS, _CHECKS, _ISSUER_ACTS = "host_switch.requests", "host_switch.checks",
 _HOST_TABLE = "host_switch.lifecycle:TABLE"
 _declined = lifecycle.Move(Outcome.DECLINED, Leg.NONE, lifecycle.Act.ANSWER)
 _booked = lifecycle.Move(Outcome.APPROVED, Leg.ANSWERED, lifecycle.Act.BOOK)
-_if_approved = _is(lambda sale: "" if sale and sale.state is State.APPROVED else "not_an_approved_sale")
+_if_approved = always(lambda sale: "" if sale and sale.state is State.APPROVED else "not_an_approved_sale")
 
 _AT_THE_HOST = (
     Bug("does a repeated request again", Change("host_switch.switch:request", _forgetful)),
     Bug("forgets a reversal that came first", Change("host_switch.reversals:_remember", _without(Transaction))),
     Bug("answers before it commits", Change("simulators.host_node:_steps", _reply_first)),
     Bug("words a stored answer anew", Change(f"{_REQUESTS}:_resend", _worded_anew)),
-    Bug("does not compare what a key stands for", Change(f"{_REQUESTS}:content_hash", _is(lambda *_message: b""))),
+    Bug("does not compare what a key stands for", Change(f"{_REQUESTS}:content_hash", always(lambda *_message: b""))),
     Bug(
         "takes the issuer's silence for a decline",
-        Change(_HOST_TABLE, _is(_declined), (Outcome.PENDING, Leg.CALLED, lifecycle.Happening.OVERDUE)),
+        Change(_HOST_TABLE, always(_declined), (Outcome.PENDING, Leg.CALLED, lifecycle.Happening.OVERDUE)),
     ),
     Bug(
         "gives a refund up when the issuer is silent",
-        Change(_HOST_TABLE, _is(_declined), (Outcome.PENDING, Leg.ADVICE_DUE, lifecycle.Happening.OVERDUE)),
+        Change(_HOST_TABLE, always(_declined), (Outcome.PENDING, Leg.ADVICE_DUE, lifecycle.Happening.OVERDUE)),
     ),
     Bug("gives a reversal up after three calls", Change(_ISSUER_ACTS, _three_calls, lifecycle.Act.CALL_REVERSAL)),
     Bug(
@@ -420,7 +374,7 @@ _AT_THE_HOST = (
     Bug("reverses without countering", Change("host_switch.reversals:_ACTS", _without(Entry), lifecycle.Act.COUNTER)),
     Bug(
         "books again when the issuer repeats itself",
-        Change(_HOST_TABLE, _is(_booked), (Outcome.APPROVED, Leg.ANSWERED, lifecycle.Happening.APPROVED)),
+        Change(_HOST_TABLE, always(_booked), (Outcome.APPROVED, Leg.ANSWERED, lifecycle.Happening.APPROVED)),
     ),
     Bug(
         "voids twice",
@@ -436,4 +390,4 @@ _AT_THE_HOST = (
     ),
 )
 
-BUGS = (*_AT_THE_TERMINAL, *_AT_THE_HOST)
+BUGS = (*_AT_THE_TERMINAL, *_AT_THE_HOST, *ABOUT_THE_COURIER)
