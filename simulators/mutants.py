@@ -14,7 +14,6 @@ from host_switch import lifecycle
 from host_switch.records import CodeSpent, Entry, Leg, Outcome, PhoneUser, Transaction
 from simulators.courier_mutants import ABOUT_THE_COURIER
 from simulators.planting import Bug, Change, Make, always, planted
-from terminal.book import Lost
 from terminal.effects import Print, PrintNow
 from terminal.events import DownloadKept
 from terminal.records import Answered, ApprovedOffline, Reversed, SignedOn, Started
