@@ -8,6 +8,7 @@ from terminal.book import Book, Payment
 from terminal.journal import CODES_REMEMBERED
 from terminal.records import (
     ApprovedByCode,
+    ApprovedOffline,
     BatchClosed,
     Key,
     ParametersTaken,
@@ -35,6 +36,9 @@ class JournalPort(Protocol):
 
     def refunds_of(self, key: Key) -> list[Payment]:
         """All refunds and voids of a sale."""
+
+    def sold_offline_to(self, token: str) -> Iterable[Payment]:
+        """What was sold offline to a card, or to a customer's key, newest first."""
 
     def everything(self) -> Iterable[Record]:
         """Give back all records."""
@@ -95,6 +99,15 @@ class MemoryJournal:
         """All refunds and voids of a sale, whatever became of them."""
         keys = [record.key for record in self.records if isinstance(record, Started) and record.original == key]
         return [payment for payment in map(self.payment, keys) if payment is not None]
+
+    def sold_offline_to(self, token: str) -> Iterator[Payment]:
+        """What was sold offline to a card, or to a customer's key, newest first."""
+        for record in reversed(self.records):
+            match record:
+                case ApprovedOffline(key=key, card_token=card) | ApprovedByCode(key=key, user=card) if card == token:
+                    payment = self.payment(key)
+                    assert payment is not None, "what was approved was begun"
+                    yield payment
 
     def everything(self) -> Iterator[Record]:
         """Give back all records, oldest first."""

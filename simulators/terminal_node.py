@@ -20,6 +20,7 @@ from simulators.lines import HEAD_BYTES, Lines, parsed
 from simulators.memory_journal import JournalPort
 from terminal import messages
 from terminal.book import Payment
+from terminal.card_counts import refusal_of, tell_before
 from terminal.counter import Counter
 from terminal.downloads import Download
 from terminal.effects import (
@@ -213,6 +214,7 @@ class TerminalNode:
             self._measure_room()
         elif not self._writable:
             return
+        tell_before(event, self.counter, self.journal)
         self._carry_out(self.counter.handle(event, self._clock.now()))
 
     def _carry_out(self, effects: list[Effect]) -> None:
@@ -453,7 +455,7 @@ class TerminalNode:
     def refusal_of_offline_card(self, pan: str) -> tuple[OfflineCard, str]:
         """What the card dialogue asks before a chip may approve: by what the card counts, and why it may not pay."""
         card = OfflineCard(self._vault.token(pan), "unionpay")
-        return card, self.counter.refusal_of_offline_card(card)
+        return card, refusal_of(card, self.counter, self.journal)
 
     # --- slips --------------------------------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ from terminal.records import (
     SpentTwice,
     Started,
 )  # fmt: skip
-from terminal.sums import Lost, Owed, Totals
+from terminal.sums import Lost, Owed, Shares, Totals
 from terminal.transitions import FINAL, State
 
 FIRST_BATCH = "000001"
@@ -146,7 +146,7 @@ class Book:
         self.parked: dict[str, BatchParked] = {}
         self.parked_settling: SettleStarted | None = None
         self.draining: Book | None = None
-        self._in_parked: tuple[Owed, tuple[int, int]] | None = None
+        self._in_parked: tuple[Owed, tuple[int, int], Shares] | None = None
         self.lost = Lost()
         self.newest_at = 0.0
         """No earlier can it be now: the latest time of a record since the host last vouched for one."""
@@ -216,14 +216,19 @@ class Book:
 
     def owed_here(self) -> Owed:
         """What `offline` says, of this batch alone."""
-        owed = self._advices_due()
+        owed = self.advices_due()
         return Owed(len(owed), sum(p.amount for p in owed), min((p.owed_since for p in owed), default=None))
 
     def owed_at_hand(self) -> list[Payment]:
         """The sales of which `offline` is the sum, but for those in batches that are parked and not loaded."""
-        return self._advices_due() + (self.draining.owed_at_hand() if self.draining else [])
+        return self.advices_due() + (self.draining.owed_at_hand() if self.draining else [])
 
-    def _advices_due(self) -> list[Payment]:
+    def shares_not_at_hand(self) -> Shares:
+        """The parts of what is owed in those."""
+        return self._as_when_parked()[2]
+
+    def advices_due(self) -> list[Payment]:
+        """The sales of this batch of which `offline` is the sum."""
         return [payment for payment in self.payments.values() if payment.state is State.ADVICE_DUE]
 
     def asked_here(self) -> tuple[int, int]:
@@ -235,7 +240,7 @@ class Book:
         """From now on this is the parked batch that is being brought to the host. All others are as when parked."""
         self.draining, self._in_parked = draining, None
 
-    def _as_when_parked(self) -> tuple[Owed, tuple[int, int]]:
+    def _as_when_parked(self) -> tuple[Owed, tuple[int, int], Shares]:
         """What the batches that are parked and not loaded owe; added up once for as long as it stays so."""
         if self._in_parked is None:
             live = self.draining.batch if self.draining else ""
@@ -243,7 +248,8 @@ class Book:
             times = (record.owed_since for record in waiting if record.owed_since is not None)
             count, amount = sum(r.owed_count for r in waiting), sum(r.owed_amount for r in waiting)
             asked = sum(r.asked for r in waiting), sum(r.reversals for r in waiting)
-            self._in_parked = Owed(count, amount, min(times, default=None)), asked
+            shares = Shares.total(_shares(record) for record in waiting)
+            self._in_parked = Owed(count, amount, min(times, default=None)), asked, shares
         return self._in_parked
 
     def declined_later(self) -> Lost:
@@ -450,6 +456,10 @@ class Book:
 
     def _drawer_opened(self, r: DrawerOpened) -> None:
         self.drawer_opened = r
+
+
+def _shares(r: BatchParked) -> Shares:
+    return Shares(r.owed_by_operator, r.owed_by_scheme, r.owed_count_by_scheme, r.owed_by_slice)
 
 
 _APPLY: dict[type, Callable[[Book, Any], None]] = {

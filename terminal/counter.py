@@ -18,6 +18,7 @@ from terminal.events import (
     BatchLoaded,
     CancelRequested,
     CardCompleted,
+    CardCounted,
     CardErased,
     CardPresented,
     ClockSeen,
@@ -74,7 +75,7 @@ PAYMENT_ANSWERS = ("0210", "0230", "0410")
 MISSED = {"choose": "no_choice"}
 """What did not come in time, by the stage at which the payment waited; at every other it was a card or a code."""
 
-_MEASUREMENTS = (RoomMeasured, ClockSeen, DevicesSeen, DownloadsLoaded, CodeTrustLoaded)
+_Measurement = RoomMeasured | ClockSeen | DevicesSeen | DownloadsLoaded | CodeTrustLoaded | CardCounted
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Counter:
         was_ready, self.now = self.session.ready, now
         self.clock.look(now)
         effects = self._decide(event, now)
-        return effects if isinstance(event, _MEASUREMENTS) else effects + self._follow(was_ready, now)
+        return effects if isinstance(event, _Measurement) else effects + self._follow(was_ready, now)
 
     def deadline(self) -> float | None:
         """When Tick is to be handled next."""
@@ -205,12 +206,10 @@ class Counter:
             case CodeSeen():
                 self.offline_codes.seen_elsewhere(event)
                 return []
-            case RoomMeasured() | ClockSeen() | DevicesSeen() | DownloadsLoaded() | CodeTrustLoaded():
+            case RoomMeasured() | ClockSeen() | DevicesSeen() | DownloadsLoaded() | CodeTrustLoaded() | CardCounted():
                 return self._measured(event, now)
 
-    def _measured(
-        self, event: RoomMeasured | ClockSeen | DevicesSeen | DownloadsLoaded | CodeTrustLoaded, now: float
-    ) -> list[Effect]:
+    def _measured(self, event: _Measurement, now: float) -> list[Effect]:
         match event:
             case RoomMeasured(free_bytes, writable):
                 self.refusals.room = risk.Room(free_bytes, writable)
@@ -224,6 +223,8 @@ class Counter:
                 return self.errands.loaded(event, now)
             case CodeTrustLoaded():
                 self.offline_codes.trust = event
+            case CardCounted():
+                self.refusals.counted = event
         return []
 
     def _code_offline(self, code: str, now: float) -> list[Effect]:

@@ -177,6 +177,18 @@ class CodeSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class CardCounted:
+    """What a card has taken offline, or a customer's key, of what lies in batches that are parked and not loaded.
+
+    Only the journal knows it. It is told before the card is asked for, and again before it is presented.
+    """
+
+    token: str = field(default="", repr=False)
+    count: int = 0
+    amount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CodeIgnored:
     """Something was scanned that is no code for this payment; `reason` is a key of the catalogue."""
 
@@ -393,7 +405,7 @@ class Tick:
 Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
     | SettleRequested | CloseByPeople | DrawerRequested | DrawerStuck
-    | CardPresented | CodePresented | CodeSeen | CodeIgnored | SwipeRefused | MeansFailed
+    | CardPresented | CodePresented | CardCounted | CodeSeen | CodeIgnored | SwipeRefused | MeansFailed
     | CardCompleted | Progress | SlipReady | SlipPrinted | SlipFailed
     | LinkUp | LinkLost | CourierUp | CourierLost | CourierRefused | SendNow | Received
     | KeysLoaded | KeysLost | KeysBack | CardErased | DownloadKept | DownloadsLoaded

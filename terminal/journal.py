@@ -22,6 +22,8 @@ from terminal.book import Book, Payment
 from terminal.records import (
     DECLINED_LATER,
     SETTLEMENT_TRACE,
+    ApprovedByCode,
+    ApprovedOffline,
     BatchClosed,
     BatchParked,
     Key,
@@ -63,6 +65,8 @@ _SINCE_VERSION_2 = "CREATE INDEX parameters ON records (sequence) WHERE type = '
 _SINCE_VERSION_5 = """
 CREATE INDEX IF NOT EXISTS codes ON records (sequence) WHERE type = 'ApprovedByCode';
 CREATE INDEX IF NOT EXISTS parkings ON records (sequence) WHERE type = 'BatchParked';
+CREATE INDEX IF NOT EXISTS cards ON records (json_extract(entry, '$.card_token')) WHERE type = 'ApprovedOffline';
+CREATE INDEX IF NOT EXISTS code_users ON records (json_extract(entry, '$.user')) WHERE type = 'ApprovedByCode';
 CREATE INDEX IF NOT EXISTS records_of_no_payment ON records (sequence) WHERE key IS NULL;
 """
 _CODES_NEWEST = "type = 'ApprovedByCode' AND sequence < ? ORDER BY sequence DESC LIMIT ?"
@@ -305,6 +309,20 @@ class Journal:
         for record in self._read("WHERE key = ? ORDER BY sequence", str(key)):
             book.apply(record)
         return book.payments.get(key)
+
+    def sold_offline_to(self, token: str) -> Iterator[Payment]:
+        """What was sold offline to a card, or to a customer's key, newest first, whatever became of it.
+
+        One after the other: whoever asks need not read on into batches closed long ago.
+        """
+        card = "type = 'ApprovedOffline' AND json_extract(entry, '$.card_token') = ?"
+        user = "type = 'ApprovedByCode' AND json_extract(entry, '$.user') = ?"
+        for place in sorted(self._places(card, token) | self._places(user, token), reverse=True):
+            for record in self._read("WHERE sequence = ?", place):
+                assert isinstance(record, ApprovedOffline | ApprovedByCode), "these have a card or a key"
+                payment = self.payment(record.key)
+                assert payment is not None, "what was approved was begun"
+                yield payment
 
     def refunds_of(self, key: Key) -> list[Payment]:
         """All refunds and voids of a sale, whatever became of them."""

@@ -1,7 +1,7 @@
 """How much may still be sold while no host can be reached: pure functions over what is owed and the profile's caps.
 
-Only what the bank has not answered counts, so a cap is a bound on what the shop may lose. In total, count and age all
-of it counts; by card, scheme, operator and hour what lies in batches that are parked and not loaded does not.
+Only what the bank has not answered counts, so a cap is a bound on what the shop may lose. Of what lies in batches that
+are parked and not loaded the sums are known (`sums.Shares`); how much of it one card has taken, the journal tells.
 
 What is known before the card is read is asked by `refusal_of_sale`; whose card it is, and of which scheme, is known
 when the chip has been read, and asked by `refusal_of_card` before it is asked to approve. An empty reason means yes.
@@ -16,8 +16,10 @@ from typing import TypeVar
 
 from firmware_config.profile import Offline, SchemeCaps
 from terminal.book import Book, Payment
+from terminal.events import CardCounted
+from terminal.sums import HOUR_S, Shares
+from terminal.transitions import State
 
-HOUR_S = 3600
 NEVER = 0.0
 """A time that is always over."""
 
@@ -70,47 +72,76 @@ def in_force(offline: Offline, lists_at: float | None, now: float) -> Offline:
 
 def refusal_of_sale(amount: int, operator: str, book: Book, caps: Offline, now: float) -> str:
     """Say why this amount cannot be sold without the host, as far as that is known before the card is read."""
-    owed, at_hand = book.offline(), book.owed_at_hand()
+    owed = book.offline()
     reasons = (
         ("amount_zero", amount <= 0),
         ("offline_amount", amount > min(caps.sale_amount_max, caps.card_amount_max)),
         ("offline_count", owed.count >= caps.count_max),
         ("offline_total", owed.amount + amount > caps.total_amount_max),
         ("offline_age", owed.since is not None and now - owed.since >= caps.age_max_s),
-        ("offline_operator", _exceeds(by_operator(at_hand).get(operator, 0) + amount, caps.operator_amount_max)),
-        ("offline_hour", _exceeds(_sum(_of_the_hour(at_hand, now)) + amount, caps.hour_amount_max)),
+        ("offline_operator", _exceeds(by_operator(book).get(operator, 0) + amount, caps.operator_amount_max)),
+        ("offline_hour", _exceeds(_of_the_hour(book, now) + amount, caps.hour_amount_max)),
     )
     return next((reason for reason, holds in reasons if holds), "")
 
 
-def refusal_of_card(amount: int, card: OfflineCard, owed: Sequence[Payment], caps: Offline) -> str:
-    """Say why this card may not pay this amount without the host; `card_used` reads how much it has taken already."""
+def refusal_of_card(
+    amount: int, card: OfflineCard, owed: Sequence[Payment], caps: Offline, parked: Shares | None = None,
+    taken_there: tuple[int, int] = (0, 0),
+) -> str:  # fmt: skip
+    """Say why this card may not pay this amount without the host; `card_used` reads how much it has taken already.
+
+    `owed` are the sales that are at hand, `parked` the sums of the others, `taken_there` how many of them are this
+    card's and over how much.
+    """
+    others = parked or Shares()
     taken = [payment for payment in owed if payment.card_token == card.token]
-    if len(taken) >= caps.card_count_max or _sum(taken) + amount > caps.card_amount_max:
-        return f"{CARD_USED}_{len(taken)}_{_sum(taken)}"
+    count, spent_by_card = len(taken) + taken_there[0], _sum(taken) + taken_there[1]
+    if count >= caps.card_count_max or spent_by_card + amount > caps.card_amount_max:
+        return f"{CARD_USED}_{count}_{spent_by_card}"
     of_scheme = [payment for payment in owed if payment.scheme == card.scheme]
     limits: SchemeCaps = getattr(caps.schemes, card.scheme, caps.schemes.other)
     if _exceeds(amount, limits.sale_amount_max):
         return "offline_scheme_amount"
-    spent = _exceeds(len(of_scheme) + 1, limits.count_max)
-    spent = spent or _exceeds(_sum(of_scheme) + amount, limits.total_amount_max)
+    spent = _exceeds(len(of_scheme) + others.count_by_scheme.get(card.scheme, 0) + 1, limits.count_max)
+    sold = _sum(of_scheme) + others.by_scheme.get(card.scheme, 0)
+    spent = spent or _exceeds(sold + amount, limits.total_amount_max)
     return "offline_scheme_spent" if spent else ""
 
 
-def left_in_hour(owed: Sequence[Payment], caps: Offline, now: float) -> int:
+def counted(token: str, sales: Iterable[Payment], book: Book) -> CardCounted:
+    """Count what a card has taken in batches that are parked and not loaded.
+
+    Args:
+        token: what stands for the card, or the customer's key.
+        sales: to it, newest first; they are read only as far as they may lie in such a batch.
+        book: the terminal's.
+    """
+    loaded = book.draining.batch if book.draining else ""
+    amounts: list[int] = []
+    for sale in sales:
+        batch = sale.key.batch
+        if batch not in book.parked and batch != book.batch:
+            break
+        if batch in book.parked and batch != loaded and sale.state is State.ADVICE_DUE:
+            amounts.append(sale.amount)
+    return CardCounted(token, len(amounts), sum(amounts))
+
+
+def left_in_hour(book: Book, caps: Offline, now: float) -> int:
     """How much may be sold now as far as the hour's cap and the total go."""
-    left = caps.total_amount_max - _sum(owed)
+    left = caps.total_amount_max - book.offline().amount
     if caps.hour_amount_max is not None:
-        left = min(left, caps.hour_amount_max - _sum(_of_the_hour(owed, now)))
+        left = min(left, caps.hour_amount_max - _of_the_hour(book, now))
     return max(0, left)
 
 
-def by_operator(owed: Sequence[Payment]) -> dict[str, int]:
+def by_operator(book: Book) -> dict[str, int]:
     """What each operator has sold of what is owed."""
-    return {
-        operator: _sum(payment for payment in owed if payment.operator == operator)
-        for operator in sorted({payment.operator for payment in owed})
-    }
+    sold = dict(book.shares_not_at_hand().by_operator)
+    for payment in book.owed_at_hand():
+        sold[payment.operator] = sold.get(payment.operator, 0) + payment.amount
+    return dict(sorted(sold.items()))
 
 
 def card_used(reason: str) -> tuple[int, int] | None:
@@ -122,8 +153,9 @@ def card_used(reason: str) -> tuple[int, int] | None:
     return int(count), int(amount)
 
 
-def _of_the_hour(owed: Sequence[Payment], now: float) -> list[Payment]:
-    return [payment for payment in owed if now - payment.owed_since < HOUR_S]
+def _of_the_hour(book: Book, now: float) -> int:
+    at_hand = _sum(payment for payment in book.owed_at_hand() if now - payment.owed_since < HOUR_S)
+    return at_hand + book.shares_not_at_hand().of_the_hour(now)
 
 
 def _sum(payments: Iterable[Payment]) -> int:

@@ -15,6 +15,7 @@ from terminal.events import BatchLoaded, CloseByPeople, Line, Received
 from terminal.payment import Payments
 from terminal.records import BatchParked, Key
 from terminal.settlement import Settlement, Step, following
+from terminal.sums import Shares
 
 
 class ParkedBatches:
@@ -29,10 +30,13 @@ class ParkedBatches:
     def park(self, operator: str, now: float) -> list[Effect]:
         """Set the open batch aside; the caller has made sure that it may be, and that nothing of it is in hand."""
         book, owed, (asked, reversals) = self._book, self._book.owed_here(), self._book.asked_here()
+        sales = book.advices_due()
+        shares = Shares.of(((sale.operator, sale.scheme, sale.amount, sale.owed_since) for sale in sales), now)
         record = BatchParked(
             book.batch, following(book.batch), f"{book.next_trace:06d}", self._profile.terminal_id,
             len(book.parked) + 1, operator, now, owed.count, owed.amount, owed.since, asked, reversals,
             book.lost.count, book.lost.amount, book.unbalanced,
+            shares.by_operator, shares.by_scheme, shares.count_by_scheme, shares.by_slice,
         )  # fmt: skip
         book.apply(record)
         return [Persist(record)]

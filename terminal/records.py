@@ -308,7 +308,7 @@ class BatchParked:
     then: sales made offline that the bank has not answered (`owed_…`, the oldest at `owed_since`), other payments whose
     end is not known (`asked`), and how many of those are reversals. `waiting` batches were parked then, this one
     included; `lost_…` is what the parked batches closed since the last settlement by people have lost, `unbalanced` how
-    many of them did not balance.
+    many of them did not balance. `owed_by_…` are the parts of what is owed, as in `sums.Shares`.
     """
 
     batch: str
@@ -326,6 +326,10 @@ class BatchParked:
     lost_count: int = 0
     lost_amount: int = 0
     unbalanced: int = 0
+    owed_by_operator: Mapping[str, int] = field(default_factory=dict)
+    owed_by_scheme: Mapping[str, int] = field(default_factory=dict)
+    owed_count_by_scheme: Mapping[str, int] = field(default_factory=dict)
+    owed_by_slice: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

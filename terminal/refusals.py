@@ -6,7 +6,7 @@ An empty reason means yes; every other is a key of the catalogue. Nothing is dec
 from firmware_config.profile import Offline, TerminalProfile
 from terminal import offline_caps, risk
 from terminal.book import Book
-from terminal.events import BalanceRequested, Original, RefundRequested, SaleRequested, VoidRequested
+from terminal.events import BalanceRequested, CardCounted, Original, RefundRequested, SaleRequested, VoidRequested
 from terminal.host_time import HostClock
 from terminal.offline_caps import OfflineCard
 from terminal.payment import Payments
@@ -17,7 +17,8 @@ from terminal.session import Session
 class Refusals:
     """What stands against a payment. `room`: how the journal's disk is, as last measured.
 
-    `lists_at`: when the oldest of the lists that serve was downloaded; None without a black list.
+    `lists_at`: when the oldest of the lists that serve was downloaded; None without a black list. `counted`: the card
+    of which was told last what it has taken in batches that are not loaded.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class Refusals:
     ) -> None:
         self.room = risk.Room(free_bytes=0, writable=False)
         self.lists_at: float | None = None
+        self.counted = CardCounted()
         self._book, self._profile = book, profile
         self._payments, self._session, self._clock = payments, session, clock
 
@@ -78,8 +80,12 @@ class Refusals:
         current = self._payments.current
         if current is None or not self._payments.sells_offline:
             return "cancelled"
-        amount = self._book.payments[current].amount
-        return offline_caps.refusal_of_card(amount, card, self._book.owed_at_hand(), self.caps(now))
+        book = self._book
+        owed, parked = book.owed_at_hand(), book.shares_not_at_hand()
+        counted = self.counted if self.counted.token == card.token else CardCounted()
+        return offline_caps.refusal_of_card(
+            book.payments[current].amount, card, owed, self.caps(now), parked, (counted.count, counted.amount)
+        )
 
     def _is_voided(self, sale: Original) -> bool:
         """Voided in an earlier batch, as the shell found, or in this one, as the book knows."""

@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from firmware_config.profile import TerminalProfile
+from terminal.card_counts import refusal_of, tell_before
 from terminal.code_store import CodeStore
 from terminal.counter import PAYMENT_ANSWERS, Counter, Notice
 from terminal.devices import DeviceHealth, PinPadFault, Scan, Scanned
@@ -263,6 +264,7 @@ class Runner:
             self.counter.notice = Notice("testing")
             self._show_change()
             return
+        tell_before(event, self.counter, self.journal)
         self._carry_out(self.counter.handle(event, self._clock.now()))
 
     def _handle_answers(self, answers: Sequence[Event]) -> None:
@@ -319,7 +321,7 @@ class Runner:
             case Tell():
                 self._lines.tell(effect)
             case AskForMeans():
-                self._means.ask(effect, self.emv, self.counter.refusal_of_offline_card)
+                self._means.ask(effect, self.emv, lambda card: refusal_of(card, self.counter, self.journal))
             case ReleaseMeans():
                 self._means.release()
             case CompleteCard():

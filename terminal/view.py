@@ -66,13 +66,14 @@ def view_of(
 
 def _offline(counter: Counter) -> dict[str, Any]:
     """What may still be sold without the bank, and what was sold so and is not there yet."""
-    owed, caps, sales = counter.book.offline(), counter.refusals.caps(counter.now), counter.book.owed_at_hand()
+    book = counter.book
+    owed, caps = book.offline(), counter.refusals.caps(counter.now)
     return {
         "refusal": counter.refusals.of_offline(counter.now), "line_down_since": counter.session.down_since,
         "sale_amount_max": min(caps.sale_amount_max, caps.card_amount_max), "age_max_s": caps.age_max_s,
         "left_amount": max(0, caps.total_amount_max - owed.amount), "left_count": max(0, caps.count_max - owed.count),
-        "left_in_hour": offline_caps.left_in_hour(sales, caps, counter.now),
-        "operator_amount_max": caps.operator_amount_max, "owed_by_operator": offline_caps.by_operator(sales),
+        "left_in_hour": offline_caps.left_in_hour(book, caps, counter.now),
+        "operator_amount_max": caps.operator_amount_max, "owed_by_operator": offline_caps.by_operator(book),
         "owed_amount": owed.amount, "owed_count": owed.count, "since": owed.since,
         "halved": caps is not counter.profile.offline,
         "lists_until": offline_caps.lists_until(counter.profile.offline, counter.refusals.lists_at),

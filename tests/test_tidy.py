@@ -38,6 +38,7 @@ SHELLS = (  # what meets the world; every other module of terminal, host_switch 
     *("host_switch/keys.py", "host_switch/listener.py", "host_switch/process.py", "host_switch/sqlite_*.py"),
     *("host_switch/signers.py", "host_switch/start.py", "host_switch/wallets.py"),
     *("terminal/cashier/*.py", "terminal/card_dialogue.py", "terminal/certificates.py", "terminal/*commands.py"),
+    "terminal/card_counts.py",
     *("terminal/code_store.py", "terminal/download_store.py", "terminal/durable_file.py"),
     *("terminal/courier.py", "terminal/stripe_dialogue.py"),
     *("terminal/devices/*.py", "terminal/host_link.py", "terminal/journal.py", "terminal/lines.py"),

@@ -7,6 +7,8 @@ from firmware_config.profile import HostEndpoint, TerminalProfile
 from iso8583 import Message
 from iso8583.unionpay import Block60, Totals, Totals48, WorkingKeys62
 from simulators.memory_journal import MemoryJournal
+from terminal.book import Payment
+from terminal.card_counts import tell_before
 from terminal.counter import Counter
 from terminal.effects import Effect, LoadBatch, Persist, Print, Send
 from terminal.events import (
@@ -64,8 +66,13 @@ class Till:
     def on(self, event: Event, after_s: float = 0.0) -> list[Effect]:
         """Handle one event, so many seconds later."""
         self.now += after_s
+        tell_before(event, self.counter, self)
         self.effects = self._keep(self.counter.handle(event, self.now))
         return self.effects
+
+    def sold_offline_to(self, token: str) -> Iterable[Payment]:
+        """What its journal tells of a card."""
+        return MemoryJournal(self.records).sold_offline_to(token)
 
     def wait(self, seconds: float) -> list[Effect]:
         """Let time pass; Tick comes at every deadline, as from the shell. A host that is there answers probes."""

@@ -1,19 +1,26 @@
 """How much may be sold while no host can be reached: each cap by a row, and what it does at the counter."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from firmware_config.profile import Offline, SchemeCaps, Schemes
+from simulators.memory_journal import MemoryJournal
 from terminal import offline_caps
 from terminal.book import Book, Payment
+from terminal.card_counts import refusal_of
 from terminal.effects import Print, Send
-from terminal.events import CardPresented, DownloadsLoaded, MeansFailed, SaleRequested
+from terminal.events import CardPresented, DownloadsLoaded, LinkLost, MeansFailed, RoomMeasured, SaleRequested
+from terminal.journal import Journal
 from terminal.offline_caps import OfflineCard, in_force, lists_are_too_old, scheme_of
 from terminal.records import ApprovedOffline, Key, from_entry, to_entry
+from terminal.sums import HOUR_S, SLICE_S
 from terminal.transitions import State
 from tests.terminal.rig import OFFLINE_CARD, Till, answer, from_host
 from tests.terminal.test_offline import back_online, charge, cut_off, newest, sell
+from tests.terminal.test_parked import OFFLINE, SMALL, Host
+from tests.terminal.test_parked import back_online as back_to_the_bank
 
 NOW = 1_700_000_000.0
 CAPS = Offline(
@@ -242,3 +249,78 @@ def test_lists_that_are_too_old_stop_sales_before_the_card_is_read():
     till.wait(DAY_S)
     charge(till, 3_000)
     assert till.said() == "offline_amount", "half"
+
+
+# --- what lies in batches that are parked and not loaded --------------------------------------------------------------
+
+
+def parked_under(**caps: object) -> Till:
+    """Five sales to one card over 100 to 104, two in a batch: the first batch is loaded, the second is in no memory."""
+    offline = OFFLINE.model_copy(update=caps)
+    till = Till(profile=SMALL.model_copy(update={"offline": offline})).sign_on()
+    till.on(LinkLost())
+    for number in range(5):
+        till.on(SaleRequested(f"parked-{number}", 100 + number, "01", offline=True))
+        till.on(OFFLINE_CARD)
+        till.print_slips()
+    assert till.counter.book.draining is not None and len(till.counter.book.owed_at_hand()) == 3
+    return till
+
+
+@pytest.mark.parametrize(
+    ("caps", "reason"), [({"operator_amount_max": 510}, "offline_operator"), ({"hour_amount_max": 510}, "offline_hour")]
+)
+def test_caps_of_operator_and_hour_hold_over_all_batches_and_a_restart(caps, reason):
+    till = parked_under(**caps)
+    for each in (till, till.restart()):
+        each.on(RoomMeasured(free_bytes=10**9, writable=True))
+        each.on(SaleRequested("one more", 1, "01", offline=True))
+        assert each.said() == reason and not each.counter.busy
+
+
+def test_what_was_sold_more_than_an_hour_ago_no_longer_counts_for_the_hour_wherever_it_lies():
+    till = parked_under(hour_amount_max=510)
+    till.wait(HOUR_S + SLICE_S)
+    till.on(SaleRequested("one more", 1, "01", offline=True))
+    assert till.counter.busy
+
+
+@pytest.mark.parametrize("caps", [SchemeCaps(count_max=5), SchemeCaps(total_amount_max=510)])
+def test_caps_of_a_scheme_hold_over_all_batches(caps):
+    till = parked_under(schemes=Schemes(unionpay=caps))
+    assert offered(till, ANOTHER_CARD) == "offline_scheme_spent"
+
+
+@pytest.mark.parametrize("caps", [{"card_count_max": 5}, {"card_amount_max": 510}])
+def test_what_one_card_may_take_holds_over_all_batches_and_a_restart(caps):
+    till = parked_under(**caps)
+    for each in (till, till.restart()):
+        charge(each, 1)
+        journal = MemoryJournal(each.records)
+        mine, other = (OfflineCard(card.token, card.scheme) for card in (OFFLINE_CARD, ANOTHER_CARD))
+        assert refusal_of(mine, each.counter, journal) == "offline_card_used_5_510"
+        assert refusal_of(other, each.counter, journal) == ""
+        each.on(OFFLINE_CARD)
+        assert newest(each).reason == "offline_card_used_5_510", "nor is it sold what a chip approved all the same"
+
+
+def test_what_the_bank_has_answered_of_parked_batches_no_longer_counts_for_a_card():
+    till = parked_under(card_count_max=5)
+    back_to_the_bank(till, Host())
+    till.on(LinkLost())
+    charge(till, 100)
+    till.on(OFFLINE_CARD)
+    assert newest(till).state is State.ADVICE_DUE
+
+
+def test_a_journal_finds_what_a_card_has_taken_by_an_index_newest_first(tmp_path):
+    till, asked = parked_under(), list[str]()
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        journal.append(*till.records)
+        journal._db.set_trace_callback(asked.append)
+        found = list(journal.sold_offline_to(OFFLINE_CARD.token))
+        journal._db.set_trace_callback(None)
+        plans = [row[3] for sql in asked for row in journal._db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert [payment.amount for payment in found] == [104, 103, 102, 101, 100]
+    assert found == list(MemoryJournal(till.records).sold_offline_to(OFFLINE_CARD.token))
+    assert plans and not [step for step in plans if "SCAN" in step]
