@@ -223,8 +223,12 @@ class Book:
         """The sales of which `offline` is the sum, but for those in batches that are parked and not loaded."""
         return self.advices_due() + (self.draining.owed_at_hand() if self.draining else [])
 
+    def owed_not_at_hand(self) -> Owed:
+        """What `offline` says, of those batches."""
+        return self._as_when_parked()[0]
+
     def shares_not_at_hand(self) -> Shares:
-        """The parts of what is owed in those."""
+        """The parts of what is owed in them."""
         return self._as_when_parked()[2]
 
     def advices_due(self) -> list[Payment]:

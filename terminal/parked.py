@@ -60,9 +60,15 @@ class ParkedBatches:
 
     @property
     def come_first(self) -> bool:
-        """Advices of the open batch wait for those in here: all go in order, unless these wait for people."""
-        waiting = self._desk.book.unresolved() if self._desk else []
-        return bool(self._book.parked) and not (waiting and all(payment.attention for payment in waiting))
+        """Advices of the open batch wait for those in here: all go in order, unless these wait for people.
+
+        They do not wait for ever for a host that has booked all of these, and does not settle their batch.
+        """
+        if self._desk is None:
+            return bool(self._book.parked)
+        if waiting := self._desk.book.unresolved():
+            return not all(payment.attention for payment in waiting)
+        return bool(self._book.owed_not_at_hand().count) or not self._desk.settlement.is_in_vain
 
     @property
     def under_way(self) -> int:

@@ -19,6 +19,7 @@ from terminal.records import BatchClosed, Record, SettleAnswered, SettleStarted
 
 RETRY_S = (5, 10, 20, 40, 80, 160, 320, 640, 1200)
 BALANCED = "1"
+IN_VAIN = 3
 
 
 class Step(StrEnum):
@@ -50,6 +51,11 @@ class Settlement:
         if self._book.settle_answer is None:
             return Step.TOTALS
         return Step.DETAILS if self._details_left() else Step.END
+
+    @property
+    def is_in_vain(self) -> bool:
+        """The same message has been sent again and again, and no answer lets the settlement go on."""
+        return self._attempts > IN_VAIN
 
     def start(self, operator: str, now: float) -> list[Effect]:
         """Begin; the caller has made sure that no payment is open."""

@@ -358,6 +358,26 @@ def test_an_unanswered_settlement_of_a_parked_batch_is_sent_again():
     assert not [e for e in till.wait(3600) if isinstance(e, Send)]
 
 
+def test_a_host_that_books_all_and_settles_nothing_still_hears_of_what_was_sold_later():
+    till = parked(3)
+    for effect in open_batch_sent(till):
+        if isinstance(effect, Send):
+            till.on(from_host(answer(effect.message)))
+    assert till.sent().mti == "0500"
+    later = [e.message for e in till.wait(5 + 10 + 20 + 1) if isinstance(e, Send)]
+    assert [m.text(60)[2:8] for m in later if m.mti == "0200"] == ["000008"]
+    till.on(from_host(answer(next(m for m in later if m.mti == "0200"))))
+    assert not till.counter.book.offline().count
+
+
+def test_nor_does_it_hear_of_it_before_what_was_sold_in_between():
+    till = parked(5)
+    for effect in open_batch_sent(till):
+        if isinstance(effect, Send):
+            till.on(from_host(answer(effect.message)))
+    assert not [e for e in till.wait(3600) if isinstance(e, Send) and e.message.mti == "0200"]
+
+
 # --- what is lost -----------------------------------------------------------------------------------------------------
 
 
