@@ -45,9 +45,24 @@ class Manners:
     refuses: float = 0.0
 
     def delay_s(self) -> float:
-        """How long a packet takes."""
-        draw = self.random.random
-        return draw() * (self.late_max_s if draw() < self.late else 0.1)
+        """How long a message takes, to the broker or from it."""
+        return self.random.random() * (self.late_max_s if self.happens(self.late) else 0.1)
+
+    def word_s(self) -> float:
+        """How long an acknowledgement takes."""
+        return self.delay_s()
+
+    def turns_down(self) -> bool:
+        """Whether it refuses a message."""
+        return self.happens(self.refuses)
+
+    def repeats(self) -> bool:
+        """Whether it delivers a message twice."""
+        return self.happens(self.twice)
+
+    def misses(self) -> bool:
+        """Whether an acknowledgement gets lost."""
+        return self.happens(self.unheard)
 
     def happens(self, share: float) -> bool:
         """Whether something happens that does so in a share of the cases."""
@@ -79,7 +94,7 @@ class _Session:
 
 
 @dataclass(frozen=True, slots=True)
-class _Keep:
+class Keep:
     """Put a message to what waits for somebody."""
 
     target: str
@@ -87,7 +102,7 @@ class _Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tell:
+class Tell:
     """Tell who has handed a message over what became of it (PUBACK)."""
 
     connection: int
@@ -119,7 +134,8 @@ class BrokerNode:
     def fall(self) -> None:
         """Forget everything; each client notices after a while."""
         self._world.happened["broker killed"] += 1
-        self._world.happened["broker killed with messages"] += any(s.letters for s in self._sessions.values())
+        if any(session.letters for session in self._sessions.values()):
+            self._world.happened["broker killed with messages"] += 1
         sessions, self._sessions = self._sessions, {}
         self._way_free_at.clear()
         for session in sessions.values():
@@ -198,19 +214,19 @@ class BrokerNode:
         self._world.note(source, "=>", letter.topic, letter.frame)
         for listen in self.listeners:
             listen(target, letter.topic, letter.frame)
-        steps: tuple[_Keep | _Tell, ...] = _Keep(target, letter), _Tell(connection, source, told)
+        steps: tuple[Keep | Tell, ...] = Keep(target, letter), Tell(connection, source, told)
         self._world.perform(self, steps, self._perform)
 
-    def _perform(self, step: _Keep | _Tell) -> None:
+    def _perform(self, step: Keep | Tell) -> None:
         match step:
-            case _Keep(target, letter):
+            case Keep(target, letter):
                 self._taken = self._keep(target, letter)
-            case _Tell(connection, source, told):
-                self._world.after(self.manners.delay_s(), self, self._tell, connection, source, told, self._taken)
+            case Tell(connection, source, told):
+                self._world.after(self.manners.word_s(), self, self._tell, connection, source, told, self._taken)
 
     def _keep(self, target: str, letter: _Letter) -> bool:
         """Whether it is carried. An older broker does not say so when nobody listens."""
-        if self.manners.happens(self.manners.refuses):
+        if self.manners.turns_down():
             self._world.happened["broker refuses"] += 1
             return False
         session = self._session_of(target)
@@ -241,7 +257,7 @@ class BrokerNode:
             at = max(session.free_at.get(letter.topic, 0.0), now + self.manners.delay_s())
             session.free_at[letter.topic] = at
             self._world.after(at - now, self, self._deliver, session, session.connection, letter)
-            if self.manners.happens(self.manners.twice):
+            if self.manners.repeats():
                 again_s = self.manners.random.uniform(0.0, 60.0)
                 self._world.after(at - now + again_s, self, self._deliver, session, session.connection, letter)
 
@@ -249,15 +265,16 @@ class BrokerNode:
         if session.connection != connection:
             return
         letter.tries += 1
-        self._world.happened["broker delivers again"] += letter.tries > 1
+        if letter.tries > 1:
+            self._world.happened["broker delivers again"] += 1
         self._world.note(self.name, "=>", session.place.name, letter.frame)
         frame = self.tamper(session.place.name, letter.frame)
         session.place.take(letter.topic, frame, partial(self._acknowledged, session, connection, letter))
 
     def _acknowledged(self, session: _Session, connection: int, letter: _Letter) -> None:
         """A client has it. That may get lost with the connection; here it is lost without that, now and then."""
-        if not self.manners.happens(self.manners.unheard):
-            self._world.after(self.manners.delay_s(), self, self._forget, session, connection, letter)
+        if not self.manners.misses():
+            self._world.after(self.manners.word_s(), self, self._forget, session, connection, letter)
 
     def _forget(self, session: _Session, connection: int, letter: _Letter) -> None:
         if session.connection == connection:

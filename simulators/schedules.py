@@ -1,9 +1,9 @@
 """Every schedule: one transaction of each type, and every way in which up to three faults can fall on it.
 
 A fault is a packet lost, sent twice, or late (before the sender's time-out, between the time-out and the answer to the
-reversal, after that), or a crash after any effect that leaves a trace outside the memory of who carries it out: crashes
-after the others are the same as crashes a moment earlier. The sign-on, and what goes before the transaction (the sale
-that is voided), go without faults.
+reversal, after that), a message that a broker refuses or repeats, or a crash after any effect that leaves a trace
+outside the memory of who carries it out: crashes after the others are the same as crashes a moment earlier. The
+sign-on, and what goes before the transaction (the sale that is voided), go without faults.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +17,9 @@ from host_switch import events as host
 from host_switch.records import Terminal
 from iso8583.unionpay import Totals48
 from simulators.audit_checks import UNBALANCED
+from simulators.broker_node import Keep, Manners, Tell
 from simulators.engine import Node, Trace
-from simulators.host_node import Commit
+from simulators.host_node import Commit, TellBroker
 from simulators.issuer import Mood
 from simulators.issuer_node import Remember
 from simulators.lines import HEAD_BYTES, parsed
@@ -39,6 +40,9 @@ TWICE_S = 0.5
 # A terminal waits for 30 s, the host for 20 s. With hops of 0.05 s these arrive before the time-out of whoever waits,
 # after it but before the answer to the reversal that it sends then, and after that.
 LATE_S = {"terminal": (15.0, 29.9, 45.0), "issuer": (12.0, 20.01, 45.0)}
+# An advice counts as not answered after 30 s. The broker repeats within a minute.
+COURIER_LATE_S = (45.0,)
+COURIER_FLIGHT_S = 2 * 60.0
 WITHIN_S = 7_200.0
 LIMITS, HOST = Limits(), HostEndpoint(probe_interval_s=3600.0, probe_timeout_s=30.0)
 ONE_IN_A_BATCH = Limits(batch_count_max=1)
@@ -71,6 +75,34 @@ class Faults:
         return HOP_S
 
 
+class CourierFaults(Manners):
+    """A broker whose manners an odometer turns: also late, refusing, repeating; it dies as every node does."""
+
+    def __init__(self, faults: Faults, odometer: Odometer) -> None:
+        super().__init__(Random(0))
+        self._faults = faults
+        self._odometer = odometer
+
+    def delay_s(self) -> float:
+        """In time, or when its sender has waited for long enough and has sent it again."""
+        return (HOP_S, *COURIER_LATE_S)[self._choose(len(COURIER_LATE_S))]
+
+    def word_s(self) -> float:
+        """An acknowledgement takes no longer than that."""
+        return HOP_S
+
+    def turns_down(self) -> bool:
+        """Whether it refuses a message."""
+        return bool(self._choose(1))
+
+    def repeats(self) -> bool:
+        """Whether it delivers a message twice."""
+        return bool(self._choose(1))
+
+    def _choose(self, faults: int) -> int:
+        return self._odometer.choose(faults) if self._faults.active else 0
+
+
 def _is_session(frame: bytes) -> bool:
     return frame[HEAD_BYTES] == 0x08
 
@@ -87,7 +119,7 @@ def _leaves_a_trace(effect: object) -> bool:
         case Commit(decision):
             persisted = (e.changes for e in decision.effects if isinstance(e, host.Persist))
             return not all(isinstance(change, Terminal) for changes in persisted for change in changes)
-        case effects.Print() | host.CallChannel() | Remember():
+        case effects.Print() | host.CallChannel() | Remember() | Keep() | Tell() | TellBroker():
             return True
         case _:
             return False
@@ -108,7 +140,10 @@ class Case:
             offline_code=float(type_name == "offline_code_sale"),
         )  # fmt: skip
         limits = ONE_IN_A_BATCH if type_name in LONGER else LIMITS
-        self.shop = Shop(self.faults, Random(0), self.habits, limits, folder, past=past, trace=trace)
+        manners = CourierFaults(self.faults, odometer) if type_name == "courier_sale" else None
+        self.shop = Shop(
+            self.faults, Random(0), self.habits, limits, folder, past=past, trace=trace, manners=manners
+        )
         self.terminal = self.shop.add_terminal(HOST)
         self._before, self._act = {**STEPS, **LONGER}[type_name]
         self._back_at = 0.0
@@ -131,6 +166,8 @@ class Case:
             self.faults.active = True
             self._act(self)
             self._wait_for(self.shop.is_settled if self._act is Case.settle else self.shop.is_resolved)
+            if self.shop.broker:
+                self.shop.world.run(self.shop.world.now + COURIER_FLIGHT_S, lambda: False)
             self.shop.close()
         except CORE_FAULTS as fault:
             self.shop.auditor.complain([Finding("core", type(fault).__name__, str(fault))])
@@ -156,7 +193,10 @@ class Case:
         self.terminal.handle(counter.SaleRequested("sale", 1_500, "01"))
 
     def sell_offline(self) -> None:
-        """The line dies, and a chip or a phone is charged without the host; then the line is back."""
+        """The line dies, and a chip or a phone is charged without the host; then the line is back.
+
+        Where there is a courier, the sale goes over that.
+        """
         outage_s = LONG_OUTAGE_S if self._act is Case.sell_through_an_outage else OUTAGE_S
         self._back_at = self.shop.world.now + outage_s
         for way in ((self.terminal.name, "host"), ("host", self.terminal.name)):
@@ -214,6 +254,7 @@ STEPS: Mapping[str, tuple[Sequence[Step], Step]] = {  # what comes before, witho
     "qr_sale": ((), Case.sell),
     "offline_sale": ((), Case.sell_offline),
     "offline_code_sale": ((), Case.sell_offline),
+    "courier_sale": ((), Case.sell_offline),
     "sale_void": ((Case.sell,), Case.void),
     "qr_void": ((Case.sell,), Case.void),
     "refund": ((Case.sell,), Case.refund),

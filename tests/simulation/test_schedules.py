@@ -52,6 +52,12 @@ def test_a_phone_pays_by_a_signed_code_where_it_should(approved, happens, folder
     assert set(case.shop.world.happened) == {"offline sale by code", happens} - {""}
 
 
+def test_an_offline_sale_goes_over_the_courier_where_there_is_one(folder):
+    case = Case("courier_sale", True, folder, Odometer(0), None, None)
+    assert case.run() == []
+    assert set(case.shop.world.happened) == {"offline sale", "advice answered by courier"}
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -60,7 +66,9 @@ def test_a_phone_pays_by_a_signed_code_where_it_should(approved, happens, folder
         "does a repeated request again", "forgets a reversal that came first", "answers before it commits",
         "words a stored answer anew", "takes the issuer's silence for a decline",
         "gives a refund up when the issuer is silent", "reverses without countering",
-        "forgets an offline sale at a restart",
+        "forgets an offline sale at a restart", "forgets what it has handed to the courier",
+        "forgets what is under way when the courier is lost", "forgets what the courier refuses",
+        "acknowledges a message before it commits",
     ],
 )  # fmt: skip
 def test_bug_about_faults_falls_at_one_of_them(name, folder):
