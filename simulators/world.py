@@ -108,7 +108,8 @@ class SeededWorld:
         offline = self.random.choice((OFFLINE, OFFLINE, ENDURANCE))
         self.sales_of_each = (4, 8) if offline is OFFLINE else (6, 12)
         true_to_life = seed % TRUE_TO_LIFE_EVERY == TRUE_TO_LIFE_EVERY - 1
-        offline = EACH_CARD_ONCE if seed % EACH_CARD_ONCE_EVERY == 0 else offline
+        if offline is OFFLINE and seed % EACH_CARD_ONCE_EVERY == 0:
+            offline = EACH_CARD_ONCE
         self.shop = Shop(
             self.weather, self.random, self.habits, limits, folder,
             offline=offline, true_to_life=true_to_life, trace=trace,
