@@ -116,7 +116,7 @@ def panel(view: View, moment: Moment, texts: Texts, slip_of: Callable[[str], str
     if view["settlement"]["step"] != SettlementStep.IDLE:
         return _settling(view, texts)
     payment, settlement = view["payments"][:1], view["settlement"]["last"]
-    if payment and _is_shown(payment[0], moment):
+    if payment and _is_shown(view, payment[0], moment):
         return _result(view, payment[0], texts, slip_of)
     if not payment and settlement and _is_fresh(settlement, moment):
         return _settled(view, settlement, texts, slip_of)
@@ -150,12 +150,17 @@ def shown_result(view: View, moment: Moment) -> str:
     """The key of the payment whose result is shown, if one is."""
     payment = view["payments"][:1]
     idle = view["current"] is None and view["settlement"]["step"] == SettlementStep.IDLE
-    return payment[0]["key"] if idle and payment and _is_shown(payment[0], moment) else ""
+    return payment[0]["key"] if idle and payment and _is_shown(view, payment[0], moment) else ""
 
 
-def _is_shown(payment: View, moment: Moment) -> bool:
-    stuck = payment["state"] == State.REVERSAL_DUE
-    return stuck or (payment["key"] != moment.seen and not payment["final"]) or _is_fresh(payment, moment)
+def _is_shown(view: View, payment: View, moment: Moment) -> bool:
+    is_news = payment["key"] != moment.seen and not payment["final"]
+    return _is_waited_for(view, payment) or is_news or _is_fresh(payment, moment)
+
+
+def _is_waited_for(view: View, payment: View) -> bool:
+    """A reversal is soon answered; but not while the line is dead, and the shop can go on selling."""
+    return bool(payment["state"] == State.REVERSAL_DUE and view["offline"]["refusal"])
 
 
 def _is_fresh(ended: View, moment: Moment) -> bool:
@@ -209,7 +214,7 @@ def _result(view: View, payment: View, texts: Texts, slip_of: Callable[[str], st
         means=words.means(payment, texts), headline=words.headline(payment, None, texts),
         story=words.story(payment, texts, _limit(view, texts)) + _card_and_slip(view, payment, texts),
         slip=slip_of(payment["key"]) if prints else "", code=texts("result.code", code=code) if code else "",
-        waits=payment["state"] == State.REVERSAL_DUE, reprintable=prints, message=_message(view, texts),
+        waits=_is_waited_for(view, payment), reprintable=prints, message=_message(view, texts),
     )  # fmt: skip
 
 

@@ -12,11 +12,11 @@ from terminal.cashier.strip import Alert, alerts, strip
 from terminal.cashier.texts import texts_in
 from terminal.devices import DeviceHealth
 from terminal.effects import Send
-from terminal.events import CourierUp, MeansFailed, SaleRequested, SendNow
+from terminal.events import CourierUp, LinkLost, MeansFailed, SaleRequested, SendNow
 from terminal.printing import slip_of
 from terminal.view import view_of
-from tests.terminal.rig import Till, answer, from_host, ready_till
-from tests.terminal.test_offline import back_online, charge, cut_off, newest, sell, sold
+from tests.terminal.rig import CARD, PROFILE, Till, answer, from_host, ready_till
+from tests.terminal.test_offline import LIMITS, back_online, charge, cut_off, newest, sell, sold
 
 EN = texts_in("en")
 READY = {name: DeviceHealth("ready") for name in ("card_reader", "pin_pad", "scanner", "printer")}
@@ -45,6 +45,32 @@ def test_while_the_bank_can_be_asked_nothing_is_offered():
     till = cut_off()
     back_online(till)
     assert (entry(till).offline, entry(till).bank, entry(till).blocked) == (False, True, "")
+
+
+def cut_off_in_mid_sale(offline: Offline = LIMITS) -> Till:
+    till = Till(profile=PROFILE.model_copy(update={"offline": offline})).sign_on()
+    till.sell(means=CARD)
+    till.on(LinkLost())
+    return till
+
+
+def test_a_sale_that_the_dead_line_has_cut_off_does_not_hold_the_counter_for_the_whole_outage():
+    till = cut_off_in_mid_sale()
+    found = shown(till)
+    assert isinstance(found, Result) and found.headline.word == "Result unknown" and not found.waits
+    assert entry(till).offline
+    alarm = alerts(view_of(till.counter, READY), Moment("01", str(newest(till).key), till.now), EN)[0]
+    assert "¥25.00" in alarm.text
+
+
+def test_such_a_sale_is_waited_for_where_nothing_could_be_sold_meanwhile_or_the_line_is_back():
+    till = cut_off_in_mid_sale(Offline())
+    found = shown(till, seen=str(newest(till).key))
+    assert isinstance(found, Result) and found.waits
+    till = cut_off_in_mid_sale()
+    back_online(till)
+    found = shown(till, seen=str(newest(till).key))
+    assert isinstance(found, Result) and found.waits
 
 
 def test_a_shop_that_may_not_sell_offline_is_told_that_it_cannot_sell():
