@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from simulators.cards.commands import app as card_app
+from simulators.drill.commands import outage
 from simulators.wallet.commands import app as wallet_app
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
 
 app.add_typer(card_app, name="card")
 app.add_typer(wallet_app, name="wallet")
+app.command()(outage)
 
 Data = Annotated[Path, typer.Option("--data", help="目录 · Its folder.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="机器可读 · Machine-readable output.")]

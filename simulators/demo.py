@@ -1,11 +1,8 @@
 """`tillgate demo`: the whole shop on this machine, a tour through it, and then it is yours."""
 
 import asyncio
-import contextlib
 import json
-import signal
 import tempfile
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +21,7 @@ from simulators.tour.guide import Guide
 from simulators.tour.people import NotSeen
 from simulators.tour.processes import ProcessFailed
 from simulators.tour.setting_up import Shop, reserved_ports, set_up
-from simulators.tour.shop import RunningShop, open_shop
+from simulators.tour.shop import RunningShop, open_shop, until_told_to_stop
 from simulators.tour.steps import STEPS
 from simulators.wallet import WalletError
 
@@ -59,19 +56,10 @@ def demo(
         ) as error:  # fmt: skip
             raise typer.TyperException(str(error)) from None
         guide.opening(shop)
-        asyncio.run(_until_told_to_stop(_keep_shop(shop, guide, once=once, as_json=as_json)))
+        asyncio.run(until_told_to_stop(_keep_shop(shop, guide, once=once, as_json=as_json)))
         guide.closing(shop)
     if not guide.ok:
         raise typer.Exit(1)
-
-
-async def _until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
-    """Do `work`; Ctrl-C and SIGTERM cancel it, and it may still tidy up."""
-    task = asyncio.ensure_future(work)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
 async def _keep_shop(shop: Shop, guide: Guide, *, once: bool, as_json: bool) -> None:

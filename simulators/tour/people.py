@@ -62,6 +62,10 @@ class Cashier:
         """Close the batch, with the supervisor's leave."""
         await self._press("/?sheet=settle", "/settle", supervisor=supervisor, pin=pin)
 
+    async def cancel(self) -> None:
+        """Give up the payment that waits for a card or a code."""
+        await self._press("/", "/cancel")
+
     async def next_sale(self) -> None:
         """Go on from a result."""
         with suppress(PageError):  # no result is shown: the amount is there already

@@ -57,10 +57,14 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What is the merchant's own in a profile: the names, in Chinese and English, and the limits of offline sales."""
+    """What is the merchant's own in a profile: the names, in Chinese and English, and the limits of offline sales.
+
+    reply_timeout_s: how long a sale waits for the host's answer; without it as long as in any profile.
+    """
 
     names: tuple[str, str]
     offline: Mapping[str, int]
+    reply_timeout_s: float | None = None
 
 
 HOUSE = House(MERCHANT_NAMES, {"sale_amount_max": OFFLINE_SALE_MAX})
@@ -283,12 +287,16 @@ def _profile(shop: Shop, house: House) -> str:
     if shop.with_pcscd:
         slot, field = map(pcscd.reader_name, range(pcscd.SLOTS))
         readers = {"card_reader": f"pcsc:{slot}", "contactless_reader": f"pcsc:{field}"}
-    entries: dict[str, dict[str, str | int | bool]] = {
+    host_port = shop.ports.line if shop.with_line else shop.ports.host
+    entries: dict[str, dict[str, str | int | float | bool]] = {
         "": {
             "terminal_id": TERMINAL_ID, "merchant_id": MERCHANT_ID, "merchant_name_zh": zh, "merchant_name_en": en,
             "page_port": shop.ports.page,
         },
-        "host": {"address": LOOPBACK, "port": shop.ports.line if shop.with_line else shop.ports.host, "tls": True},
+        "host": {
+            "address": LOOPBACK, "port": host_port, "tls": True,
+            **({"reply_timeout_s": house.reply_timeout_s} if house.reply_timeout_s else {}),
+        },
         "courier": {"address": LOOPBACK, "port": shop.ports.broker, "tls": True} if shop.with_broker else {},
         "offline": dict(house.offline),
         "devices": {
@@ -301,7 +309,7 @@ def _profile(shop: Shop, house: House) -> str:
     return "\n".join(_table(name, values) for name, values in entries.items())
 
 
-def _table(name: str, values: dict[str, str | int | bool]) -> str:
+def _table(name: str, values: Mapping[str, str | int | float | bool]) -> str:
     lines = [f"[{name}]"] if name else []
     lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]  # TOML as well
     return "\n".join(lines) + "\n"

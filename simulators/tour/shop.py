@@ -1,9 +1,12 @@
 """A running shop: its processes, the line between terminal and host, and the people in it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from host_switch.envelopes import ROOT
 from host_switch.records import Transaction
@@ -71,6 +74,15 @@ async def open_shop(
             await process.stop()
         if line is not None:
             await line.close()
+
+
+async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
+    """Do `work`; Ctrl-C and SIGTERM cancel it, and it may still tidy up."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def host_books(shop: Shop) -> Books:
