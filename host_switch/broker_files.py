@@ -7,14 +7,17 @@ nobody may speak there in another's name, and nobody may take the room of all.
 
 import os
 import pwd
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from host_switch import certificates
 from host_switch.keys import write_durably
 
 CONFIGURATION, RULES, WITHDRAWN = "mosquitto.conf", "acl", "withdrawn.pem"
 DEFAULT_PORT = 8883
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 
 # Mosquitto's package makes this account; started by root, the broker becomes it.
 USUAL_ACCOUNT = "mosquitto"
@@ -60,13 +63,20 @@ connection_messages true
 """
 
 _RULES = f"""\
-# A terminal speaks below its own id and hears what is meant for it, whatever its merchant; and nothing else.
+# A terminal speaks below its own id and hears what is meant for it, whatever its merchant; and, below, its own shop.
 pattern write tg/+/%u/up/#
 pattern read tg/+/%u/down/#
 
 user {certificates.HOST_AT_BROKER}
 topic read tg/+/+/up/#
 topic write tg/+/+/down/#
+"""
+
+_RULES_OF_TERMINAL = """\
+
+user {terminal}
+topic write tg/{merchant}/shop/seen/{terminal}
+topic read tg/{merchant}/shop/seen/+
 """
 
 
@@ -81,8 +91,9 @@ def usual_account() -> str:
 
 
 def write(
-    folder: Path, out: Path, *, names: Sequence[str] = (), listen: str = "", port: int = DEFAULT_PORT, user: str = ""
-) -> None:
+    folder: Path, out: Path, *, names: Sequence[str] = (), listen: str = "", port: int = DEFAULT_PORT, user: str = "",
+    merchants: Mapping[str, str] = _NOBODY,
+) -> None:  # fmt: skip
     """Write everything into `out`, with new certificates for the broker and for the host at the broker.
 
     Args:
@@ -92,6 +103,7 @@ def write(
         listen: the address to listen on; all, unless given.
         port: the port to listen on.
         user: the account that the broker runs as, and that the files then belong to; see `usual_account`.
+        merchants: of each terminal its merchant, whose terminals may hear each other.
 
     Raises:
         BrokerFilesError: there is no such account, or the files cannot be given to it.
@@ -107,14 +119,13 @@ def write(
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_durably(out / "ca.pem", (folder / certificates.FOLDER / "ca.pem").read_bytes())
     write_durably(out / "broker.pem", broker)
-    write_durably(out / RULES, _RULES.encode())
     write_durably(out / CONFIGURATION, configuration.encode())
-    write_withdrawn(folder, out)
+    write_current(folder, out, merchants)
     _give(out, user)
 
 
-def write_withdrawn(folder: Path, out: Path) -> None:
-    """Write anew who is shut out: whoever shows a certificate that was replaced or taken away.
+def write_current(folder: Path, out: Path, merchants: Mapping[str, str] = _NOBODY) -> None:
+    """Write anew who is shut out, whoever shows a certificate that was replaced or taken away; and who hears whom.
 
     Raises:
         BrokerFilesError: `out` is not a broker's folder.
@@ -123,8 +134,15 @@ def write_withdrawn(folder: Path, out: Path) -> None:
     if not (out / CONFIGURATION).exists():
         raise BrokerFilesError(f"{out} holds no broker's files: write them first with tillgate host broker-config")
     owner = (out / CONFIGURATION).stat()
-    write_durably(out / WITHDRAWN, certificates.withdrawn(folder))
-    os.chown(out / WITHDRAWN, owner.st_uid, owner.st_gid)
+    for name, content in ((WITHDRAWN, certificates.withdrawn(folder)), (RULES, _rules(merchants).encode())):
+        write_durably(out / name, content)
+        os.chown(out / name, owner.st_uid, owner.st_gid)
+
+
+def _rules(merchants: Mapping[str, str]) -> str:
+    """A name with other signs than letters and digits is no terminal's, and could mean more than one."""
+    plain = [pair for pair in sorted(merchants.items()) if all(name.isascii() and name.isalnum() for name in pair)]
+    return _RULES + "".join(_RULES_OF_TERMINAL.format(terminal=one, merchant=merchant) for one, merchant in plain)
 
 
 def _check(out: Path, user: str) -> None:

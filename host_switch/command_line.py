@@ -44,6 +44,16 @@ def require_terminal(data: Path, terminal: str) -> None:
         raise typer.TyperException(f"no terminal {terminal}: register it with tillgate host terminal add")
 
 
+def merchants_of(data: Path) -> dict[str, str]:
+    """Of each terminal that the host in this folder knows its merchant; a host that never ran knows none."""
+    from host_switch import start
+
+    if not (data / "host.db").exists():
+        return {}
+    with in_one_sentence(), start.opened_store(data, to_write=False) as store:
+        return store.merchants()
+
+
 def books_of(data: Path) -> Any:
     """All that the host in this folder has on its books."""
     from host_switch import start

@@ -11,7 +11,16 @@ from typing import Annotated, Any
 import typer
 
 from host_switch import queue_commands, signed_commands, wallet_commands
-from host_switch.command_line import Data, Json, TerminalId, books_of, in_one_sentence, require_terminal, tell
+from host_switch.command_line import (
+    Data,
+    Json,
+    TerminalId,
+    books_of,
+    in_one_sentence,
+    merchants_of,
+    require_terminal,
+    tell,
+)  # fmt: skip
 from host_switch.download_files import MAXIMA
 from host_switch.orders import COMMANDS
 from host_switch.records import Presence, Telemetry
@@ -143,7 +152,9 @@ def make_broker_files(
     from host_switch import broker_files
 
     with in_one_sentence(), _as_broker_files(out):
-        broker_files.write(data, out, names=name or (), listen=listen, port=port, user=user)
+        broker_files.write(
+            data, out, names=name or (), listen=listen, port=port, user=user, merchants=merchants_of(data)
+        )
     tell({"broker": str(out / broker_files.CONFIGURATION), "port": port}, as_json)
 
 
@@ -153,14 +164,16 @@ def tell_broker_who_is_shut_out(
     out: Annotated[Path, typer.Option(help="中间件目录 · The broker's folder.", file_okay=False)],
     as_json: Json = False,
 ) -> None:
-    """更新作废证书列表 · Tell the broker which certificates were replaced or taken away; then let it reload (HUP).
+    """更新作废证书与终端规则 · Tell the broker which certificates are no longer good, and which terminals a shop has.
+
+    Then let it reload (HUP). Also after terminal add: only then the shop's other tills hear the new one.
 
     例 / Example: tillgate host broker-withdrawn --data ./host --out /etc/tillgate-broker
     """
     from host_switch import broker_files
 
     with in_one_sentence(), _as_broker_files(out):
-        broker_files.write_withdrawn(data, out)
+        broker_files.write_current(data, out, merchants_of(data))
     tell({"withdrawn": str(out / broker_files.WITHDRAWN)}, as_json)
 
 

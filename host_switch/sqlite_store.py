@@ -328,6 +328,10 @@ class SqliteStore:
         with _as_store_error("read"):
             return list(self._phones.users().values())
 
+    def merchants(self) -> dict[str, str]:
+        """Of each terminal its merchant."""
+        return {str(terminal): str(merchant) for terminal, merchant in self._rows("SELECT id, merchant FROM terminals")}
+
     def signers(self) -> tuple[list[CodeIssuer], list[SignedKey]]:
         """The issuers of signed codes, and the phones' keys that they have certified."""
         with _as_store_error("read"):

@@ -227,6 +227,11 @@ class Memory:
         seen = self.recall(key) or Seen(key, ())
         self.remember(Seen(key, (*seen.spent, spent)[-SPENT_MAX:]))
 
+    def alive(self, now: int) -> list[tuple[bytes, int]]:
+        """Key and counter of each code that could still come again, those of the key heard of last at the end."""
+        seen = self._seen.values()
+        return [(one.key, spent.counter) for one in seen for spent in one.spent if spent.until >= now]
+
     def _oldest(self) -> Seen:
         return next(iter(self._seen.values()))
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from host_switch import broker_files
+from host_switch.command_line import merchants_of
 
 LOOPBACK = "127.0.0.1"
 SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")  # not in everybody's PATH
@@ -39,7 +40,8 @@ def set_up(folder: Path, host: Path, port: int) -> None:
         BrokerFilesError, CertificateError, OSError: it cannot be made.
     """
     own = pwd.getpwuid(os.geteuid()).pw_name
-    broker_files.write(host, folder, names=[LOOPBACK], listen=LOOPBACK, port=port, user=own)
+    merchants = merchants_of(host)
+    broker_files.write(host, folder, names=[LOOPBACK], listen=LOOPBACK, port=port, user=own, merchants=merchants)
 
 
 def run(folder: Path, port: int, *, stand_in: bool = False) -> None:

@@ -11,7 +11,7 @@ from firmware_config.profile import TerminalProfile
 from iso8583.response_codes import Action, meaning
 from terminal import messages, risk
 from terminal.book import Book
-from terminal.effects import Effect, OpenDrawer, Persist
+from terminal.effects import Effect, OpenDrawer, Persist, TellShop
 from terminal.errands import Errands
 from terminal.events import (
     BalanceRequested,
@@ -25,7 +25,7 @@ from terminal.events import (
     CloseByPeople,
     CodeIgnored,
     CodePresented,
-    CodeSeen,
+    CodesSeen,
     CodeTrustLoaded,
     CourierLost,
     CourierRefused,
@@ -60,7 +60,7 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.host_time import HostClock
 from terminal.offline_caps import OfflineCard
-from terminal.offline_codes import CodeVerified, OfflineCodes, capped
+from terminal.offline_codes import CodeVerified, OfflineCodes, capped, fingerprint
 from terminal.parked import ParkedBatches
 from terminal.payment import Payments
 from terminal.payment_codes import SHIPPED, CodeTable
@@ -203,7 +203,7 @@ class Counter:
                 return self.payments.send_now(now) + self.parked.send_now(now)
             case DownloadKept():
                 return self.errands.kept(event, now)
-            case CodeSeen():
+            case CodesSeen():
                 self.offline_codes.seen_elsewhere(event)
                 return []
             case RoomMeasured() | ClockSeen() | DevicesSeen() | DownloadsLoaded() | CodeTrustLoaded() | CardCounted():
@@ -236,7 +236,8 @@ class Counter:
             judged = capped(refusal)
         if isinstance(judged, CodeVerified):
             self._forget_refusal()
-            return self.payments.presented(judged, now)
+            tell = TellShop((fingerprint(judged.says.key, judged.says.counter),))
+            return [*self.payments.presented(judged, now), tell]
         self._say(judged.reason, key)
         if judged.evidence is None:
             return []
@@ -255,7 +256,7 @@ class Counter:
                 return self._keeper_of(key).courier_refused(key, now)
             case CourierUp() | CourierLost():
                 self.courier_connected = isinstance(event, CourierUp)
-                return []
+                return self.offline_codes.tell_again(now) if self.courier_connected else []
 
     def _received(self, event: Received, now: float) -> list[Effect]:
         """The host has spoken. What the courier brings may be a day old, or made under keys that are no more.

@@ -6,7 +6,8 @@ and so is what a lost connection had not handed over: the core sends again what 
 
 The payload is a frame as on the line to the host, without its length. Topics are below ``tg/<merchant>/<terminal>``:
 ``up/reversal``, ``up/advice``, ``up/upload`` and ``up/telemetry``; ``down/answer``; and ``up/presence``, retained,
-which the broker itself sets to *offline* when we are gone.
+which the broker itself sets to *offline* when we are gone. The terminals of a shop hear each other below
+``tg/<merchant>/shop/seen``: each says in its own name which codes have paid there.
 
 There is one client (`paho`) for each connection. To connect it is given a thread, for that blocks; then it lives in the
 loop (`_InLoop`): a thread of its own would take turns with that at every packet. What has arrived while the loop did
@@ -18,7 +19,7 @@ import json
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
@@ -35,17 +36,23 @@ from firmware_config.profile import TerminalProfile
 from iso8583 import Iso8583Error, Message
 from iso8583.unionpay import Frame
 from terminal import messages
-from terminal.events import CourierLost, CourierRefused, CourierUp, Event
+from terminal.effects import Tell, TellShop
+from terminal.events import CodesSeen, CourierLost, CourierRefused, CourierUp, Event
 from terminal.host_link import received_in
+from terminal.offline_codes import uses_in
 from terminal.records import Key
 from terminal.vault import Vault
 
 CONNECT_WITHIN_S: Final = 5.0
 RECONNECT_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 SESSION_KEPT_S: Final = 86_400
-"""How long the broker keeps our subscription, and answers that we were not there to take."""
+"""How long the broker keeps our subscriptions, and what we were not there to take."""
+SEEN_KEPT_S: Final = 120
+"""So long the shop is told of a code that has paid, also a terminal that is away: then it cannot come again."""
 UNDER_WAY_MAX: Final = 256
 ARRIVED_MAX: Final = 256
+TOLD_MAX: Final = 16
+"""So many messages of other terminals are taken at once: they never take the room of answers."""
 PAYLOAD_BYTES_MAX: Final = 4096
 CLOCK_S: Final = 0.5
 LATE_S: Final = 5
@@ -61,7 +68,7 @@ log = structlog.get_logger()
 class Courier:
     """Keeps one connection to the broker, and makes it again when it is lost. Without `tls` it is plain TCP.
 
-    Reports CourierUp when the broker has taken our subscription, CourierLost, CourierRefused, and Received.
+    Reports CourierUp when the broker has taken our subscription, CourierLost, CourierRefused, Received and CodesSeen.
     """
 
     def __init__(
@@ -73,11 +80,13 @@ class Courier:
         self._report = report
         self._tls = tls
         self._topic = f"tg/{profile.merchant_id}/{profile.terminal_id}"
+        self._shop = f"tg/{profile.merchant_id}/shop/seen/"
         self._version = self._endpoint.version
         self._client: Client | None = None
         self._under_way: dict[int, Key | None] = {}
         self._under_way_max = UNDER_WAY_MAX
         self._arrived: list[MQTTMessage] = []
+        self._told: list[MQTTMessage] = []
         self._was_greeted = False
         self._failures = 0
         self.is_up = False
@@ -94,11 +103,16 @@ class Courier:
         """Hand one message over, if it can be done now. Nobody need carry it for long after it is sent again."""
         suffix = "reversal" if message.mti.startswith("04") else "upload" if message.mti == "0320" else "advice"
         frame = Frame(self._profile.host.tpdu, self._profile.host.header, message).to_bytes()
-        self._publish(suffix, frame, messages.key_in(message), again_in_s + LATE_S)
+        self._publish(f"{self._topic}/up/{suffix}", frame, messages.key_in(message), again_in_s + LATE_S)
 
-    def tell(self, telemetry: Mapping[str, object], again_in_s: int) -> None:
-        """Hand over how the terminal is: plain values, of which none may be card data."""
-        self._publish("telemetry", json.dumps({**telemetry, "version": _version()}).encode(), None, again_in_s + LATE_S)
+    def tell(self, effect: Tell | TellShop) -> None:
+        """Hand over how the terminal is, or to the other terminals of the shop which codes have paid here."""
+        match effect:
+            case Tell(telemetry, again_in_s):
+                said = json.dumps({**telemetry, "version": _version()}).encode()
+                self._publish(f"{self._topic}/up/telemetry", said, None, again_in_s + LATE_S)
+            case TellShop(fingerprints):
+                self._publish(self._shop + self._profile.terminal_id, b"".join(fingerprints), None, SEEN_KEPT_S)
 
     # --- one connection -----------------------------------------------------------------------------------------------
 
@@ -173,11 +187,12 @@ class Courier:
         self._client = None
         self._under_way.clear()
         self._arrived.clear()
+        self._told.clear()
         if self.is_up:
             self.is_up = False
             self._report(CourierLost())
 
-    def _publish(self, suffix: str, payload: bytes, key: Key | None, expiry_s: int) -> None:
+    def _publish(self, topic: str, payload: bytes, key: Key | None, expiry_s: int) -> None:
         client = self._client
         if client is None or not self.is_up or len(self._under_way) >= self._under_way_max:
             return
@@ -185,7 +200,7 @@ class Courier:
         if self._version == 5:
             properties = _properties(PacketTypes.PUBLISH)
             properties.MessageExpiryInterval = expiry_s
-        handed = client.publish(f"{self._topic}/up/{suffix}", payload, qos=1, properties=properties)
+        handed = client.publish(topic, payload, qos=1, properties=properties)
         if handed.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._under_way[handed.mid] = key
 
@@ -206,12 +221,17 @@ class Courier:
     def _on_subscribe(
         self, client: Client, _data: Any, _number: int, reasons: list[ReasonCode], _properties: Properties | None
     ) -> None:
-        """Answers would reach us, or never."""
+        """Answers would reach us, or never. What the shop says we can do without."""
+        if self.is_up:
+            if reasons[0].is_failure:
+                log.warning("broker_refuses_shop", reason=str(reasons[0]))
+            return
         if reasons[0].is_failure:
             log.warning("broker_refuses_subscription", reason=str(reasons[0]))
             client.disconnect()
             return
         self.is_up, self._failures = True, 0
+        client.subscribe(f"{self._shop}+", qos=1)
         told = client.publish(f"{self._topic}/up/presence", b"online", qos=1, retain=True)
         self._under_way[told.mid] = None
         self._report(CourierUp())
@@ -226,25 +246,31 @@ class Courier:
             self._report(CourierRefused(key))
 
     def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
-        """Something has come that may be an answer. None is retained, and none is so long.
+        """Something has come that may be an answer, or of another terminal. None is retained, and none is so long.
 
         When a broker sends more at once than it may, the host will be asked again.
         """
-        is_answer = not message.retain and len(message.payload) <= PAYLOAD_BYTES_MAX
-        if is_answer and len(self._arrived) < ARRIVED_MAX:
-            self._arrived.append(message)
+        may_be = not message.retain and len(message.payload) <= PAYLOAD_BYTES_MAX
+        of_shop = message.topic.startswith(self._shop)
+        waiting, maximum = (self._told, TOLD_MAX) if of_shop else (self._arrived, ARRIVED_MAX)
+        if may_be and len(waiting) < maximum:
+            waiting.append(message)
         else:
             client.ack(message.mid, message.qos)
 
     def _take_arrived(self) -> None:
         """Nothing else is there by now. What is, is acknowledged whatever it is: nobody else may want it."""
         arrived, self._arrived = self._arrived, []
+        told, self._told = self._told, []
         for each in received_in([bytes(message.payload) for message in arrived], self._vault, "courier"):
             if isinstance(each, Iso8583Error):
                 log.warning("courier_frame_refused", field=str(each.field), offset=each.offset, reason=each.reason)
             else:
                 self._report(each)
-        for message in arrived:
+        for message in told:
+            if message.topic != self._shop + self._profile.terminal_id and (uses := uses_in(bytes(message.payload))):
+                self._report(CodesSeen(uses))
+        for message in (*arrived, *told):
             if self._client is not None:
                 self._client.ack(message.mid, message.qos)
 

@@ -42,6 +42,13 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
+class TellShop:
+    """Tell the other terminals of this shop which codes have paid here, named as by `offline_codes.fingerprint`."""
+
+    fingerprints: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reconnect:
     """Drop the connection and make a new one: the host does not answer on this one."""
 
@@ -129,6 +136,6 @@ class OpenDrawer:
 
 
 Effect = (
-    Persist | Send | Tell | Reconnect | SetClock | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys | KeepDownload
-    | LoadBatch | Print | PrintNow | OpenDrawer
+    Persist | Send | Tell | TellShop | Reconnect | SetClock | AskForMeans | ReleaseMeans | CompleteCard | LoadKeys
+    | KeepDownload | LoadBatch | Print | PrintNow | OpenDrawer
 )  # fmt: skip

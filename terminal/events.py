@@ -170,10 +170,10 @@ class CodePresented:
 
 
 @dataclass(frozen=True, slots=True)
-class CodeSeen:
-    """Another terminal of this shop has sold by a signed code: its use is named as by `offline_codes.fingerprint`."""
+class CodesSeen:
+    """Another terminal of this shop has sold by signed codes: their uses, named as by `offline_codes.fingerprint`."""
 
-    fingerprint: bytes
+    fingerprints: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,7 +405,7 @@ class Tick:
 Event = (
     SaleRequested | BalanceRequested | VoidRequested | RefundRequested | CancelRequested | ReprintRequested
     | SettleRequested | CloseByPeople | DrawerRequested | DrawerStuck
-    | CardPresented | CodePresented | CardCounted | CodeSeen | CodeIgnored | SwipeRefused | MeansFailed
+    | CardPresented | CodePresented | CardCounted | CodesSeen | CodeIgnored | SwipeRefused | MeansFailed
     | CardCompleted | Progress | SlipReady | SlipPrinted | SlipFailed
     | LinkUp | LinkLost | CourierUp | CourierLost | CourierRefused | SendNow | Received
     | KeysLoaded | KeysLost | KeysBack | CardErased | DownloadKept | DownloadsLoaded

@@ -13,7 +13,7 @@ import structlog
 from firmware_config.profile import TerminalProfile
 from iso8583 import Iso8583Error, Message
 from terminal import messages
-from terminal.effects import Send, Tell
+from terminal.effects import Send, Tell, TellShop
 from terminal.events import CardErased, Event
 from terminal.host_link import HostLink, courier_of
 from terminal.key_frames import KeysGone
@@ -58,10 +58,10 @@ class Lines:
             else:
                 self._not_sent(send, message)
 
-    def tell(self, news: Tell) -> None:
-        """Hand telemetry to the courier, where there is one."""
+    def tell(self, news: Tell | TellShop) -> None:
+        """Hand over what is no debt to the courier, where there is one."""
         if self._courier is not None:
-            self._courier.tell(news.telemetry, news.again_in_s)
+            self._courier.tell(news)
 
     def _hand_over(self, send: Send, message: Message) -> None:
         try:

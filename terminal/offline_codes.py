@@ -4,8 +4,9 @@
 
 - Its memory is its journal: the book knows the last codes of each customer's key that have paid here, and a restart
   knows them again. When there is no room to remember another customer, no other customer pays.
-- What other terminals of the shop have taken they may say (`CodeSeen`). That is kept in memory only, and no more than
-  `ELSEWHERE_MAX` of it: it can only refuse a code.
+- Terminals of a shop tell each other what they have taken (`TellShop`, `CodesSeen`): each sale when it is durable, and
+  when the courier comes up again all that could still come again. What others have said is kept in memory only, and no
+  more than `ELSEWHERE_MAX` of it: it can only refuse a code, and nobody counts on having heard it.
 - Of two codes that prove a double spend, the second becomes a record, too; once in a payment, so that whoever goes on
   showing codes fills no journal.
 """
@@ -22,7 +23,8 @@ from paycode.lists import CompactList
 from paycode.signed import PREFIX, Seen, claimed
 from paycode.signed import Payment as ToPay
 from terminal.book import Book, Payment
-from terminal.events import CodeSeen, CodeTrustLoaded
+from terminal.effects import Effect, TellShop
+from terminal.events import CodesSeen, CodeTrustLoaded
 from terminal.offline_caps import OfflineCard
 from terminal.records import CODE_SCHEME, ApprovedByCode, Key, Record, SpentTwice
 
@@ -31,6 +33,9 @@ _USED_UP: Final = "offline_code_used"
 
 ELSEWHERE_MAX: Final = 10_000
 """Uses of codes at other terminals that are remembered, the newest: more than a shop sells in an outage."""
+USE_BYTES: Final = 16
+TOLD_MAX: Final = 64
+"""Uses in one message to the shop: more than one till sells in the 100 seconds in which a code can come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,18 @@ class OfflineCodes:
         """Whether a signed code can pay here at all."""
         return self.trust.issuers is not None
 
-    def seen_elsewhere(self, event: CodeSeen) -> None:
-        """Another terminal has taken a code: here it pays no more."""
-        self._elsewhere.pop(event.fingerprint, None)
-        if len(self._elsewhere) >= ELSEWHERE_MAX:
-            del self._elsewhere[next(iter(self._elsewhere))]
-        self._elsewhere[event.fingerprint] = None
+    def seen_elsewhere(self, event: CodesSeen) -> None:
+        """Another terminal has taken codes: here they pay no more."""
+        for use in event.fingerprints:
+            self._elsewhere.pop(use, None)
+            if len(self._elsewhere) >= ELSEWHERE_MAX:
+                del self._elsewhere[next(iter(self._elsewhere))]
+            self._elsewhere[use] = None
+
+    def tell_again(self, now: float) -> list[Effect]:
+        """What the shop may not have heard, and could be shown there."""
+        uses = [fingerprint(*use) for use in self._book.codes.alive(int(now))]
+        return [TellShop(tuple(uses[-TOLD_MAX:]))] if uses else []
 
     def judge(self, code: str, payment: Payment, now: float) -> CodeVerified | CodeRefusal:
         """Say whether a scanned code pays for this payment."""
@@ -127,4 +138,11 @@ def double_spends(records: Iterable[Record]) -> list[tuple[Key, str, bool]]:
 
 def fingerprint(user: bytes, counter: int) -> bytes:
     """How terminals of a shop name a use of a customer's key to each other: it tells nothing of code or customer."""
-    return hashlib.sha256(b"use of a code\0" + user + counter.to_bytes(8, "big", signed=True)).digest()[:16]
+    return hashlib.sha256(b"use of a code\0" + user + counter.to_bytes(8, "big", signed=True)).digest()[:USE_BYTES]
+
+
+def uses_in(payload: bytes) -> tuple[bytes, ...]:
+    """The uses that another terminal has told, one fingerprint after the other; none if it is no such message."""
+    if len(payload) % USE_BYTES or len(payload) > TOLD_MAX * USE_BYTES:
+        return ()
+    return tuple(payload[at : at + USE_BYTES] for at in range(0, len(payload), USE_BYTES))

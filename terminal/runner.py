@@ -40,6 +40,7 @@ from terminal.effects import (
     Send,
     SetClock,
     Tell,
+    TellShop,
 )  # fmt: skip
 from terminal.events import (
     BalanceRequested,
@@ -318,7 +319,7 @@ class Runner:
                 self.journal.append(record)
             case Send():
                 self._lines.send([effect])
-            case Tell():
+            case Tell() | TellShop():
                 self._lines.tell(effect)
             case AskForMeans():
                 self._means.ask(effect, self.emv, lambda card: refusal_of(card, self.counter, self.journal))

@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from host_switch import broker_files
 from host_switch import certificates as host_certificates
 from simulators import broker
 from terminal import certificates
@@ -103,10 +104,14 @@ class StandIn(Simulated):
 
 
 @contextmanager
-def running_broker(folder: Path, host: Path, kind: type[Mosquitto] = Mosquitto) -> Iterator[Mosquitto]:
-    """A broker in `folder`, for the host with its authority in `host`."""
+def running_broker(
+    folder: Path, host: Path, kind: type[Mosquitto] = Mosquitto, merchants: Mapping[str, str] | None = None
+) -> Iterator[Mosquitto]:
+    """A broker in `folder`, for the host with its authority in `host`; `merchants` are those of its terminals."""
     port = free_port()
     broker.set_up(folder / "broker", host, port)
+    if merchants:
+        broker_files.write_current(host, folder / "broker", merchants)
     running = kind(folder / "broker", port)
     running.start()
     try:

@@ -85,6 +85,52 @@ def test_a_terminal_hears_nothing_of_another(mosquitto, host, certified, topic) 
         assert thief.hear() == (down(A), b"for A")
 
 
+SEEN = f"tg/{MERCHANT}/shop/seen"
+C, OTHER = "11112222", "898110053110002"
+
+
+def shops_are_told(mosquitto: Mosquitto, host: Path, a: Speaker) -> None:
+    """The broker learns while it runs, and its clients stay, whose tills there are."""
+    broker_files.write_current(host, mosquitto.folder, {A: MERCHANT, B: MERCHANT, C: OTHER})
+    mosquitto.reload()
+    until(lambda: a.say(f"{SEEN}/{A}", b"ready?") != "Not authorized")
+
+
+def test_tills_of_one_shop_hear_each_other_and_each_speaks_in_its_own_name_only(mosquitto, host, certified) -> None:
+    with speaking(mosquitto.port, certified(B), B) as b, speaking(mosquitto.port, certified(A), A) as a:
+        assert a.say(f"{SEEN}/{A}", b"too early") == "Not authorized", "the broker knows no shop yet"
+        shops_are_told(mosquitto, host, a)
+        b.listen(f"{SEEN}/+")
+        for topic in (f"{SEEN}/{B}", f"{SEEN}/{C}", SEEN, f"tg/{MERCHANT}/shop/{A}"):
+            assert a.say(topic, b"feigned") == "Not authorized"
+        assert a.say(f"{SEEN}/{A}", b"a use") == "Success"
+        assert b.hear() == (f"{SEEN}/{A}", b"a use")
+
+
+def test_a_till_of_another_merchant_neither_hears_a_shop_nor_speaks_there(mosquitto, host, certified) -> None:
+    with (
+        speaking(mosquitto.port, certified(A), A) as a,
+        speaking(mosquitto.port, certified(B), B) as b,
+        speaking(mosquitto.port, certified(C), C) as stranger,
+    ):
+        shops_are_told(mosquitto, host, a)
+        for topic in (f"{SEEN}/+", "tg/+/shop/#", f"{SEEN}/{A}", f"tg/{OTHER}/shop/seen/+"):
+            stranger.listen(topic)
+        b.listen(f"{SEEN}/+")
+        for topic in (f"{SEEN}/{C}", f"{SEEN}/{A}", f"tg/{OTHER}/shop/seen/{A}"):
+            assert stranger.say(topic, b"feigned") == "Not authorized"
+        a.say(f"{SEEN}/{A}", b"not for C")
+        stranger.say(f"tg/{OTHER}/shop/seen/{C}", b"its own")
+        assert b.hear() == (f"{SEEN}/{A}", b"not for C")
+        assert stranger.hear() == (f"tg/{OTHER}/shop/seen/{C}", b"its own")
+
+
+@pytest.mark.parametrize("merchant", ["+", "#", f"{MERCHANT}\nuser x", "89811005311000/"])
+def test_a_merchant_whose_name_could_mean_more_than_one_has_no_shop(host, tmp_path, merchant) -> None:
+    broker_files.write(host, tmp_path / "out", merchants={A: merchant})
+    assert f"user {A}" not in (tmp_path / "out" / broker_files.RULES).read_text()
+
+
 def test_the_host_does_not_speak_as_a_terminal(mosquitto, host) -> None:
     with speaking(mosquitto.port, certificates.broker_context(host), HOST_AT_BROKER) as switch:
         assert switch.say(up(A), FRAME) == "Not authorized"
@@ -130,7 +176,7 @@ def test_a_certificate_that_was_replaced_or_taken_away_is_shut_out_after_a_reloa
     current = certified_terminal(tmp_path / "anew", host, A)
     (host / certificates.FOLDER / "terminals" / f"{B}.pem").unlink()
     assert comes_in(mosquitto.port, gone, B), "the broker has not been told"
-    broker_files.write_withdrawn(host, mosquitto.folder)
+    broker_files.write_current(host, mosquitto.folder)
     mosquitto.reload()
     until(lambda: not comes_in(mosquitto.port, gone, B))
     assert not comes_in(mosquitto.port, replaced, A)
@@ -235,7 +281,7 @@ def test_what_cannot_be_is_refused_in_words(host, tmp_path) -> None:
     with pytest.raises(BrokerFilesError, match="line break"):
         broker_files.write(host, tmp_path / "out\nuser root")
     with pytest.raises(BrokerFilesError, match="broker-config"):
-        broker_files.write_withdrawn(host, tmp_path)
+        broker_files.write_current(host, tmp_path)
     assert broker.mosquitto() is not None
 
 

@@ -207,8 +207,13 @@ def test_a_brokers_files_are_written_and_its_list_is_kept_current(run: Run, tmp_
     assert (code, lines(said)) == (0, [{"broker": str(out / "mosquitto.conf"), "port": 18883}])
     assert "listener 18883\n" in (out / "mosquitto.conf").read_text()
     before = (out / "withdrawn.pem").read_bytes()
+    (tmp_path / "tmk.hex").write_text("11" * 16)
+    add = ("terminal", "add", "22223333", "--merchant", "898110053110001")
+    assert run(*add, "--master-key-file", str(tmp_path / "tmk.hex"))[0] == 0
+    assert "user 22223333" not in (out / "acl").read_text()
     assert run("broker-withdrawn", "--out", str(out))[0] == 0
     assert (out / "withdrawn.pem").read_bytes() != before
+    assert "user 22223333\ntopic write tg/898110053110001/shop/seen/22223333\n" in (out / "acl").read_text()
 
 
 REFUSED = {

@@ -80,8 +80,9 @@ class Shop:
     def __init__(
         self, folder: Path, reply_timeout_s: float, channel_timeout_s: float, limits: Limits, cards: dict[str, Card],
         accounts: list[Account], settings: str, devices: str, names: tuple[str, str], host_port: int, relay_port: int,
+        terminal_id: str,
     ) -> None:  # fmt: skip
-        self.folder = folder
+        self.folder, self.terminal_id = folder, terminal_id
         self.issuer: Issuer
         self.issuer_port = 0
         self.host: Listener
@@ -138,7 +139,7 @@ class Shop:
     def _set_up(self) -> None:
         with host.opened_store(self.folder / "host", to_write=True) as store:
             store.put_secret(host.ZONE_KEYS, ZONE_PIN_KEY + ZONE_MAC_KEY)
-        host.carry_out(self.folder / "host", TerminalRegistered(TERMINAL, MERCHANT, MASTER_KEY))
+        host.carry_out(self.folder / "host", TerminalRegistered(self.terminal_id, MERCHANT, MASTER_KEY))
         (self.folder / "terminal").mkdir()
         KeyStore.create(self.folder / "terminal" / "vault.json", MASTER_KEY)
         keep_test_ca_keys(self.folder / "terminal")
@@ -147,7 +148,7 @@ class Shop:
         places = {"pin_pad_path": self.pin_pad.path, "scanner_path": self.scanner.path, "printer_address": LOOPBACK}
         devices = self._devices + "".join(f'{name} = "{place}"\n' for name, place in places.items())
         (self.folder / "terminal" / "profile.toml").write_text(
-            f'terminal_id = "{TERMINAL}"\nmerchant_id = "{MERCHANT}"\n'
+            f'terminal_id = "{self.terminal_id}"\nmerchant_id = "{MERCHANT}"\n'
             f"merchant_name_zh = {json.dumps(self._names[0])}\nmerchant_name_en = {json.dumps(self._names[1])}\n"
             f"{self._settings}\n"
             f"[host]\nport = {self.relay_port or self.host_port}\nreply_timeout_s = {self._reply_timeout_s}\n"
@@ -464,6 +465,7 @@ async def shop(
     host_port: int = 0,
     relay_port: int = 0,
     on_effect: Callable[[Effect], None] = lambda _: None,
+    terminal_id: str = TERMINAL,
 ) -> AsyncIterator[Shop]:
     """Open a shop in a folder, with everything switched on and the terminal signed on.
 
@@ -476,7 +478,7 @@ async def shop(
     s = Shop(
         folder, reply_timeout_s, channel_timeout_s, limits or Limits(), deck,
         default_accounts(OPENING_BALANCE) if accounts is None else accounts,
-        settings, devices, names, host_port, relay_port,
+        settings, devices, names, host_port, relay_port, terminal_id,
     )  # fmt: skip
     s.on_effect = on_effect
     async with AsyncExitStack() as stack:

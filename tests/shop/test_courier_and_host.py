@@ -99,7 +99,7 @@ async def test_a_broker_that_is_killed_and_started_takes_both_back(tmp_path: Pat
 async def test_a_terminal_whose_certificate_was_taken_away_is_shut_out_and_owes_by_its_line(tmp_path: Path) -> None:
     async with road(tmp_path) as it:
         (it.authority / certificates.FOLDER / "terminals" / f"{TERMINAL}.pem").unlink()
-        broker_files.write_withdrawn(it.authority, it.broker.folder)
+        broker_files.write_current(it.authority, it.broker.folder)
         it.broker.kill()
         await it.until_connected(False)
         it.broker.start()

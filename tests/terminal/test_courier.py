@@ -15,8 +15,9 @@ from host_switch import certificates as of_host
 from iso8583 import Message
 from iso8583.unionpay import Frame
 from terminal import certificates as of_terminal
-from terminal.courier import PAYLOAD_BYTES_MAX, Courier
-from terminal.events import CourierLost, CourierRefused, CourierUp, Event, Received
+from terminal.courier import PAYLOAD_BYTES_MAX, SEEN_KEPT_S, Courier
+from terminal.effects import Tell, TellShop
+from terminal.events import CodesSeen, CourierLost, CourierRefused, CourierUp, Event, Received
 from terminal.key_store import KeyStore
 from terminal.records import Key
 from terminal.vault import Vault
@@ -32,6 +33,7 @@ REVERSAL = Message("0400", dict(ADVICE))
 KEY = Key(PROFILE.terminal_id, "000007", "000012")
 TOPIC = f"tg/{PROFILE.merchant_id}/{PROFILE.terminal_id}"
 DOWN = f"{TOPIC}/down/answer"
+SEEN = f"tg/{PROFILE.merchant_id}/shop/seen"
 
 
 def profile(port: int, **settings: Any) -> TerminalProfile:
@@ -105,8 +107,40 @@ async def test_each_kind_has_its_topic(tmp_path: Path) -> None:
         await line.reports(CourierUp())
         line.courier.send(REVERSAL, 5)
         assert (await host.next_of("up/reversal")).topic == f"{TOPIC}/up/reversal"
-        line.courier.tell({"batch": "000007"}, 900)
+        line.courier.tell(Tell({"batch": "000007"}, 900))
         assert b'"batch": "000007"' in (await host.next_of("up/telemetry")).payload
+
+
+@in_a_loop
+async def test_what_one_till_tells_the_shop_the_others_hear_and_not_itself(tmp_path: Path) -> None:
+    uses = (b"1" * 16, b"2" * 16)
+    async with broker(tmp_path) as there, Listener(there.port) as shop, carrying(tmp_path, profile(there.port)) as line:
+        await line.reports(CourierUp())
+        line.courier.tell(TellShop(uses))
+        heard = await shop.next_of(f"/shop/seen/{PROFILE.terminal_id}")
+        assert bytes(heard.payload) == b"".join(uses) and not heard.retain
+        assert heard.properties is not None
+        assert heard.properties.json()["MessageExpiryInterval"] in range(SEEN_KEPT_S - 10, SEEN_KEPT_S + 1)
+        for nonsense in (b"", b"short", bytes(PAYLOAD_BYTES_MAX + 16)):
+            shop.say(f"{SEEN}/87654321", nonsense)
+        shop.say(f"{SEEN}/87654321", b"3" * 16)
+        assert await line.until(lambda _: True) == CodesSeen((b"3" * 16,)), "neither an echo nor nonsense came before"
+
+
+@in_a_loop
+async def test_a_till_that_was_away_hears_what_the_shop_has_told_meanwhile(tmp_path: Path) -> None:
+    async with broker(tmp_path) as there, Listener(there.port) as shop, carrying(tmp_path, profile(there.port)) as line:
+        await line.reports(CourierUp())
+        await presence(shop, b"online")  # and so the subscription before it has been taken
+        line.cut()
+        await presence(shop, b"offline")
+        shop.say(f"{SEEN}/87654321", b"3" * 16)
+        await line.reports(CodesSeen((b"3" * 16,)))
+
+
+async def presence(shop: Listener, wanted: bytes) -> None:
+    while bytes((await shop.next_of("up/presence")).payload) != wanted:
+        pass
 
 
 @in_a_loop

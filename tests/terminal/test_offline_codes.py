@@ -15,7 +15,7 @@ from terminal.effects import Persist, Print
 from terminal.events import (
     CancelRequested,
     CodePresented,
-    CodeSeen,
+    CodesSeen,
     CodeTrustLoaded,
     Event,
     LinkLost,
@@ -417,7 +417,7 @@ def test_when_no_more_customers_can_be_remembered_only_known_ones_pay():
 def test_what_another_till_has_taken_does_not_pay_here():
     till = cut_off()
     li = phone(till)
-    till.on(CodeSeen(fingerprint(li.key, 0)))
+    till.on(CodesSeen((fingerprint(li.key, 0),)))
     assert sell(till, li.show(till.now)) == "signed_replayed"
     assert shown(till, li.show(till.now)) == "", "the next code of this customer does"
 
@@ -426,8 +426,8 @@ def test_what_other_tills_say_is_bounded_and_the_newest_counts():
     till = cut_off()
     li = phone(till)
     for number in range(ELSEWHERE_MAX):
-        till.on(CodeSeen(number.to_bytes(16, "big")))
-    till.on(CodeSeen(fingerprint(li.key, 0)))
+        till.on(CodesSeen((number.to_bytes(16, "big"),)))
+    till.on(CodesSeen((fingerprint(li.key, 0),)))
     assert len(till.counter.offline_codes._elsewhere) == ELSEWHERE_MAX
     assert sell(till, li.show(till.now)) == "signed_replayed"
 
