@@ -11,6 +11,8 @@ The journal is the queue (`terminal.book` says what is due); this is only its ti
   was silent is the second choice for a while.
 - Advices prefer the courier, reversals the line to the host. Where only one is there, everything goes over that.
 - Advices of an older batch go before these (`holds_advices`); reversals wait for no batch.
+- A line that refuses to carry something (a broker at which no host is) is closed for a second, then for longer. What it
+  has refused is not tried more rarely for that; but it says that it may have been sent, for a broker may be wrong.
 - Silence, or *not now*: again after `RETRY_S`, ever rarer, for ever. A refusal calls a person, and the next try waits
   for a minute at least. A line that comes up, or a person who presses *send now*, makes all of it due.
 """
@@ -34,6 +36,7 @@ ANSWER_WITHIN_S = 30.0
 
 WINDOW_FIRST, WINDOW_MIN, WINDOW_MAX = 4.0, 1.0, 256.0
 DOUBTED_S = 300.0
+CLOSED_FIRST_S, CLOSED_MAX_S = 1.0, 64.0
 PASSED_AFTER = 3
 
 
@@ -88,16 +91,24 @@ class _Debt:
 
 @dataclass(slots=True)
 class _Road:
-    """A line that is up: how many advices it may hold unanswered, and until when it is doubted."""
+    """A line that is up: how many advices it may hold unanswered, until when it is doubted, and until when closed."""
 
     window: float = WINDOW_FIRST
     doubted_until: float = 0.0
     slowed_down: int = 0
+    closed_until: float = -inf
+    closed_s: float = 0.0
 
     def slow_down(self, pace: int) -> None:
         """It takes half as many from now on. What was sent at an earlier pace slows it down no further."""
         if pace == self.slowed_down:
             self.window, self.slowed_down = max(WINDOW_MIN, self.window / 2), pace + 1
+
+    def close(self, now: float) -> None:
+        """It carries nothing now; what it was given before it was closed says so again, and that is no news."""
+        if self.closed_until <= now:
+            self.closed_s = min(CLOSED_MAX_S, max(CLOSED_FIRST_S, 2 * self.closed_s))
+            self.closed_until = now + self.closed_s
 
     def widen(self) -> None:
         """An answer has come: twice as many go in the next round, but one more if it was ever slowed down."""
@@ -214,7 +225,7 @@ class Forwarding:
         if debt is None:
             return
         if (road := self._roads.get(line)) is not None:
-            road.doubted_until = 0.0
+            road.doubted_until = road.closed_s = 0.0
             if debt.over == line and word == "not now":
                 road.slow_down(debt.pace)
             elif debt.over == line:
@@ -224,12 +235,12 @@ class Forwarding:
         self._waits(debt, max(debt.at, now + REFUSED_S) if word == "no" else debt.at)
 
     def not_carried(self, key: Key, line: Line, now: float) -> None:
-        """The line itself has refused to carry it: the next try is over a better one at once, if there is one."""
-        debt = self._debts.get(key)
-        if debt is not None and debt.over == line:
-            self._missed(debt, now)
-            if any(road.doubted_until <= now for road in self._roads.values()):
-                self._waits(debt, now)
+        """The line itself has refused to carry it: it goes over another one at once, if there is one."""
+        debt, road = self._debts.get(key), self._roads.get(line)
+        if debt is not None and debt.over == line and road is not None:
+            road.close(now)
+            debt.tries = max(1, debt.tries - 1)
+            self._waits(debt, now)
 
     def cannot_be_sent(self, key: Key) -> None:
         """Nothing has gone out: what it would need is gone. It keeps its turns, and stands in nobody's way."""
@@ -258,7 +269,9 @@ class Forwarding:
             self._waits(debt, now)
 
     def send_now(self, now: float) -> None:
-        """Everything is due, but for what has just been sent."""
+        """Everything is due, but for what has just been sent, and every line is tried."""
+        for road in self._roads.values():
+            road.closed_until = -inf
         for debt in self._debts.values():
             if debt.over is None:
                 self._waits(debt, now)
@@ -295,8 +308,8 @@ class Forwarding:
                 passed.add(debt.card)
 
     def _line_for(self, urgency: Urgency, now: float) -> Line | None:
-        """The preferred line of those that are there, or the other while that is doubted."""
-        there = [line for line in _PREFERRED[urgency] if line in self._roads]
+        """The preferred line of those that are there and open, or the other while that is doubted."""
+        there = [line for line in _PREFERRED[urgency] if line in self._roads and self._roads[line].closed_until <= now]
         return min(there, key=lambda line: self._roads[line].doubted_until > now, default=None)
 
     def deadline(self) -> float | None:
@@ -304,6 +317,8 @@ class Forwarding:
         times = [debt.silent_at for debt in self._under_way.debts.values()]
         if self._roads and (next_at := self._next_at()) is not None:
             times.append(next_at)
+        if len(self._debts) > len(self._under_way.debts):
+            times += [road.closed_until for road in self._roads.values() if road.closed_until > self._looked_at]
         return min(times, default=None)
 
     def _next_at(self) -> float | None:

@@ -213,6 +213,28 @@ def test_after_a_silence_it_grows_by_one_with_each_round() -> None:
     assert numbers(forwarding.turns(NOW + 60)), "and a line that comes up begins anew"
 
 
+@pytest.mark.parametrize("other", ["answer", "forget", "down", "not carried", "cannot be sent"])
+def test_whatever_ends_its_being_under_way_the_deadline_is_that_of_those_that_are(other: str) -> None:
+    forwarding = owing(advices=1)
+    forwarding.turns(NOW)
+    forwarding.owe(key(2), Urgency.ADVICE, "", NOW + 1)
+    forwarding.turns(NOW + 1)
+    match other:
+        case "answer":
+            forwarding.answered(key(1), "host", "no", NOW + 1)
+        case "forget":
+            forwarding.forget(key(1))
+        case "down":
+            forwarding.line_down("host", NOW + 1)
+        case "not carried":
+            forwarding.not_carried(key(1), "host", NOW + 1)
+        case _:
+            forwarding.cannot_be_sent(key(1))
+    wanted = {"down": None, "not carried": NOW + 2, "cannot be sent": NOW + RETRY_S[0]}
+    assert forwarding.deadline() == wanted.get(other, NOW + 1 + RETRY_S[0])
+    assert forwarding.under_way == (0 if other == "down" else 1)
+
+
 def test_silence_halves_the_window_once_for_all_that_was_under_way() -> None:
     forwarding, at, sizes = owing(advices=40), NOW, []
     for pause_s in (*RETRY_S[:4], ANSWER_WITHIN_S):
@@ -308,22 +330,29 @@ def test_what_the_broker_does_not_carry_goes_over_the_other_line_at_once() -> No
     assert [turn.line for turn in forwarding.turns(NOW)] == ["host"]
 
 
-def test_what_the_only_line_does_not_carry_waits_until_it_is_time() -> None:
-    forwarding = owing(advices=1, lines=("courier",))
-    forwarding.turns(NOW)
-    forwarding.not_carried(key(1), "courier", NOW)
-    assert not forwarding.turns(NOW) and len(forwarding.turns(NOW + RETRY_S[0])) == 1
+def test_a_line_that_does_not_carry_is_closed_for_a_while() -> None:
+    """Else a broker that is back before the host is would be given the whole queue, all of it in vain."""
+    forwarding, at = owing(advices=300, lines=("courier",)), NOW
+    for pause_s in (1, 2, 4, 8, 16, 32, 64, 64):
+        turns = forwarding.turns(at)
+        assert numbers(turns) == [1, 2, 3, 4] and {turn.again for turn in turns} == {at > NOW}
+        assert {turn.next_in_s for turn in turns} <= set(RETRY_S[:2]), "it is not tried more rarely for that"
+        for turn in turns:
+            forwarding.not_carried(turn.key, "courier", at)
+        assert not forwarding.turns(at) and forwarding.deadline() == at + pause_s
+        at += pause_s
+    booked(forwarding, int(forwarding.turns(at)[0].key.trace), "courier", at)
+    forwarding.not_carried(key(2), "courier", at)
+    assert forwarding.deadline() == at + 1, "an answer opens it"
+    forwarding.send_now(at)
+    assert forwarding.turns(at), "and so does a person"
 
 
-def test_what_the_broker_does_not_carry_waits_while_the_line_to_the_host_is_silent_too() -> None:
-    """Else it would be handed to the broker, and refused, again and again at once."""
-    forwarding = owing(advices=1, lines=BOTH)
-    at = NOW
-    for _ in range(2):
-        (turn,) = forwarding.turns(at)
-        at += turn.next_in_s
-    assert turn.line == "host"
-    (turn,) = forwarding.turns(at)
-    assert turn.line == "courier"
-    forwarding.not_carried(key(1), "courier", at)
-    assert not forwarding.turns(at) and forwarding.deadline() == at + turn.next_in_s
+def test_a_line_that_does_not_carry_is_not_taken_for_one_that_is_silent() -> None:
+    forwarding = owing(advices=2000, lines=("courier",))
+    for turn in forwarding.turns(NOW):
+        forwarding.not_carried(turn.key, "courier", NOW)
+    assert [len(forwarding.turns(NOW + 1))] == [4]
+    for number in (1, 2, 3, 4):
+        booked(forwarding, number, "courier", NOW + 1)
+    assert len(forwarding.turns(NOW + 1)) == 8

@@ -88,7 +88,7 @@ def test_each_answer_sends_the_next_and_one_more() -> None:
     first = sent(till)
     assert len(first) == WINDOW_FIRST
     till.on(over_courier(answer(first[0].message)))
-    assert [send.line for send in sent(till)] == ["courier", "courier"]
+    assert [send.line for send in sent(till)] == ["courier"] * 2, "and one more, while the line has never been silent"
 
 
 def test_the_first_resend_bears_the_repeat_digit() -> None:
