@@ -148,8 +148,7 @@ class Courier:
             manual_ack=True,
         )  # fmt: skip
         client.connect_timeout = CONNECT_WITHIN_S
-        client.max_inflight_messages_set(UNDER_WAY_MAX)
-        client.max_queued_messages_set(UNDER_WAY_MAX)
+        client.max_inflight_messages_set(0)  # no limit of its own, which it would look at with every acknowledgement
         client.will_set(f"{self._topic}/up/presence", b"offline", qos=1, retain=True)
         if self._tls is not None:
             self._tls.sslsocket_class = _ClosedUnlessTrusted
@@ -198,8 +197,7 @@ class Courier:
             return
         properties = None
         if self._version == 5:
-            properties = _properties(PacketTypes.PUBLISH)
-            properties.MessageExpiryInterval = expiry_s
+            properties = _expiring_in(expiry_s)
         handed = client.publish(topic, payload, qos=1, properties=properties)
         if handed.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._under_way[handed.mid] = key
@@ -376,6 +374,14 @@ def _version() -> str:
         return version("tillgate")
     except PackageNotFoundError:
         return ""
+
+
+@cache
+def _expiring_in(seconds: int) -> Properties:
+    """There are only as many as there are pauses between two tries."""
+    properties = _properties(PacketTypes.PUBLISH)
+    properties.MessageExpiryInterval = seconds
+    return properties
 
 
 def _properties(kind: int) -> Properties:
