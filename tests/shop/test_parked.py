@@ -45,6 +45,26 @@ async def test_three_batches_are_parked_and_brought_to_the_bank_in_order(tmp_pat
         await s.prove()
 
 
+@in_a_loop
+async def test_a_card_takes_its_part_once_and_not_once_of_every_batch(tmp_path: Path) -> None:
+    settings = "[limits]\nbatch_count_max = 1\n[offline]\nsale_amount_max = 5000\ncard_count_max = 3\n"
+    async with shop(tmp_path, settings=settings) as s:
+        await cut(s)
+        for number in range(3):
+            await sold(s, 1000 + number)
+        assert s.runner.view()["parked"]["batches"] == 2
+        key = await s.charge(500, offline=True)
+        await s.present("offline", pin="")
+        payment = await s.until_final(key)
+        await s.take_card()
+        assert (payment["state"], payment["reason"]) == ("cancelled", "offline_card_used_3_3003")
+        await s.start_host()
+        await s.until_ready()
+        await s.until(drained)
+        assert s.balance_of("offline") == OPENING_BALANCE - 3003
+        await s.prove()
+
+
 def _timeless(record: Record) -> Record:
     return Printed(record.key, 0, record.duplicate) if isinstance(record, Printed) else record
 

@@ -42,9 +42,9 @@ ISSUER = CodeIssuer()
 TRUST = CodeTrustLoaded(ISSUER.issuers)
 
 
-def cut_off(trust: CodeTrustLoaded = TRUST, offline: Offline = LIMITS) -> Till:
+def cut_off(trust: CodeTrustLoaded = TRUST, offline: Offline = LIMITS, limits: Limits = PROFILE.limits) -> Till:
     """A till that trusts an issuer of codes, and whose line has died."""
-    till = Till(profile=PROFILE.model_copy(update={"offline": offline})).sign_on()
+    till = Till(profile=PROFILE.model_copy(update={"offline": offline, "limits": limits})).sign_on()
     till.on(trust)
     till.on(LinkLost())
     return till
@@ -275,6 +275,16 @@ def test_codes_and_cards_count_together():
     assert [sell(till, li.show(till.now), 3000), sell(till, li.show(till.now), 2000)] == ["", ""]
     charge(till, 1001)
     assert till.said() == "offline_total"
+
+
+def test_what_a_customers_key_may_take_holds_over_parked_batches():
+    """Two sales in a batch: of the first batch and the open one the payments are in memory, of the second not."""
+    till = cut_off(offline=OFFLINE.model_copy(update={"card_count_max": 5}), limits=Limits(batch_count_max=2))
+    li = phone(till)
+    for _ in range(5):
+        assert sell(till, li.show(till.now), 100) == ""
+    assert len(till.counter.book.owed_at_hand()) == 3
+    assert sell(till, li.show(till.now), 100) == "offline_code_used"
 
 
 @pytest.mark.parametrize(
