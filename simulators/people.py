@@ -41,7 +41,7 @@ from terminal.events import (
 )  # fmt: skip
 from terminal.printing import slip_of
 from terminal.records import SETTLEMENT_TRACE, Key
-from terminal.risk import may_park, must_park
+from terminal.risk import given_back, may_park, must_park
 from terminal.transitions import State
 from terminal.vault import PinKey
 
@@ -413,10 +413,10 @@ class Office:
 
 def original_of(sale: Payment, terminal: TerminalNode) -> Original:
     """What the page reads in the journal about a sale before a refund."""
-    given_back = [p for p in terminal.refunds_of(sale.key) if p.state is State.APPROVED]
-    voided = any(p.type in ("sale_void", "qr_void") for p in given_back)
+    back = terminal.refunds_of(sale.key)
+    voided = any(p.type in ("sale_void", "qr_void") for p in back if p.state is State.APPROVED)
     return Original(
-        sale.key, sale.type, sale.amount, sum(p.amount for p in given_back), sale.currency, sale.reference,
+        sale.key, sale.type, sale.amount, given_back(back, terminal.counter.book), sale.currency, sale.reference,
         sale.authorisation, sale.host_date, sale.means, sale.card, voided, terminal.has_lost_card(sale.card),
     )  # fmt: skip
 

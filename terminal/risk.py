@@ -4,6 +4,7 @@ Pure functions over what is known; an empty reason means yes. Limits come from t
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from firmware_config.profile import Limits, Offline
@@ -100,6 +101,16 @@ def refusal_of_void(sale: Payment | None) -> str:
     if sale.voided_by is not None:
         return "already_voided"
     return "already_refunded" if sale.refunded else ""
+
+
+def given_back(refunds: Iterable[Payment], book: Book) -> int:
+    """What has been given back of a sale, by its refunds as the journal tells them.
+
+    One whose end is not known may yet be approved. It counts here if it lies in a batch that is parked and not loaded;
+    the others the counter knows, and counts itself.
+    """
+    counted = (p for p in refunds if p.state is State.APPROVED or not (p.is_final or book.find(p.key)))
+    return sum(p.amount for p in counted if p.rules.direction == "credit" and p.rules.recovery == "repeat")
 
 
 def refusal_of_refund(

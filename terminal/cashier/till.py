@@ -16,6 +16,7 @@ from terminal.effects import Print
 from terminal.events import Event, Original
 from terminal.operators import Operators, Role
 from terminal.records import SETTLEMENT_TRACE, Key
+from terminal.risk import given_back
 from terminal.runner import Runner
 from terminal.slip_layout import Cut, plain_text
 from terminal.transitions import State
@@ -127,8 +128,9 @@ class Till:
         payment = self._in_journal(key)
         if payment is None or not payment.is_booked_sale:
             return None
+        refunded = given_back(self.runner.journal.refunds_of(payment.key), self.runner.counter.book)
         return Original(
-            payment.key, payment.type, payment.amount, payment.refunded, payment.currency, payment.reference,
+            payment.key, payment.type, payment.amount, refunded, payment.currency, payment.reference,
             payment.authorisation, payment.host_date, payment.means, payment.card, payment.voided_by is not None,
             self.runner.has_lost_card(payment.card),
         )  # fmt: skip

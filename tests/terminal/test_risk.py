@@ -1,12 +1,17 @@
 """What the counter refuses, and that it says so before the card is read."""
 
+from dataclasses import replace
+
 import pytest
 
 from firmware_config.profile import Limits
 from terminal import risk
+from terminal.book import Book
 from terminal.effects import AskForMeans
-from terminal.events import RoomMeasured, SaleRequested
-from tests.terminal.rig import PROFILE, Till, answer, from_host, ready_till
+from terminal.events import CodePresented, RoomMeasured, SaleRequested
+from terminal.transitions import State
+from tests.terminal.rig import CODE, PROFILE, Till, answer, from_host, ready_till
+from tests.terminal.test_payment import refund_of
 
 
 def refused(till: Till, amount: int = 100) -> str:
@@ -53,3 +58,19 @@ def test_refund_sum():
     assert risk.refusal_of_refund(500, 2500, 2000) == ""
     assert risk.refusal_of_refund(501, 2500, 2000) == "refund_exceeds_sale"
     assert risk.refusal_of_refund(0, 2500, 0) == "amount_zero"
+
+
+def test_a_refund_in_a_batch_that_only_the_journal_knows_may_yet_be_approved():
+    """It lies in a batch that was parked before it was answered, and is not loaded yet."""
+    till = ready_till()
+    till.on(from_host(answer(till.sell(means=CodePresented(CODE)))))
+    (sale,) = till.counter.book.payments.values()
+    till.on(refund_of(sale, 1000))
+    (unanswered,) = till.counter.book.unresolved()
+    assert risk.given_back([unanswered], till.counter.book) == 0, "the counter counts it itself"
+    assert risk.given_back([unanswered], Book()) == 1000
+    till.on(from_host(answer(till.sent())))
+    (approved,) = (payment for payment in till.counter.book.payments.values() if payment.type == "qr_refund")
+    for book in (till.counter.book, Book()):
+        assert risk.given_back([approved], book) == 1000
+        assert risk.given_back([replace(approved, state=State.DECLINED)], book) == 0
