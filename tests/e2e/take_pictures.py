@@ -2,9 +2,13 @@
 
 Run ``tillgate demo`` in one terminal; when its tour is over, ``python -m tests.e2e.take_pictures`` in another. The demo
 must have its default ports. Pictures go to docs/images.
+
+The picture of an outage is of a drill: run ``tillgate sim outage 4m --people`` instead, and then
+``python -m tests.e2e.take_pictures outage``.
 """
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from simulators.counter.devices import PIN
+from simulators.drill.staff import Staff
 from simulators.tour.people import Banker, Cashier, Customer, View
 from simulators.tour.setting_up import CASHIER, CASHIER_PIN, Ports
 from simulators.tour.steps import Outages, Tour, declined_sale, partial_refund, scan_sale, sign_on
@@ -22,26 +27,55 @@ CHROMIUM = "/usr/bin/chromium"
 VIEWPORT: ViewportSize = {"width": 1120, "height": 700}
 SLIP_WIDTH = 342
 COLOURS = 256
+OUTAGE_SALES = 7
+DRILL_DEAD_WITHIN_S = 120.0
 PORTS = Ports()
 
 
 def main() -> None:
-    """A few sales, so that the list is not empty; then one in pictures, in Chinese and in English."""
-    asyncio.run(some_sales())
+    """A few sales, so that the list is not empty; then one in pictures, or the page in an outage."""
+    in_an_outage = "outage" in sys.argv
+    asyncio.run(sales_without_the_bank() if in_an_outage else some_sales())
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         till, devices = (browser.new_page(viewport=VIEWPORT, color_scheme="light") for _ in range(2))
-        one_sale(till, devices)
+        log_on(till)
+        if in_an_outage:
+            till.wait_for_selector(".outage")
+            keep(till, "outage")
+        else:
+            one_sale(till, devices)
         browser.close()
 
 
 async def some_sales() -> None:
     """What a shop has done by the time somebody looks."""
-    people = Cashier(PORTS.page), Customer(PORTS.counter), Banker(PORTS.issuer_control)
-    tour = Tour(*people, Outages(nothing_fails, nothing_fails, nothing_fails, nothing_carried))
+    tour = people()
     for step in (sign_on, scan_sale, declined_sale, partial_refund):
         await step(tour)
+
+
+async def sales_without_the_bank() -> None:
+    """What a shop has sold by card and by code since line and broker are dead."""
+    tour = people()
+    await tour.cashier.until("line and broker are dead", all_is_dead, DRILL_DEAD_WITHIN_S)
+    staff = Staff(tour, pause_s=0.1)
+    selling = asyncio.ensure_future(staff.work())
+    await tour.cashier.until("enough is sold", lambda view: view["offline"]["owed_count"] >= OUTAGE_SALES)
+    staff.close()
+    await selling
+
+
+def all_is_dead(view: View) -> bool:
+    """Nothing that is sold can go to the bank."""
+    return not view["offline"]["refusal"] and view["forwarding"]["courier"] == "down"
+
+
+def people() -> Tour:
+    """A cashier, a customer and a banker."""
+    nothing = Outages(nothing_fails, nothing_fails, nothing_fails, nothing_carried)
+    return Tour(Cashier(PORTS.page), Customer(PORTS.counter), Banker(PORTS.issuer_control), nothing)
 
 
 async def nothing_fails(*_: bool) -> None:
@@ -53,8 +87,8 @@ async def nothing_carried() -> int:
     return 0
 
 
-def one_sale(till: Page, devices: Page) -> None:
-    """Charge 25.00 and pay it by card, with a picture at each turn."""
+def log_on(till: Page) -> None:
+    """Open the page in English, and log on."""
     till.goto(f"http://127.0.0.1:{PORTS.page}/")
     till.click("#language")
     till.wait_for_selector("html[lang=en]")
@@ -62,6 +96,10 @@ def one_sale(till: Page, devices: Page) -> None:
     till.fill("input[name=pin]", CASHIER_PIN)
     till.keyboard.press("Enter")
     till.wait_for_selector("form[action='/charge']")
+
+
+def one_sale(till: Page, devices: Page) -> None:
+    """Charge 25.00 and pay it by card, with a picture at each turn."""
     till.keyboard.type("2500")
     keep(till, "charge")
     till.keyboard.press("Enter")
