@@ -70,6 +70,7 @@ pattern read tg/+/%u/down/#
 user {certificates.HOST_AT_BROKER}
 topic read tg/+/+/up/#
 topic write tg/+/+/down/#
+topic write tg/lists/+/+
 """
 
 _RULES_OF_TERMINAL = """\
@@ -77,6 +78,7 @@ _RULES_OF_TERMINAL = """\
 user {terminal}
 topic write tg/{merchant}/shop/seen/{terminal}
 topic read tg/{merchant}/shop/seen/+
+topic read tg/lists/+/+
 """
 
 

@@ -18,6 +18,7 @@ def in_one_sentence() -> Iterator[None]:
     """Turn what the host's own errors say into a refusal of the command."""
     from host_switch.broker_files import BrokerFilesError
     from host_switch.certificates import CertificateError
+    from host_switch.code_lists import CodeListError
     from host_switch.door import DoorError
     from host_switch.keys import KeyRoomError
     from host_switch.process import ProcessError
@@ -27,7 +28,7 @@ def in_one_sentence() -> Iterator[None]:
     try:
         yield
     except (
-        BrokerFilesError, CertificateError, DoorError, HostError, KeyRoomError, ProcessError, StoreError,
+        BrokerFilesError, CertificateError, CodeListError, DoorError, HostError, KeyRoomError, ProcessError, StoreError,
     ) as error:  # fmt: skip
         raise typer.TyperException(str(error)) from None
 

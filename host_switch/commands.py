@@ -35,6 +35,7 @@ app.add_typer(queue_commands.app, name="queue")
 app.add_typer(wallet_commands.app, name="wallet")
 app.add_typer(signed_commands.issuer_app, name="code-issuer")
 app.add_typer(signed_commands.user_app, name="code-user")
+app.add_typer(signed_commands.list_app, name="code-list")
 
 TERMINAL_ID_LENGTH, MERCHANT_ID_LENGTH, MASTER_KEY_BYTES = 8, 15, 16
 

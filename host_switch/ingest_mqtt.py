@@ -31,6 +31,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from host_switch.certificates import HOST_AT_BROKER
+from host_switch.code_lists import CodeLists
 from host_switch.envelopes import EVERYTHING_UP, PRESENCE, EnvelopeError, unfolded
 from host_switch.events import Decision, Input, TelemetryTold
 from host_switch.store import StoreError
@@ -78,11 +79,14 @@ class Ingest:
         port: int,
         tls: ssl.SSLContext,
         now: Callable[[], float] = time.monotonic,
+        lists: CodeLists | None = None,
     ) -> None:
         self._ask = ask
         self._place = host, port
         self._tls = tls
         self._now = now
+        self._lists = lists
+        self._lists_told: tuple[Client, int] | None = None
         self._complaints = _Complaints(now)
         self._arrived = 0  # counted by the thread alone
         self._done = 0  # and by the loop alone
@@ -200,9 +204,23 @@ class Ingest:
         while self._carry(client):
             if self._stopping.is_set() or (self._connected is not client and self._now() > answer_by):
                 client.disconnect()
+            if self._lists is not None and self._connected is client:
+                self._tell_lists(client, self._lists)
         if self._connected is not client:
             self._version = _NEWEST if self._version == _OLDEST else _OLDEST
             raise ConnectionError("it takes the connection, and not us")
+
+    def _tell_lists(self, client: Client, lists: CodeLists) -> None:
+        """Have the broker keep the changes of lists for terminals: of a new connection, or when there are others."""
+        current = client, lists.looks()
+        if current == self._lists_told:
+            return
+        self._lists_told = current
+        try:
+            for topic, delta in lists.by_topic().items():
+                client.publish(topic, delta, qos=1, retain=True)
+        except OSError as error:  # what is owed goes on all the same
+            _log.warning("lists of codes cannot be read", severity="attention", error=_reason(error))
 
     def _carry(self, client: Client) -> bool:
         """Wait until there is something to read, and room for it, or to write, and do that; False at the end."""

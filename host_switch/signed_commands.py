@@ -1,4 +1,4 @@
-"""`tillgate host code-issuer …` and `code-user …`: who certifies phones for signed codes, and whose account pays."""
+"""`tillgate host code-issuer …`, `code-user …`, `code-list …`: who certifies phones, whose pay, and which not."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +9,7 @@ from host_switch.command_line import Data, Json, in_one_sentence, tell
 
 issuer_app = typer.Typer(no_args_is_help=True, help="离线码发码方 · Who certifies phones that sign payment codes.")
 user_app = typer.Typer(no_args_is_help=True, help="离线码用户 · Whose account pays for what a phone signs.")
+list_app = typer.Typer(no_args_is_help=True, help="离线码名单 · Keys that do not pay, for terminals at the broker.")
 
 PhoneKey = Annotated[str, typer.Argument(help="手机公钥, 十六进制 · The phone's public key, in hexadecimal.")]
 
@@ -104,3 +105,38 @@ def evidence(
     with in_one_sentence():
         for use in signers.evidence(data, reference):
             tell(use, as_json)
+
+
+@list_app.command("publish")
+def publish_list(
+    data: Data,
+    file: Annotated[Path, typer.Argument(help="签名增量 · The signed change.", exists=True, dir_okay=False)],
+    as_json: Json = False,
+) -> None:
+    """发布名单增量 · Let the broker keep a change of a list for all terminals, which check the list signer's signature.
+
+    A host that runs with --broker takes it there within seconds.
+
+    例 / Example: tillgate host code-list publish revoked-8.cose --data ./host
+    """
+    from host_switch.code_lists import CodeListError, CodeLists
+
+    with in_one_sentence():
+        try:
+            claim = CodeLists(data).publish(file.read_bytes())
+        except OSError as error:
+            raise CodeListError(f"cannot write in {data}: {error.strerror}") from None
+    tell({"list": claim.name, "before": claim.before, "version": claim.after}, as_json)
+
+
+@list_app.command("list")
+def list_changes(data: Data, as_json: Json = False) -> None:
+    """列出已发布的增量 · List the changes that the broker keeps: of which list, from which version to which.
+
+    例 / Example: tillgate host code-list list --data ./host
+    """
+    from host_switch.code_lists import CodeLists
+
+    with in_one_sentence():
+        for claim in CodeLists(data).published():
+            tell({"list": claim.name, "before": claim.before, "version": claim.after}, as_json)

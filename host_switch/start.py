@@ -21,6 +21,7 @@ from pathlib import Path
 from firmware_config.profile import is_loopback
 from host_switch import certificates
 from host_switch.channels.iso_issuer import IsoIssuer
+from host_switch.code_lists import CodeLists
 from host_switch.connections import Limits
 from host_switch.door import SOCKET_NAME, open_door, through_door
 from host_switch.events import Decide, Decision, Effect, Input, Order
@@ -132,10 +133,12 @@ def zone_keys(store: SqliteStore) -> ZoneKeys:
     return ZoneKeys(joined[:DES_KEY_BYTES], joined[DES_KEY_BYTES:])
 
 
-def _at_broker(listener: Listener, broker: Address | None, tls: ssl.SSLContext | None) -> Ingest | None:
+def _at_broker(
+    listener: Listener, broker: Address | None, tls: ssl.SSLContext | None, directory: Path
+) -> Ingest | None:
     if broker is None or tls is None:
         return None
-    ingest = Ingest(listener.ask, broker.host, broker.port, tls)
+    ingest = Ingest(listener.ask, broker.host, broker.port, tls, lists=CodeLists(directory))
     listener.courier = ingest
     ingest.start()
     return ingest
@@ -177,7 +180,7 @@ async def opened(
         port = await listener.start(listen.host, listen.port, tls)
         channel.connect(issuer.host, issuer.port)
         door = await open_door(listener, directory)
-        ingest = _at_broker(listener, broker, courier_tls)
+        ingest = _at_broker(listener, broker, courier_tls, directory)
         try:
             yield listener, port
         finally:

@@ -24,6 +24,9 @@ ENTRIES_MAX: Final = 10_000_000
 MESSAGE_BYTES_MAX: Final = 1024 * 1024
 """Of a delta or a statement: 170,000 changes. Who is further behind fetches the whole list."""
 
+CARRIED_BYTES_MAX: Final = 8000
+"""Of a delta that goes through a broker, whose packets have at most 8 KiB: 1,300 changes."""
+
 LIST_CONTEXT: Final = b"paycode 1 list"
 
 _DELTA: Final = Table({1: str, 2: int, 3: int, 4: bytes, 5: bytes, 6: bytes})
@@ -113,6 +116,26 @@ def apply(delta: bytes, current: CompactList, key: PublicKey) -> CompactList:
     if not set(added).isdisjoint(removed):
         raise ListError("the delta adds what it removes: fetch the whole list")
     return _as_named(current.changed(said[3], added, removed), said[6])
+
+
+@dataclass(frozen=True, slots=True)
+class ListClaim:
+    """What a delta says of itself: its list, and the versions before and after it. Nothing of it is proven."""
+
+    name: str
+    before: int
+    after: int
+
+
+def claimed(delta: bytes) -> ListClaim | None:
+    """To sort deltas by, before any is applied; None if it is no delta."""
+    if len(delta) > MESSAGE_BYTES_MAX:
+        return None
+    try:
+        said = fields(parse(delta, LIST_CONTEXT).payload, _DELTA)
+    except CodeRefused:
+        return None
+    return ListClaim(said[1], said[2], said[3])
 
 
 def adopt(statement: bytes, fingerprints: bytes | memoryview, current: CompactList, key: PublicKey) -> CompactList:

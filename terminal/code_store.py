@@ -6,12 +6,18 @@ of it: for the issuers, and for each list's version and SHA-256; the lists lie b
 changed, cut short or signed by another vault, no code is taken at all: a list that is lost must not make a lost phone
 good again.
 
+A running terminal is also offered changes by its courier. They are worth what the list signer has signed, and nothing
+else: each is taken as a technician's is, in its turn, between payments.
+
 All is written beside the old, forced to the disk, and put in force in one step, by the file with the signature.
 """
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,13 +25,17 @@ import structlog
 
 from paycode.cose import PublicKey
 from paycode.issuer_file import FILE_BYTES_MAX, IssuerFile, IssuerFileError, parse_issuers, write_issuers
-from paycode.lists import ENTRIES_MAX, FINGERPRINT_BYTES, CompactList, ListError, adopt, apply
+from paycode.lists import ENTRIES_MAX, FINGERPRINT_BYTES, CompactList, ListError, adopt, apply, claimed
 from terminal.durable_file import write_durably
 from terminal.events import CodeTrustLoaded
 from terminal.key_frames import KeysGone, VaultError
 from terminal.vault import Keys
 
 FILE: Final = "code_trust.signed"
+LOCK: Final = "code_trust.lock"
+FOLLOWED: Final = ("revoked", "quota")
+OFFERED_MAX: Final = 128
+"""Changes that wait for those before them: as many as a broker keeps of both lists."""
 _FILE_MAX: Final = 4 * FILE_BYTES_MAX
 _LIST_BYTES_MAX: Final = ENTRIES_MAX * FINGERPRINT_BYTES
 
@@ -46,6 +56,8 @@ class CodeStore:
         self._folder = folder
         self._keys = keys
         self._looked_at: tuple[int, ...] | None = None
+        self._offered: dict[tuple[str, int], bytes] = {}
+        self._tried_at: tuple[int, ...] | None = None
 
     def trust(self, content: bytes) -> IssuerFile:
         """Take a file of issuers in place of the one before; lists stay in force if their signer is the same.
@@ -60,8 +72,8 @@ class CodeStore:
             file = parse_issuers(content[: FILE_BYTES_MAX + 1])
         except IssuerFileError as error:
             raise CodeStoreError(str(error)) from None
-        lists = self._lists_under(file.list_signer)
-        self._write(file, lists)
+        with self._alone():
+            self._write(file, self._lists_under(file.list_signer))
         return file
 
     def adopt(self, name: str, statement: bytes, fingerprints: bytes) -> CompactList:
@@ -71,6 +83,66 @@ class CodeStore:
     def apply(self, name: str, delta: bytes) -> CompactList:
         """Take a change of a list, signed by the list signer. Raises as `trust`."""
         return self._take(name, lambda before, signer: apply(delta, before, signer))
+
+    def offer(self, delta: bytes) -> None:
+        """Remember a change that somebody says the list signer has signed, until `follow`; the last few only."""
+        claim = claimed(delta)
+        if claim is None or claim.name not in FOLLOWED:
+            log.warning("code_list_refused", reason="not a signed change of a list that is followed")
+            return
+        self._offered.pop((claim.name, claim.before), None)
+        if len(self._offered) >= OFFERED_MAX:
+            del self._offered[next(iter(self._offered))]
+        self._offered[claim.name, claim.before] = delta
+        self._tried_at = None
+
+    def follow(self) -> None:
+        """Take of what was offered whatever leads on from the versions that are here; the rest may fit another time.
+
+        It is durable when this returns, and in force for `load`. What is not to be trusted is dropped; that is logged,
+        and all else stays as it was.
+        """
+        if not self._offered or self._tried_at == self._looks():
+            return
+        try:
+            with self._alone():
+                self._follow()
+        except (CodeStoreError, VaultError) as error:
+            log.warning("code_lists_not_followed", reason=str(error))
+        except OSError as error:
+            log.warning("code_lists_not_followed", reason=error.strerror)
+        self._tried_at = self._looks()
+
+    def _follow(self) -> None:
+        known = self.known()
+        if known is None or known[0].list_signer is None:
+            return
+        (file, lists), signer, taken = known, known[0].list_signer, False
+        for name in FOLLOWED:
+            current = lists.get(name, CompactList(name))
+            while delta := self._offered.pop((name, current.version), None):
+                try:
+                    current = lists[name] = apply(delta, current, signer)
+                except ListError as error:
+                    log.warning("code_list_refused", list=name, version=current.version, reason=str(error))
+                    break
+                taken = True
+            late = [key for key in self._offered if key[0] == name and key[1] < current.version]
+            for key in late:
+                del self._offered[key]
+        if taken:
+            self._write(file, lists)
+            versions = {name: one.version for name, one in lists.items()}
+            log.info("code_lists_followed", versions=versions)
+        if self._offered:
+            log.warning("code_lists_behind", waiting=len(self._offered))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """A technician's command and the terminal never write at the same time."""
+        with os.fdopen(os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def known(self) -> tuple[IssuerFile, dict[str, CompactList]] | None:
         """What is installed; None if nothing is. Raises CodeStoreError if it cannot be trusted, or KeysGone."""
@@ -105,6 +177,10 @@ class CodeStore:
         return self._looks() != self._looked_at
 
     def _take(self, name: str, change: Change) -> CompactList:
+        with self._alone():
+            return self._change(name, change)
+
+    def _change(self, name: str, change: Change) -> CompactList:
         known = self.known()
         if known is None:
             raise CodeStoreError("install the issuers first: tillgate terminal codes trust")

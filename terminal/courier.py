@@ -7,7 +7,8 @@ and so is what a lost connection had not handed over: the core sends again what 
 The payload is a frame as on the line to the host, without its length. Topics are below ``tg/<merchant>/<terminal>``:
 ``up/reversal``, ``up/advice``, ``up/upload`` and ``up/telemetry``; ``down/answer``; and ``up/presence``, retained,
 which the broker itself sets to *offline* when we are gone. The terminals of a shop hear each other below
-``tg/<merchant>/shop/seen``: each says in its own name which codes have paid there.
+``tg/<merchant>/shop/seen``: each says in its own name which codes have paid there. Below ``tg/lists`` the broker keeps
+signed changes of the lists of keys that do not pay.
 
 There is one client (`paho`) for each connection. To connect it is given a thread, for that blocks; then it lives in the
 loop (`_InLoop`): a thread of its own would take turns with that at every packet. What has arrived while the loop did
@@ -58,6 +59,7 @@ CLOCK_S: Final = 0.5
 LATE_S: Final = 5
 """A message is worth carrying so much longer than until it is sent again."""
 
+LISTS: Final = "tg/lists/"
 VERSION_REFUSED: Final = 0x84
 NOBODY_LISTENS: Final = 0x10
 """Reason codes of MQTT 5; of the second it says that it is no failure, but there nobody has taken the message."""
@@ -68,17 +70,21 @@ log = structlog.get_logger()
 class Courier:
     """Keeps one connection to the broker, and makes it again when it is lost. Without `tls` it is plain TCP.
 
+    Changes of lists go to `offer_delta`, unproven.
+
     Reports CourierUp when the broker has taken our subscription, CourierLost, CourierRefused, Received and CodesSeen.
     """
 
     def __init__(
-        self, profile: TerminalProfile, vault: Vault, report: Callable[[Event], None], tls: ssl.SSLContext | None = None
-    ) -> None:
+        self, profile: TerminalProfile, vault: Vault, report: Callable[[Event], None],
+        tls: ssl.SSLContext | None = None, offer_delta: Callable[[bytes], None] | None = None,
+    ) -> None:  # fmt: skip
         self._profile = profile
         self._endpoint = profile.courier
         self._vault = vault
         self._report = report
         self._tls = tls
+        self._offer_delta = offer_delta
         self._topic = f"tg/{profile.merchant_id}/{profile.terminal_id}"
         self._shop = f"tg/{profile.merchant_id}/shop/seen/"
         self._version = self._endpoint.version
@@ -219,10 +225,10 @@ class Courier:
     def _on_subscribe(
         self, client: Client, _data: Any, _number: int, reasons: list[ReasonCode], _properties: Properties | None
     ) -> None:
-        """Answers would reach us, or never. What the shop says we can do without."""
+        """Answers would reach us, or never. What shop and lists say we can do without."""
         if self.is_up:
             if reasons[0].is_failure:
-                log.warning("broker_refuses_shop", reason=str(reasons[0]))
+                log.warning("broker_refuses_shop_or_lists", reason=str(reasons[0]))
             return
         if reasons[0].is_failure:
             log.warning("broker_refuses_subscription", reason=str(reasons[0]))
@@ -230,6 +236,7 @@ class Courier:
             return
         self.is_up, self._failures = True, 0
         client.subscribe(f"{self._shop}+", qos=1)
+        client.subscribe(f"{LISTS}+/+", qos=1)
         told = client.publish(f"{self._topic}/up/presence", b"online", qos=1, retain=True)
         self._under_way[told.mid] = None
         self._report(CourierUp())
@@ -244,10 +251,16 @@ class Courier:
             self._report(CourierRefused(key))
 
     def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
-        """Something has come that may be an answer, or of another terminal. None is retained, and none is so long.
+        """Something has come that may be an answer, of another terminal, or a change of a list.
 
-        When a broker sends more at once than it may, the host will be asked again.
+        But for lists nothing is retained, or so long. When a broker sends more at once than it may, the host will be
+        asked again.
         """
+        if message.topic.startswith(LISTS):
+            if self._offer_delta is not None:
+                self._offer_delta(bytes(message.payload))
+            client.ack(message.mid, message.qos)
+            return
         may_be = not message.retain and len(message.payload) <= PAYLOAD_BYTES_MAX
         of_shop = message.topic.startswith(self._shop)
         waiting, maximum = (self._told, TOLD_MAX) if of_shop else (self._arrived, ARRIVED_MAX)

@@ -120,14 +120,15 @@ def _reason_of(error: OSError) -> str:
 
 
 def courier_of(
-    profile: TerminalProfile, vault: Vault, report: Callable[[Event], None], tls: ssl.SSLContext | None
+    profile: TerminalProfile, vault: Vault, report: Callable[[Event], None], tls: ssl.SSLContext | None,
+    offer_delta: Callable[[bytes], None] | None = None,
 ) -> "Courier | None":
     """The way through a broker, where the profile names one; its client is loaded only then."""
     if not profile.courier.address:
         return None
     from terminal.courier import Courier  # noqa: PLC0415
 
-    return Courier(profile, vault, report, tls if profile.courier.tls else None)
+    return Courier(profile, vault, report, tls if profile.courier.tls else None, offer_delta)
 
 
 def received_in(frames: Sequence[bytes], vault: Vault, line: Line) -> list[Received | Iso8583Error]:

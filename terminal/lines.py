@@ -26,12 +26,14 @@ class Lines:
     """The lines of one terminal."""
 
     def __init__(
-        self, profile: TerminalProfile, vault: Vault, report: Callable[[Event], None], tls: ssl.SSLContext | None
-    ) -> None:
+        self, profile: TerminalProfile, vault: Vault, report: Callable[[Event], None], tls: ssl.SSLContext | None,
+        offer_delta: Callable[[bytes], None] | None = None,
+    ) -> None:  # fmt: skip
+        """`offer_delta` takes changes of lists that a broker brings, unproven."""
         self._vault = vault
         self._report = report
         self._link = HostLink(profile.host, vault, report, tls if profile.host.tls else None)
-        self._courier = courier_of(profile, vault, report, tls)
+        self._courier = courier_of(profile, vault, report, tls, offer_delta)
 
     async def run(self) -> None:
         """Keep them up, until cancelled."""

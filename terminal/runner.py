@@ -112,15 +112,14 @@ class Runner:
         self.supervision = supervision
         self.devices = supervision.devices
         self.emv = shipped()
-        self._downloads = downloads
-        self._code_store = code_store
+        self._downloads, self._code_store = downloads, code_store
         self._keys = keys
         self._vault = Vault(keys)
         self._after_effect = after_effect
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_MAX)
         self._next: Event | None = None
         """Taken out of the queue, and not decided yet."""
-        self._lines = Lines(profile, self._vault, self.post, tls)
+        self._lines = Lines(profile, self._vault, self.post, tls, code_store.offer if code_store else None)
         self.printing = Printing(profile, journal, self.devices.printer, self.post, codes)
         self._means = Means(profile, self._vault, supervision, self.post, self.now, self._in_background)
         self._scan_for_test: asyncio.Future[Scan] | None = None
@@ -404,6 +403,8 @@ class Runner:
                 self._writable = self._writable or works_again
                 self._start_over()
                 self._lines.reconnect()
+            if self._code_store is not None and not self.counter.busy:
+                self._code_store.follow()
             self._measure()
 
     async def _watch_devices(self) -> None:

@@ -1,17 +1,23 @@
 """Terminal, Mosquitto with the rules that the host writes, and the host's ingest, while the terminal's line is dead."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from host_switch import broker_files, certificates
+from host_switch.code_lists import CodeLists
 from host_switch.ingest_mqtt import Ingest
+from paycode.lists import CompactList, publish
+from simulators.issuer import Account
+from terminal.events import CancelRequested
 from tests.in_a_loop import in_a_loop
 from tests.mosquitto import Mosquitto, certified_terminal, running_broker
-from tests.shop.rig import LOOPBACK, OPENING_BALANCE, TERMINAL, Shop, free_port, shop
+from tests.shop.rig import LOOPBACK, MERCHANT, OPENING_BALANCE, TERMINAL, Shop, free_port, shop
 from tests.shop.test_courier import OFFLINE, OwnLine
+from tests.shop.test_offline_codes import ACCOUNTS, ISSUER, with_phone
 
 
 @dataclass(slots=True)
@@ -45,18 +51,21 @@ class Road:
 
 
 @asynccontextmanager
-async def road(folder: Path) -> AsyncIterator[Road]:
+async def road(folder: Path, accounts: list[Account] | None = None) -> AsyncIterator[Road]:
     authority = folder / "authority"
     certificates.found(authority, [LOOPBACK])
     line = OwnLine(free_port())
     await line.open()
-    with running_broker(folder, authority) as broker:
+    with running_broker(folder, authority, merchants={TERMINAL: MERCHANT}) as broker:
         courier = f'[courier]\naddress = "{LOOPBACK}"\nport = {broker.port}\nkeepalive_s = 1\ntls = true\n'
-        async with shop(folder, settings=OFFLINE, host_port=line.host_port, relay_port=line.port) as s:
+        async with shop(
+            folder, settings=OFFLINE, host_port=line.host_port, relay_port=line.port, accounts=accounts
+        ) as s:
             await s.stop_terminal()
             certified_terminal(folder / "terminal", authority, TERMINAL)
             s._settings += courier
-            ingest = Ingest(s.host.ask, LOOPBACK, broker.port, certificates.broker_context(authority))
+            tls, lists = certificates.broker_context(authority), CodeLists(folder / "host")
+            ingest = Ingest(s.host.ask, LOOPBACK, broker.port, tls, lists=lists)
             s.host.courier = ingest
             ingest.start()
             await s.restart_terminal()
@@ -108,3 +117,22 @@ async def test_a_terminal_whose_certificate_was_taken_away_is_shut_out_and_owes_
         it.line.mend()
         assert (await it.shop.until_final(key))["state"] == "approved"
         assert not it.shop.counter.courier_connected
+
+
+@in_a_loop
+async def test_a_key_that_the_list_signer_revokes_does_not_pay_at_a_terminal_that_only_the_broker_reaches(
+    tmp_path: Path,
+) -> None:
+    async with road(tmp_path, accounts=ACCOUNTS) as it:
+        phone = await with_phone(it.shop)
+        await it.cut()
+        delta, _ = publish(ISSUER.key, CompactList("revoked"), [phone.key])
+        CodeLists(tmp_path / "host").publish(delta)
+        await it.shop.until(lambda _: it.shop.counter.offline_codes.trust.revoked)
+        await it.shop.charge(2500, offline=True)
+        it.shop.scan(phone.show(time.time()))
+        await it.shop.until(lambda view: view["notice"] and view["notice"]["reason"] == "signed_revoked")
+        current = it.shop.counter.payments.current
+        assert current is not None
+        it.shop.post(CancelRequested(current))
+        await it.shop.until(lambda _: not it.shop.counter.busy)

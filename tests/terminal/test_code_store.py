@@ -9,7 +9,7 @@ import pytest
 from paycode.lists import CompactList, publish, state
 from paycode.verdict import CodeRefused
 from simulators.signed_phones import CodeIssuer, key_of
-from terminal.code_store import FILE, CodeStore, CodeStoreError
+from terminal.code_store import FILE, OFFERED_MAX, CodeStore, CodeStoreError
 from terminal.events import CodeTrustLoaded
 from terminal.key_frames import VaultError
 from terminal.key_link import KeyLink
@@ -259,3 +259,94 @@ def test_what_cannot_be_installed_is_refused_in_one_sentence(folder, capsys):
     (folder / "vault.json").unlink()
     assert codes(folder, "trust", str(folder / "issuers.json")) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+# --- what the courier offers ------------------------------------------------------------------------------------------
+
+
+def changes(count: int, signer: CodeIssuer = ISSUER) -> list[bytes]:
+    """The first changes of the list of revoked keys; the first of all revokes a lost phone."""
+    current, deltas = CompactList("revoked"), list[bytes]()
+    for number in range(count):
+        delta, current = publish(signer.key, current, [LOST if number == 0 else bytes([number]) * 32])
+        deltas.append(delta)
+    return deltas
+
+
+def version(store: CodeStore) -> int:
+    known = store.load().revoked
+    return 0 if known is None else known.version
+
+
+def test_changes_are_followed_in_whatever_order_they_come_and_are_durable_before_they_serve(tmp_path):
+    store = installed(tmp_path)
+    for delta in reversed(changes(5)):
+        store.offer(delta)
+    store.follow()
+    assert store.has_changed() and version(store) == 5
+    revoked = store_in(tmp_path).load().revoked
+    assert revoked is not None and LOST in revoked
+
+
+def test_a_change_waits_for_the_one_before_it_also_if_a_technician_brings_that(tmp_path):
+    store = installed(tmp_path)
+    first, second, third = changes(3)
+    store.offer(third)
+    store.follow()
+    assert version(store) == 0
+    store.offer(second)
+    store.follow()
+    assert version(store) == 0
+    store_in(tmp_path).apply("revoked", first)
+    store.follow()
+    assert version(store) == 3
+
+
+def test_changes_that_came_before_the_issuers_serve_when_those_are_installed(tmp_path):
+    store = store_in(tmp_path)
+    store.offer(changes(1)[0])
+    store.follow()
+    store_in(tmp_path).trust(ISSUER.issuer_file().encode())
+    store.follow()
+    assert version(store) == 1
+
+
+def test_what_a_stranger_has_signed_is_not_followed_and_stands_in_nobodys_way(tmp_path):
+    store = installed(tmp_path)
+    store.offer(changes(1, OTHER)[0])
+    store.follow()
+    assert version(store) == 0
+    store.offer(changes(1)[0])
+    store.follow()
+    assert version(store) == 1
+
+
+def test_what_is_old_or_no_change_of_a_list_changes_nothing(tmp_path):
+    store = installed(tmp_path)
+    first, second = changes(2)
+    store.apply("revoked", first)
+    for offered in (first, second[:-1], b"", publish(ISSUER.key, CompactList("others"), [LOST])[0]):
+        store.load()
+        store.offer(offered)
+        store.follow()
+        assert not store.has_changed() and version(store) == 1
+
+
+def test_what_waits_is_bounded_and_the_newest_stay(tmp_path):
+    store = installed(tmp_path)
+    deltas = changes(OFFERED_MAX + 1)
+    store.apply("revoked", deltas[0])
+    for delta in deltas[1:]:
+        store.offer(delta)
+    store.follow()
+    assert version(store) == OFFERED_MAX + 1
+
+
+def test_a_list_that_cannot_be_written_leaves_the_one_that_is_there(tmp_path):
+    store = installed(tmp_path)
+    first, second = changes(2)
+    store.apply("revoked", first)
+    (tmp_path / "code_list_revoked_2.new").mkdir()
+    store.offer(second)
+    store.follow()
+    assert version(store) == 1

@@ -25,6 +25,7 @@ from tests.in_a_loop import in_a_loop
 from tests.terminal.broker import WITHIN_S, Broker, Listener, broker
 from tests.terminal.rig import PROFILE, answer
 
+DELTAS_KEPT = 128
 ADVICE = Message("0200", {
     3: "000000", 4: "000000002500", 11: "000012", 25: "00", 41: PROFILE.terminal_id, 42: PROFILE.merchant_id,
     49: "156", 60: "36000007000500",
@@ -73,10 +74,12 @@ class Line:
 
 
 @asynccontextmanager
-async def carrying(folder: Path, its_profile: TerminalProfile, tls: Any = None) -> AsyncIterator[Line]:
+async def carrying(
+    folder: Path, its_profile: TerminalProfile, tls: Any = None, offer_delta: Callable[[bytes], None] | None = None
+) -> AsyncIterator[Line]:
     KeyStore.create(folder / "vault.json", bytes(16))
     events: asyncio.Queue[Event] = asyncio.Queue()
-    courier = Courier(its_profile, Vault(KeyStore(folder / "vault.json")), events.put_nowait, tls)
+    courier = Courier(its_profile, Vault(KeyStore(folder / "vault.json")), events.put_nowait, tls, offer_delta)
     task = asyncio.create_task(courier.run())
     try:
         yield Line(courier, events)
@@ -136,6 +139,24 @@ async def test_a_till_that_was_away_hears_what_the_shop_has_told_meanwhile(tmp_p
         await presence(shop, b"offline")
         shop.say(f"{SEEN}/87654321", b"3" * 16)
         await line.reports(CodesSeen((b"3" * 16,)))
+
+
+@in_a_loop
+async def test_changes_of_lists_that_the_broker_keeps_are_all_offered_beside_answers(tmp_path: Path) -> None:
+    kept = [number.to_bytes(2, "big") * 1000 for number in range(DELTAS_KEPT)]
+    offered = list[bytes]()
+    async with broker(tmp_path) as there, Listener(there.port) as host:
+        for number, delta in enumerate(kept):
+            host.say(f"tg/lists/revoked/{number}", delta, retain=True)
+        await host.next_of(f"/{len(kept) - 1}")
+        async with carrying(tmp_path, profile(there.port), offer_delta=offered.append) as line:
+            await line.reports(CourierUp())
+            host.say(DOWN, frame(answer(ADVICE)))
+            await line.reports(Received(answer(ADVICE), "absent", "0", "courier"))
+            host.say("tg/lists/quota/0", b"another")
+            host.say(DOWN, frame(answer(ADVICE)))
+            await line.reports(Received(answer(ADVICE), "absent", "0", "courier"))
+            assert set(kept) <= set(offered) and b"another" in offered
 
 
 async def presence(shop: Listener, wanted: bytes) -> None:
