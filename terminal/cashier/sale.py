@@ -212,10 +212,16 @@ def _result(view: View, payment: View, texts: Texts, slip_of: Callable[[str], st
     return Result(
         key=payment["key"], what=words.what(payment, texts), amount=_amount(payment, texts),
         means=words.means(payment, texts), headline=words.headline(payment, None, texts),
-        story=words.story(payment, texts, _limit(view, texts)) + _card_and_slip(view, payment, texts),
+        story=words.story(payment, texts, _limit(view, texts)) + _after_it(view, payment, texts),
         slip=slip_of(payment["key"]) if prints else "", code=texts("result.code", code=code) if code else "",
         waits=_is_waited_for(view, payment), reprintable=prints, message=_message(view, texts),
     )  # fmt: skip
+
+
+def _after_it(view: View, payment: View, texts: Texts) -> tuple[str, ...]:
+    is_cut_off = payment["state"] == State.REVERSAL_DUE and not _is_waited_for(view, payment)
+    others = (texts("result.cut_off"),) if is_cut_off else ()
+    return others + _card_and_slip(view, payment, texts)
 
 
 def _card_and_slip(view: View, payment: View, texts: Texts) -> tuple[str, ...]:

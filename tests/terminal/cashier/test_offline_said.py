@@ -58,6 +58,7 @@ def test_a_sale_that_the_dead_line_has_cut_off_does_not_hold_the_counter_for_the
     till = cut_off_in_mid_sale()
     found = shown(till)
     assert isinstance(found, Result) and found.headline.word == "Result unknown" and not found.waits
+    assert "Don't charge this customer again; other customers can pay" in found.story[-1]
     assert entry(till).offline
     alarm = alerts(view_of(till.counter, READY), Moment("01", str(newest(till).key), till.now), EN)[0]
     assert "¥25.00" in alarm.text
