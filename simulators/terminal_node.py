@@ -20,7 +20,7 @@ from simulators.lines import HEAD_BYTES, Lines, parsed
 from simulators.memory_journal import JournalPort
 from terminal import messages
 from terminal.book import Payment
-from terminal.card_counts import refusal_of, tell_before
+from terminal.card_counts import CardCounts
 from terminal.counter import Counter
 from terminal.downloads import Download
 from terminal.effects import (
@@ -149,6 +149,7 @@ class TerminalNode:
         """Start from the journal."""
         self._vault = Vault(KeyStore(self._vault_file))
         self.journal = self._open_journal()
+        self._counts = CardCounts(self.journal)
         self._writable, self._timer_at, self._failures, self._unsent = True, None, 0, False
         self._job = self._begun = None
         self._clock = SteadyClock(self._wall, lambda: self._world.now)
@@ -214,7 +215,7 @@ class TerminalNode:
             self._measure_room()
         elif not self._writable:
             return
-        tell_before(event, self.counter, self.journal)
+        self._counts.tell_before(event, self.counter)
         self._carry_out(self.counter.handle(event, self._clock.now()))
 
     def _carry_out(self, effects: list[Effect]) -> None:
@@ -455,7 +456,7 @@ class TerminalNode:
     def refusal_of_offline_card(self, pan: str) -> tuple[OfflineCard, str]:
         """What the card dialogue asks before a chip may approve: by what the card counts, and why it may not pay."""
         card = OfflineCard(self._vault.token(pan), "unionpay")
-        return card, refusal_of(card, self.counter, self.journal)
+        return card, self._counts.refusal_of(card, self.counter)
 
     # --- slips --------------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,6 @@ from terminal.book import Book, Payment
 from terminal.records import (
     DECLINED_LATER,
     SETTLEMENT_TRACE,
-    ApprovedByCode,
-    ApprovedOffline,
     BatchClosed,
     BatchParked,
     Key,
@@ -317,12 +316,14 @@ class Journal:
         """
         card = "type = 'ApprovedOffline' AND json_extract(entry, '$.card_token') = ?"
         user = "type = 'ApprovedByCode' AND json_extract(entry, '$.user') = ?"
-        for place in sorted(self._places(card, token) | self._places(user, token), reverse=True):
-            for record in self._read("WHERE sequence = ?", place):
-                assert isinstance(record, ApprovedOffline | ApprovedByCode), "these have a card or a key"
-                payment = self.payment(record.key)
-                assert payment is not None, "what was approved was begun"
-                yield payment
+        found = (
+            self._db.execute(f"SELECT sequence, key FROM records WHERE {where} ORDER BY sequence DESC", (token,))  # noqa: S608 - ours
+            for where in (card, user)
+        )
+        for _, key in merge(*found, reverse=True):
+            payment = self.payment(Key.parse(key))
+            assert payment is not None, "what was approved was begun"
+            yield payment
 
     def refunds_of(self, key: Key) -> list[Payment]:
         """All refunds and voids of a sale, whatever became of them."""

@@ -12,6 +12,7 @@ all amounts and counts are halved, and at twice that age nothing is sold: see `i
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TypeVar
 
 from firmware_config.profile import Offline, SchemeCaps
@@ -109,21 +110,23 @@ def refusal_of_card(
     return "offline_scheme_spent" if spent else ""
 
 
-def counted(token: str, sales: Iterable[Payment], book: Book) -> CardCounted:
+def counted(token: str, sales: Iterable[Payment], book: Book, after: str = "") -> CardCounted:
     """Count what a card has taken in batches that are parked and not loaded.
 
     Args:
         token: what stands for the card, or the customer's key.
         sales: to it, newest first; they are read only as far as they may lie in such a batch.
         book: the terminal's.
+        after: count only batches that were parked after this one.
     """
     loaded = book.draining.batch if book.draining else ""
+    batches = set(takewhile(lambda batch: batch != after, reversed(book.parked)))
     amounts: list[int] = []
     for sale in sales:
         batch = sale.key.batch
-        if batch not in book.parked and batch != book.batch:
+        if batch not in batches and batch != book.batch:
             break
-        if batch in book.parked and batch != loaded and sale.state is State.ADVICE_DUE:
+        if batch in batches and batch != loaded and sale.state is State.ADVICE_DUE:
             amounts.append(sale.amount)
     return CardCounted(token, len(amounts), sum(amounts))
 

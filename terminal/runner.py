@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from firmware_config.profile import TerminalProfile
-from terminal.card_counts import refusal_of, tell_before
+from terminal.card_counts import CardCounts
 from terminal.code_store import CodeStore
 from terminal.counter import PAYMENT_ANSWERS, Counter, Notice
 from terminal.devices import DeviceHealth, PinPadFault, Scan, Scanned
@@ -109,6 +109,7 @@ class Runner:
         self.profile = profile
         self.codes = codes
         self.journal = journal
+        self._counts = CardCounts(journal)
         self.supervision = supervision
         self.devices = supervision.devices
         self.emv = shipped()
@@ -264,7 +265,7 @@ class Runner:
             self.counter.notice = Notice("testing")
             self._show_change()
             return
-        tell_before(event, self.counter, self.journal)
+        self._counts.tell_before(event, self.counter)
         self._carry_out(self.counter.handle(event, self._clock.now()))
 
     def _handle_answers(self, answers: Sequence[Event]) -> None:
@@ -321,7 +322,7 @@ class Runner:
             case Tell() | TellShop():
                 self._lines.tell(effect)
             case AskForMeans():
-                self._means.ask(effect, self.emv, lambda card: refusal_of(card, self.counter, self.journal))
+                self._means.ask(effect, self.emv, lambda card: self._counts.refusal_of(card, self.counter))
             case ReleaseMeans():
                 self._means.release()
             case CompleteCard():

@@ -8,7 +8,7 @@ from iso8583 import Message
 from iso8583.unionpay import Block60, Totals, Totals48, WorkingKeys62
 from simulators.memory_journal import MemoryJournal
 from terminal.book import Payment
-from terminal.card_counts import tell_before
+from terminal.card_counts import CardCounts
 from terminal.counter import Counter
 from terminal.effects import Effect, LoadBatch, Persist, Print, Send
 from terminal.events import (
@@ -57,6 +57,7 @@ class Till:
 
     def __init__(self, records: Iterable[Record] = (), profile: TerminalProfile = PROFILE) -> None:
         self.records = list(records)
+        self.counts = CardCounts(self)
         self.counter = Counter(profile, self.records)
         self.now = 1_700_000_000.0
         self.host_is_there = True
@@ -66,7 +67,7 @@ class Till:
     def on(self, event: Event, after_s: float = 0.0) -> list[Effect]:
         """Handle one event, so many seconds later."""
         self.now += after_s
-        tell_before(event, self.counter, self)
+        self.counts.tell_before(event, self.counter)
         self.effects = self._keep(self.counter.handle(event, self.now))
         return self.effects
 

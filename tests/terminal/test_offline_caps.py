@@ -1,5 +1,6 @@
 """How much may be sold while no host can be reached: each cap by a row, and what it does at the counter."""
 
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
@@ -9,9 +10,17 @@ from firmware_config.profile import Offline, SchemeCaps, Schemes
 from simulators.memory_journal import MemoryJournal
 from terminal import offline_caps
 from terminal.book import Book, Payment
-from terminal.card_counts import refusal_of
+from terminal.card_counts import CardCounts
 from terminal.effects import Print, Send
-from terminal.events import CardPresented, DownloadsLoaded, LinkLost, MeansFailed, RoomMeasured, SaleRequested
+from terminal.events import (
+    CardCounted,
+    CardPresented,
+    DownloadsLoaded,
+    LinkLost,
+    MeansFailed,
+    RoomMeasured,
+    SaleRequested,
+)
 from terminal.journal import Journal
 from terminal.offline_caps import OfflineCard, in_force, lists_are_too_old, scheme_of
 from terminal.records import ApprovedOffline, Key, from_entry, to_entry
@@ -296,10 +305,9 @@ def test_what_one_card_may_take_holds_over_all_batches_and_a_restart(caps):
     till = parked_under(**caps)
     for each in (till, till.restart()):
         charge(each, 1)
-        journal = MemoryJournal(each.records)
         mine, other = (OfflineCard(card.token, card.scheme) for card in (OFFLINE_CARD, ANOTHER_CARD))
-        assert refusal_of(mine, each.counter, journal) == "offline_card_used_5_510"
-        assert refusal_of(other, each.counter, journal) == ""
+        assert each.counts.refusal_of(mine, each.counter) == "offline_card_used_5_510"
+        assert each.counts.refusal_of(other, each.counter) == ""
         each.on(OFFLINE_CARD)
         assert newest(each).reason == "offline_card_used_5_510", "nor is it sold what a chip approved all the same"
 
@@ -324,3 +332,21 @@ def test_a_journal_finds_what_a_card_has_taken_by_an_index_newest_first(tmp_path
     assert [payment.amount for payment in found] == [104, 103, 102, 101, 100]
     assert found == list(MemoryJournal(till.records).sold_offline_to(OFFLINE_CARD.token))
     assert plans and not [step for step in plans if "SCAN" in step]
+
+
+def test_what_was_counted_of_a_card_is_not_read_again():
+    till, read = parked_under(card_count_max=100), list[int]()
+    journal = MemoryJournal(till.records)
+
+    class Counting:
+        def sold_offline_to(self, token: str) -> Iterator[Payment]:
+            for payment in journal.sold_offline_to(token):
+                read.append(payment.amount)
+                yield payment
+
+    counts, charged = CardCounts(Counting()), OfflineCard(OFFLINE_CARD.token, OFFLINE_CARD.scheme)
+    charge(till, 1)
+    for _ in range(2):
+        assert counts.refusal_of(charged, till.counter) == ""
+        assert till.counter.refusals.counted == CardCounted(OFFLINE_CARD.token, 2, 205)
+    assert read == [104, 103, 102, 101, 100, 104, 103]
