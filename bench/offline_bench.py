@@ -68,9 +68,7 @@ class Extent:
     courier: courier_bench.Extent
 
 
-FULL: Final = Extent(
-    200, 15, ENTRIES_MAX, 100_000, 6, FAULTS, 4.0, 1_000_000, 2_000, 10_000, 900, courier_bench.FULL
-)
+FULL: Final = Extent(200, 15, ENTRIES_MAX, 100_000, 6, FAULTS, 4.0, 1_000_000, 2_000, 10_000, 900, courier_bench.FULL)
 QUICK: Final = Extent(
     3, 2, 10_000, 1_000, 1, FAULTS[:1], 0.3, 3_000, 100, 60, 10, courier_bench.QUICK
 )  # fmt: skip

@@ -15,12 +15,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from bench import figures
 from firmware_config.profile import OFFLINE_COUNT_MAX, Limits, Offline, TerminalProfile
+from terminal.card_counts import CardCounts
 from terminal.counter import Counter
 from terminal.effects import Effect, LoadBatch, Persist
 from terminal.events import BatchLoaded, CardPresented, Event, RoomMeasured, SaleRequested, SlipFailed
@@ -118,7 +120,8 @@ def _sale(key: Key, at: float) -> Iterator[Record]:
         "42": PROFILE.merchant_id, "49": "156", "55": CARD.chip_data.hex(), "60": f"36{key.batch}00050", "63": "CUP",
     }  # fmt: skip
     yield Started(key, "offline_sale", AMOUNT, "156", "01", f"{key.batch}-{key.trace:0>16}", at)
-    yield ApprovedOffline(key, "052", CARD.masked, at, CARD.sealed, fields, CARD.chip)
+    token = f"{key.batch}{key.trace}"
+    yield ApprovedOffline(key, "052", CARD.masked, at, CARD.sealed, fields, CARD.chip, card_token=token)
 
 
 def _parking(batch: int, number: int) -> BatchParked:
@@ -137,9 +140,10 @@ class _Terminal:
 
     def __init__(self, path: Path) -> None:
         self.journal = Journal(path)
-        self.now = BEGAN + OFFLINE_COUNT_MAX * PACE_S
         self.counter = Counter(PROFILE, self.journal.replay())
+        self.now = self.counter.book.newest_at + PACE_S
         self.counter.handle(RoomMeasured(10**12, writable=True), self.now)
+        self._cards = CardCounts(self.journal)
         self._carry_out(self.counter.resume(self.now))
 
     def sell(self) -> float:
@@ -148,7 +152,7 @@ class _Terminal:
         self._handle(SaleRequested(f"measured-{self.counter.book.next_trace}", AMOUNT, "01", offline=True))
         key = self.counter.payments.current
         assert key is not None, self.counter.notice
-        self._handle(CARD)
+        self._handle(replace(CARD, token=f"measured-{key.trace}"))
         took_s = time.perf_counter() - began
         assert self.counter.book.payments[key].state is State.ADVICE_DUE
         self._handle(SlipFailed(key, NO_PRINTER))
@@ -156,6 +160,7 @@ class _Terminal:
 
     def _handle(self, event: Event) -> None:
         self.now += PACE_S
+        self._cards.tell_before(event, self.counter)
         self._carry_out(self.counter.handle(event, self.now))
 
     def _carry_out(self, effects: list[Effect]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from simulators.planting import Bug, Change
 from terminal.effects import Send
+from terminal.forwarding import Urgency
 from terminal.records import Answered
 from terminal.transitions import State
 
@@ -68,7 +69,8 @@ def _whichever_is_up(before: Any) -> Any:
 
 def _newest_first(before: Any) -> Any:
     def turns(self: Any, now: float) -> Any:
-        self._debts = dict(sorted(self._debts.items(), key=lambda item: item[0].trace, reverse=True))
+        advices = self._queues[Urgency.ADVICE]
+        self._queues[Urgency.ADVICE] = dict(sorted(advices.items(), key=lambda item: item[0].trace, reverse=True))
         return before(self, now)
 
     return turns
