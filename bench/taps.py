@@ -35,10 +35,10 @@ class TimedCard(TappedCard):
 
     switched_on = 0.0
 
-    def reset(self) -> bytes:
+    def reset(self) -> None:
         """Come into the field anew."""
         self.switched_on = self.switched_on or time.perf_counter()
-        return super().reset()
+        super().reset()
 
 
 def taps(count: int, folder: Path, seed: int) -> list[Tap]:

@@ -79,15 +79,19 @@ class Card:
         self._application = personalisation
         self.reset()
 
-    def reset(self) -> bytes:
-        """Forget the sale under way; return the answer to reset. The counters stay."""
+    @property
+    def answer_to_reset(self) -> bytes:
+        """What the card says when it is switched on."""
+        return NOISE if self.personalisation.mute else ATR
+
+    def reset(self) -> None:
+        """Forget the sale under way. The counters stay."""
         self._stage = _Stage.RESET
         self._commands = 0
         self._cryptogram = b""
         self._told = b""
         self._challenge = b""
         self._issuer: bool | None = None
-        return NOISE if self.personalisation.mute else ATR
 
     def process(self, apdu: bytes) -> bytes:
         """Answer a command. Raises PulledOutError or SilentError, and only of a card that is personalised so."""

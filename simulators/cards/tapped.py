@@ -40,10 +40,14 @@ class TappedCard:
         self._authentication_data = authentication_data
         self._selected = False
 
-    def reset(self) -> bytes:
-        """Come into the field anew; return the answer to reset that a reader makes up for it. The counter stays."""
-        self._selected = False
+    @property
+    def answer_to_reset(self) -> bytes:
+        """What a reader makes up for a card by radio."""
         return ATR
+
+    def reset(self) -> None:
+        """Come into the field anew. The counter stays."""
+        self._selected = False
 
     def process(self, apdu: bytes) -> bytes:
         """Answer a command."""

@@ -18,8 +18,12 @@ ANSWER_TO_RESET = b"\x04"
 class AnyCard(Protocol):
     """What can be put into a reader."""
 
-    def reset(self) -> bytes:
-        """Begin anew, as the reader has switched the card on or off; return the answer to reset."""
+    @property
+    def answer_to_reset(self) -> bytes:
+        """What the card says when it is switched on."""
+
+    def reset(self) -> None:
+        """Begin anew, as the reader has switched the card on or off."""
 
     def process(self, apdu: bytes) -> bytes | None:
         """Answer a command; None from a card that never does. PulledOutError takes it out."""
@@ -47,7 +51,7 @@ class InsertedCard:
         """
         reader, writer = await asyncio.open_connection(host, port)
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return cls(card, answer_to_reset or card.reset(), reader, writer)
+        return cls(card, answer_to_reset or card.answer_to_reset, reader, writer)
 
     async def remove(self) -> None:
         """Take the card out."""

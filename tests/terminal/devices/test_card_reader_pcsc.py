@@ -53,8 +53,12 @@ class T0Card:
         self._waiting = b""
         self.detours = 0
 
-    def reset(self) -> bytes:
-        return self._card.reset()
+    @property
+    def answer_to_reset(self) -> bytes:
+        return self._card.answer_to_reset
+
+    def reset(self) -> None:
+        self._card.reset()
 
     def process(self, apdu: bytes) -> bytes:
         if apdu[1] == 0xC0:
