@@ -114,7 +114,7 @@ OF_CODE_CAPS = {*offline_codes._OF_CAPS.values(), offline_codes._USED_UP}
 FACTS: dict[str, set[str]] = {
     "reason.": (
         returned("offline_caps.py", "refusal_of_sale", "refusal_of_card") | {CARD_USED}
-        | returned("risk.py") - set(TYPES) - {"debit", "credit", "none"}
+        | returned("risk.py") - set(TYPES) - {"debit", "credit", "none", "repeat"}
         | arguments("counter.py", "_say", "cancel") | returned("refusals.py", "_unauthorised")
         | arguments("payment.py", "cancel") | keywords("payment.py", "_Facts", "reason")
         | returned("payment.py", "_act_cancel")
