@@ -263,7 +263,7 @@ class _Phone:
 
 
 class _OpenHostStore:
-    """Sales one after the other, by card and by phone: each asked for, then approved, declined, or given up."""
+    """Sales one after the other, by card and, while it has codes, by phone: each approved, declined, or given up."""
 
     def __init__(self, store: SqliteStore, frames: Sequence[bytes], phone: _Phone) -> None:
         self._store = store
@@ -285,7 +285,7 @@ class _OpenHostStore:
 
     def _next_sale(self) -> bytes:
         self._sales += 1
-        by_card = self._sales % 2 == 0
+        by_card = self._sales % 2 == 0 or not self._phone.wallet.handles
         return next(self._frames)[LENGTH_BYTES:] if by_card else self._phone.sale(START + self._count)
 
     def _following(self, effect: Effect) -> Iterator[Input]:

@@ -1,8 +1,10 @@
 """What a power cut leaves, and that both stores stand it. `make crash` cuts in ten times as many places."""
 
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
+from paycode.digits import HANDLES_MAX
 from simulators.crash.power_cuts import SECTOR, Disk, disks
 from simulators.crash.stores import CutHostStore, CutJournal, cut_everywhere
 
@@ -47,6 +49,13 @@ def test_a_journal_loses_nothing_acknowledged(tmp_path: Path) -> None:
     images, faults = cut_everywhere(CutJournal(), tmp_path, 6, Random(1), around_checkpoint=0)
     assert images >= 100
     assert faults == []
+
+
+def test_a_host_store_sells_on_when_the_phone_has_shown_all_its_codes(tmp_path: Path) -> None:
+    with closing(CutHostStore().open(tmp_path / "host.db")) as written:
+        for _ in range(8 * HANDLES_MAX):
+            written.write()
+        assert len(written.state().transactions) > 2 * HANDLES_MAX + 1
 
 
 def test_a_host_store_loses_nothing_acknowledged(tmp_path: Path) -> None:
